@@ -1,1 +1,1 @@
-//! (see the design)
+//! Protocols as machines without IO.
