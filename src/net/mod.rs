@@ -1,1 +1,4 @@
-//! (see the design)
+//! The outside world: sockets, clocks, randomness, TLS.
+
+pub mod drive;
+pub mod world;
