@@ -1,1 +1,3 @@
-//! (see the design)
+//! Protocols as machines without IO.
+
+pub mod imap;
