@@ -1,1 +1,3 @@
 //! Protocols as machines without IO.
+
+pub mod imap;

@@ -1,0 +1,9 @@
+//! IMAP4rev1 (RFC 3501), the server's side: octets in, commands out, responses in, octets out.
+//!
+//! [`session`] is the machine; [`command`] says what a client can ask for, [`response`] writes what
+//! it is told, [`view`] is what one client knows of its selected folder.
+
+pub mod command;
+pub mod flag;
+pub mod seqset;
+pub mod session;
