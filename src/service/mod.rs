@@ -1,1 +1,4 @@
-//! (see the design)
+//! Services: the only place where protocol, judgement and state meet.
+
+pub mod imap;
+pub mod notify;
