@@ -3,7 +3,11 @@
 //! [`session`] is the machine; [`command`] says what a client can ask for, [`response`] writes what
 //! it is told, [`view`] is what one client knows of its selected folder.
 
+pub mod capability;
 pub mod command;
 pub mod flag;
+pub mod folder_name;
+pub mod lexer;
+pub mod literal;
 pub mod seqset;
 pub mod session;

@@ -4,10 +4,68 @@
 use ::time::Date;
 
 use super::flag::FlagList;
+use super::lexer::{Lexer, SyntaxError};
 use super::seqset::SeqSet;
 use crate::base::id::ModSeq;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
+
+mod account;
+mod append;
+mod date;
+mod fetch;
+mod folder;
+mod list;
+mod search;
+mod store;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+/// The name of a command is read, its arguments are not.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    pub tag: &'a str,
+    pub entry: Result<&'static table::Entry, SyntaxError>,
+    lexer: Lexer<'a>,
+}
+
+/// Reads tag and name of a command that is whole, literals included.
+///
+/// # Errors
+///
+/// [`SyntaxError::Tag`]: the answer cannot have one.
+pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
+    let mut lexer = Lexer::new(octets);
+    let tag = lexer.tag()?;
+    Ok(Opened {
+        tag,
+        entry: entry(&mut lexer),
+        lexer,
+    })
+}
+
+impl Opened<'_> {
+    /// Reads the arguments, to the end.
+    pub fn parse(mut self) -> Result<Command, SyntaxError> {
+        let command = (self.entry?.parse)(&mut self.lexer)?;
+        self.lexer.end()?;
+        Ok(command)
+    }
+}
+
+fn entry(lexer: &mut Lexer<'_>) -> Result<&'static table::Entry, SyntaxError> {
+    let mut word = || {
+        let word = lexer.space().and_then(|()| lexer.keyword());
+        word.map_err(|_| SyntaxError::Command)
+    };
+    let mut name = word()?;
+    if name == "UID" {
+        name.push(' ');
+        name.push_str(&word()?);
+    }
+    table::named(&name).ok_or(SyntaxError::Command)
+}
 
 /// One command without its tag. Folder names are UTF-8 with `/` between levels; INBOX is always
 /// written `INBOX`, and so is its prefix in `INBOX/…`.
