@@ -6,6 +6,7 @@ use super::selected::Selected;
 use crate::{
     base::ranges::Ranges,
     mail::flag::Flags,
+    proto::imap::folder_name,
     store::{Broken, Reader, message::Message},
 };
 
@@ -22,6 +23,23 @@ pub fn append(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     use std::io::Write as _;
     // Memory takes everything.
     let _ = out.write_fmt(text);
+}
+
+/// A folder's name as clients read it: modified UTF-7 between quotes.
+pub fn write_name(out: &mut Vec<u8>, name: &str) {
+    write_quoted(out, &folder_name::encode(name));
+}
+
+/// Between quotes; for text without line ends.
+pub fn write_quoted(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for octet in text.bytes() {
+        if matches!(octet, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(octet);
+    }
+    out.push(b'"');
 }
 
 /// A set as clients read it: `1:3,7`.
