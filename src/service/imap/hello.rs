@@ -11,10 +11,16 @@ impl Imap {
             field.and_then(|f| f.1.as_deref()).unwrap_or_default()
         };
         let (name, version) = (said("name"), said("version"));
-        log::debug!("imap: client={name:?} version={version:?} peer={}", self.peer);
+        log::debug!(
+            "imap: client={name:?} version={version:?} peer={}",
+            self.peer
+        );
         let mut out = Vec::new();
         let own = env!("CARGO_PKG_VERSION");
-        put!(out, "* ID (\"name\" \"Pillarbox\" \"version\" \"{own}\")\r\n");
+        put!(
+            out,
+            "* ID (\"name\" \"Pillarbox\" \"version\" \"{own}\")\r\n"
+        );
         self.finish(out, Completion::ok("ID completed"), Tell::ALL)
     }
 

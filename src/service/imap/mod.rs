@@ -18,10 +18,11 @@ mod select;
 mod selected;
 mod status;
 mod store;
+mod summary;
 mod sync;
 mod text;
 
-use std::{future::pending, net::IpAddr, rc::Rc};
+use std::{collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
 
 use smol::lock::Semaphore;
 
@@ -125,7 +126,7 @@ pub struct Imap {
     running: Option<Running>,
     appending: Option<Box<Appending>>,
     /// Contents whose octets were promised, in the order in which they will be asked for.
-    promised: Vec<(ContentId, Content)>,
+    promised: VecDeque<(ContentId, Content)>,
 }
 
 /// A command that has more to say than one answer holds.
@@ -149,7 +150,7 @@ impl Imap {
             selected: None,
             running: None,
             appending: None,
-            promised: Vec::new(),
+            promised: VecDeque::new(),
         }
     }
 
@@ -159,8 +160,9 @@ impl Imap {
                 self.user = Some(user);
                 Completion::ok("Logged in")
             }
-            Err(LoginRefused::Refused) => Completion::no("Authentication failed.")
-                .with_code("AUTHENTICATIONFAILED"),
+            Err(LoginRefused::Refused) => {
+                Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
+            }
             Err(LoginRefused::TryAgain) => {
                 Completion::no("Temporary authentication failure.").with_code("UNAVAILABLE")
             }

@@ -137,6 +137,10 @@ fn describe(out: &mut Vec<u8>, selected: &Selected, row: &Folder) {
         put!(out, "* OK [UNSEEN {place}] First unseen message\r\n");
     }
     put!(out, "* OK [UIDVALIDITY {}] UIDs valid\r\n", row.validity);
-    put!(out, "* OK [UIDNEXT {}] Predicted next UID\r\n", row.uid_next);
+    put!(
+        out,
+        "* OK [UIDNEXT {}] Predicted next UID\r\n",
+        row.uid_next
+    );
     put!(out, "* OK [HIGHESTMODSEQ {}] Highest\r\n", row.modseq);
 }

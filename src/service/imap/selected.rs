@@ -71,6 +71,16 @@ impl Selected {
         Some(at_places(&self.uids, &places))
     }
 
+    /// The UIDs that a set names; what is not there is skipped.
+    pub fn resolve_some(&self, set: &SeqSet, uid: bool) -> Ranges {
+        if uid {
+            return self.resolve(set, true).unwrap_or_default();
+        }
+        let count = u32::try_from(self.uids.count()).unwrap_or(u32::MAX);
+        let places = set.resolve(count);
+        at_places(&self.uids, &places.intersection(&Ranges::span(1, count)))
+    }
+
     /// Messages that nobody was shown as \Recent are so here (RFC 3501 section 2.3.2).
     pub fn take_recent(&mut self, registry: &Registry) {
         let first = self.watch.recent().0;
@@ -116,9 +126,8 @@ pub fn at_places(all: &Ranges, places: &Ranges) -> Ranges {
             if low <= end {
                 let first = low.saturating_sub(before).saturating_sub(1);
                 let last = high.min(end).saturating_sub(before).saturating_sub(1);
-                let at = |n: u64| {
-                    u32::try_from(n).map_or(u32::MAX, |n| span.start().saturating_add(n))
-                };
+                let at =
+                    |n: u64| u32::try_from(n).map_or(u32::MAX, |n| span.start().saturating_add(n));
                 out.insert_span(at(first), at(last));
                 if high <= end {
                     break;

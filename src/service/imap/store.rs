@@ -108,20 +108,18 @@ impl Imap {
             let names = flag_names(reader, selected, out)?;
             let mut places = Places::new(&selected.uids);
             let (uid_too, modseq_too) = (telling.tell.uid, telling.modseq);
-            telling
-                .rest
-                .slice(reader, selected.folder(), |uid, row| {
-                    put!(out, "* {} FETCH (", places.of(uid.0));
-                    if uid_too {
-                        put!(out, "UID {uid} ");
-                    }
-                    if modseq_too {
-                        put!(out, "MODSEQ ({}) ", row.modseq);
-                    }
-                    write_flags(out, row, &names, selected.recent.contains(uid.0));
-                    out.extend_from_slice(b")\r\n");
-                    ControlFlow::Continue(())
-                })
+            telling.rest.slice(reader, selected.folder(), |uid, row| {
+                put!(out, "* {} FETCH (", places.of(uid.0));
+                if uid_too {
+                    put!(out, "UID {uid} ");
+                }
+                if modseq_too {
+                    put!(out, "MODSEQ ({}) ", row.modseq);
+                }
+                write_flags(out, row, &names, selected.recent.contains(uid.0));
+                out.extend_from_slice(b")\r\n");
+                ControlFlow::Continue(())
+            })
         })?;
         Ok(())
     }

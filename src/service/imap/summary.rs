@@ -15,7 +15,9 @@ pub type Made = (ContentId, Summary<'static>);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stored {
     /// It has to be made from content, and then stored if that makes sense.
-    Lacking { store_it: bool },
+    Lacking {
+        store_it: bool,
+    },
     Shown,
 }
 

@@ -106,8 +106,8 @@ impl Ending {
             now.uids
         };
         let known = selected.uids.clone();
-        let changed = selected.watch.flagged_since(selected.modseq);
-        let flags = match changed {
+        let since = selected.watch.flagged_since(selected.modseq);
+        let flags = match since {
             _ if now.deleted => Ranges::new(),
             None => known.intersection(&present),
             Some(changes) => {

@@ -90,8 +90,8 @@ impl Imap {
         let mut completion = Completion::ok("FETCH completed");
         if present.deleted || !uids.difference(&present.uids).is_empty() {
             // RFC 2180 section 4.1.
-            completion = Completion::no("Some of these messages are expunged")
-                .with_code("EXPUNGEISSUED");
+            completion =
+                Completion::no("Some of these messages are expunged").with_code("EXPUNGEISSUED");
         }
         let tell = Tell {
             expunge: fetch.uid,

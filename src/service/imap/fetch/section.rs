@@ -174,7 +174,10 @@ mod tests {
         match find(&section, &summary, prefix, size) {
             Place::Nowhere => None,
             Place::Fields(range) | Place::Octets(range) => {
-                let (from, to) = (range.start.try_into().unwrap(), range.end.try_into().unwrap());
+                let (from, to) = (
+                    range.start.try_into().unwrap(),
+                    range.end.try_into().unwrap(),
+                );
                 let octets: &[u8] = &whole[from..to];
                 Some(String::from_utf8(octets.to_vec()).unwrap())
             }
