@@ -125,7 +125,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     // the last `*` alone is enough, and on the last `%` as long as no separator comes between.
     let (p, n) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut done) = (0, 0);
-    let (mut star, mut percent): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+    let (mut star, mut percent) = (None, None);
     loop {
         match (p.get(at), n.get(done)) {
             (None, None) => return true,
@@ -148,12 +148,13 @@ pub fn matches(pattern: &str, name: &str) -> bool {
             _ => {}
         }
         let again = percent
-            .filter(|(_, from)| n.get(*from).is_some_and(|c| *c != b'/'))
+            .filter(|(_, from): &(usize, usize)| n.get(*from).is_some_and(|c| *c != b'/'))
             .map(|(at, from)| (at, from + 1));
         if let Some((next, from)) = again {
             percent = Some((next, from));
             (at, done) = (next, from);
-        } else if let Some((next, from)) = star.filter(|(_, from)| *from < n.len()) {
+        } else if let Some((next, from)) = star.filter(|(_, from): &(usize, usize)| *from < n.len())
+        {
             star = Some((next, from + 1));
             percent = None;
             (at, done) = (next, from + 1);
