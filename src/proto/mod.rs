@@ -1,1 +1,3 @@
-//! (see the design)
+//! Protocols as machines without IO: octets, time and answers go in; octets and questions come out.
+
+pub mod smtp;
