@@ -1,1 +1,3 @@
-//! Protocols as machines without IO.
+//! Protocols as machines without IO: octets, time and answers go in; octets and questions come out.
+
+pub mod smtp;
