@@ -272,11 +272,23 @@ mod tests {
     #[test]
     fn where_a_header_ends() {
         for (message, block, rest) in [
-            (&b"A: b\r\n\r\ntext\r\n"[..], &b"A: b\r\n\r\n"[..], Some(&b"text\r\n"[..])),
-            (b"A: b\r\n c\r\nD: e\r\n\r\n\r\n", b"A: b\r\n c\r\nD: e\r\n\r\n", Some(b"\r\n")),
+            (
+                &b"A: b\r\n\r\ntext\r\n"[..],
+                &b"A: b\r\n\r\n"[..],
+                Some(&b"text\r\n"[..]),
+            ),
+            (
+                b"A: b\r\n c\r\nD: e\r\n\r\n\r\n",
+                b"A: b\r\n c\r\nD: e\r\n\r\n",
+                Some(b"\r\n"),
+            ),
             (b"\r\ntext\r\n", b"\r\n", Some(b"text\r\n")),
             (b"A: b\r\n", b"A: b\r\n", None),
-            (b"From a@b Sat\r\nA: b\r\n\r\nc", b"From a@b Sat\r\nA: b\r\n\r\n", Some(b"c")),
+            (
+                b"From a@b Sat\r\nA: b\r\n\r\nc",
+                b"From a@b Sat\r\nA: b\r\n\r\n",
+                Some(b"c"),
+            ),
             (b"", b"", None),
         ] {
             for cut in [1, 7, 4096] {

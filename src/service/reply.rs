@@ -36,9 +36,7 @@ pub fn sender(refusal: sender::Refusal, path: &ReversePath) -> Reply {
         sender::Refusal::LookupFailed => lookup_failed(path),
         sender::Refusal::Unknown => Reply::new(
             550,
-            format!(
-                "5.1.0 {path}: Sender address rejected: User unknown in virtual mailbox table"
-            ),
+            format!("5.1.0 {path}: Sender address rejected: User unknown in virtual mailbox table"),
         ),
     }
 }
