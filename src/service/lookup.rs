@@ -53,8 +53,8 @@ impl Rows<'_> {
     pub fn room(&self, user: UserId) -> Result<Room, LookupFailed> {
         self.row(|reader| {
             let quota = reader.user(user)?.map_or(1, |row| row.quota);
-            let used = reader.usage(user)?.octets;
-            Ok(Room { quota, used })
+            let octets = reader.usage(user)?.octets;
+            Ok(Room { quota, used: octets })
         })
     }
 
