@@ -54,7 +54,10 @@ impl Rows<'_> {
         self.row(|reader| {
             let quota = reader.user(user)?.map_or(1, |row| row.quota);
             let octets = reader.usage(user)?.octets;
-            Ok(Room { quota, used: octets })
+            Ok(Room {
+                quota,
+                used: octets,
+            })
         })
     }
 

@@ -383,7 +383,7 @@ impl Service for Mx {
 
     /// Nothing happens here that a sender waits for.
     async fn woken(&mut self) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
 
