@@ -46,8 +46,9 @@ impl Session {
             SyntaxError::Protocol => {
                 self.dismiss(221, "2.7.0 Error: I can break rules, too. Goodbye.");
             }
-            SyntaxError::Recipient => self.refuse(501, "5.1.3 Bad recipient address syntax"),
-            SyntaxError::Sender => self.refuse(501, "5.1.7 Bad sender address syntax"),
+            // An empty path is as malformed, and order comes first.
+            SyntaxError::Recipient => self.rcpt("", ""),
+            SyntaxError::Sender => self.mail("", ""),
             SyntaxError::Verb => self.refuse(500, "5.5.2 Error: command not recognized"),
         }
     }

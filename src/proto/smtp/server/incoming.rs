@@ -201,7 +201,7 @@ impl Session {
             }
         };
         self.input.advance(used);
-        if !incoming.clock.came(now, used, &self.options) {
+        if !incoming.clock.came(now, used, &self.options) && !incoming.is_whole() {
             self.time_out();
             return None;
         }

@@ -49,7 +49,7 @@ pub enum Question {
     /// whatever the answer.
     End { size: u64 },
     /// RSET, a new EHLO, a failed content, or the connection ended: forget the transaction. The
-    /// answer is not sent.
+    /// answer is not sent. A driver that stops stepping forgets by itself.
     Forget,
     /// HELO, or EHLO if `esmtp`. The words of a positive answer are the session's own.
     Hello { name: String, esmtp: bool },

@@ -200,6 +200,23 @@ fn what_a_service_takes_is_not_on_the_client() {
 }
 
 #[test]
+fn swallowing_has_an_end() {
+    for begin in [&b""[..], b"a\r\n.\r\nBDAT 18446744073709551615\r\n"] {
+        let mut driver = in_data();
+        driver.feed(begin);
+        let mut seconds = 0;
+        while !driver.closed {
+            driver.feed(&vec![b'a'; 16 * 1024]);
+            driver.wait(10);
+            seconds += 10;
+        }
+        assert_eq!(seconds, 600);
+        let last = driver.replies.back().unwrap();
+        assert!(last.starts_with('5'), "{last}");
+    }
+}
+
+#[test]
 fn what_was_not_settled_is_forgotten_once() {
     for rest in [
         &b"a\n"[..],
