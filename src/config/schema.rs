@@ -70,9 +70,8 @@ impl Profile {
     #[must_use]
     pub fn of(memory: u64) -> Self {
         match memory {
-            0 => Self::Small,
             1..=100_663_296 => Self::Tiny,
-            100_663_297..=402_653_184 => Self::Small,
+            0 | 100_663_297..=402_653_184 => Self::Small,
             _ => Self::Normal,
         }
     }
