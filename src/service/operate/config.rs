@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Place, schema::KEYS},
+    config::{Config, Place, schema::KEYS},
     service::operate::{Context, Reply},
 };
 
@@ -37,16 +37,19 @@ impl Row {
 
 pub(super) fn operate(context: &Context<'_>, request: &Request) -> Reply {
     let Request::Show { changed } = request;
-    let rows = KEYS
-        .iter()
-        .filter_map(|key| {
-            let (value, place) = context.config.value(key)?;
-            (!changed || *place != Place::Default).then(|| Row {
-                key: key.name.to_owned(),
-                value: value.toml(),
-                from: place.to_string(),
-            })
+    show(context.config, *changed)
+}
+
+/// The same without a store, where there is none yet.
+#[must_use]
+pub fn show(config: &Config, changed: bool) -> Reply {
+    let rows = KEYS.iter().filter_map(|key| {
+        let (value, place) = config.value(key)?;
+        (!changed || *place != Place::Default).then(|| Row {
+            key: key.name.to_owned(),
+            value: value.toml(),
+            from: place.to_string(),
         })
-        .collect();
-    Reply::Settings(rows)
+    });
+    Reply::Settings(rows.collect())
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    service::operate::{Context, Problem, Reply},
+    service::operate::{Context, Kind, Problem, Reply},
     store,
 };
+
+/// What is said when nobody can be asked.
+pub const NOT_RUNNING: &str = "pillarbox is not running (pillarbox serve)";
 
 /// What only the running appliance knows.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +49,6 @@ pub struct Report {
     /// What is not well, and what to do.
     pub problems: Vec<String>,
     pub version: String,
-    pub running: bool,
     pub uptime_seconds: u64,
     pub hostname: String,
     pub profile: String,
@@ -61,18 +63,17 @@ pub struct Report {
 }
 
 pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
+    let Some(running) = &context.running else {
+        return Err(Problem::new(Kind::NotRunning, NOT_RUNNING));
+    };
     let figures = context.store.status();
     let domains = context.store.read(store::Reader::domains)?;
-    let running = context.running.clone().unwrap_or_default();
     let mut state = State::Ok;
     let mut problems = Vec::new();
     let mut say = |how: State, text: String| {
         state = state.max(how);
         problems.push(text);
     };
-    if context.running.is_none() {
-        say(State::Failing, "the server is not running".to_owned());
-    }
     if !figures.room {
         let text = "the disk is full: mail is deferred until something is deleted";
         say(State::Failing, text.to_owned());
@@ -97,7 +98,6 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         state,
         problems,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        running: context.running.is_some(),
         uptime_seconds: running.uptime.as_secs(),
         hostname: context
             .config
@@ -126,14 +126,12 @@ impl Report {
             self.hostname, self.version, self.profile
         )];
         lines.extend(self.problems.iter().map(|problem| format!("- {problem}")));
-        if self.running {
-            lines.push(format!(
-                "up {}, {} SMTP and {} IMAP sessions",
-                span(self.uptime_seconds),
-                self.smtp_sessions,
-                self.imap_sessions
-            ));
-        }
+        lines.push(format!(
+            "up {}, {} SMTP and {} IMAP sessions",
+            span(self.uptime_seconds),
+            self.smtp_sessions,
+            self.imap_sessions
+        ));
         lines.push(format!(
             "{} domains; store: {} MiB live of {} MiB, {} MiB free, change {}",
             self.domains,
