@@ -80,12 +80,10 @@ impl Seen {
             }
         } else if let Some(digits) = token.strip_prefix(['+', '-']) {
             // `-0700` is a zone; `Nov-2026` never starts with a dash.
-            let minutes = offset(digits)?;
-            self.zone = Some(if token.starts_with('-') {
-                -minutes
-            } else {
-                minutes
-            });
+            if let Some(minutes) = offset(digits) {
+                let west = token.starts_with('-');
+                self.zone = Some(if west { -minutes } else { minutes });
+            }
         } else if token.contains('-') {
             for piece in token.split('-') {
                 self.token(piece)?;
@@ -154,15 +152,18 @@ fn year(token: &str) -> Option<i32> {
     })
 }
 
-/// `hhmm`, `hh`, in minutes; a zone that cannot be counts as none.
+/// `hhmm`, `hh`, in minutes; `None` if it is no number or no zone can be that far away.
 fn offset(digits: &str) -> Option<i32> {
+    if !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
     let value: i32 = digits.parse().ok()?;
     let minutes = match digits.len() {
         1 | 2 => value.checked_mul(60)?,
         3 | 4 => (value / 100).checked_mul(60)?.checked_add(value % 100)?,
-        _ => return Some(0),
+        _ => return None,
     };
-    Some(if minutes < 24 * 60 { minutes } else { 0 })
+    (minutes < 24 * 60).then_some(minutes)
 }
 
 fn month(token: &str) -> Option<Month> {
@@ -239,6 +240,9 @@ mod tests {
             ("Fri, 30 Feb 2026 00:00:00 +0000", None),
             ("21 Nov 2026 24:00:00 +0000", None),
             ("21 Nov 99999999999 00:00", None),
+            ("21 Nov 2026 14:53:35 +O100", Some((t, 0))),
+            ("21 Nov 2026 14:53:35 +-100", Some((t, 0))),
+            ("21 - Nov - 2026 14:53:35", Some((t, 0))),
             ("21 Nov 2026 -:-", None),
             ("21 Nov", None),
             ("Nov", None),

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mail::header::{Field, fields, unfold};
+use crate::mail::address::Address;
+use crate::mail::domain::Domain;
+use crate::mail::header::{Field, decode_words, fields, unfold};
 use crate::mail::list::mailboxes;
 use crate::mail::octets::Octets;
 
@@ -24,6 +26,24 @@ pub struct Mailbox<'a> {
     pub local: Option<Octets<'a>>,
     #[serde(borrow)]
     pub host: Option<Octets<'a>>,
+}
+
+impl Mailbox<'_> {
+    /// As an address, if it is one.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        let local = str::from_utf8(self.local.as_ref()?).ok()?;
+        let domain = Domain::parse(str::from_utf8(self.host.as_ref()?).ok()?)?;
+        Address::new(local.to_owned(), domain)
+    }
+
+    /// The name for people, encoded words decoded; empty if there is none.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        self.name
+            .as_ref()
+            .map_or_else(String::new, |name| decode_words(name))
+    }
 }
 
 /// What the header says, unfolded: text fields from their first occurrence, addresses from all.
@@ -169,6 +189,71 @@ mod tests {
         assert_eq!(envelope.sender_or_from(), envelope.from);
         assert_eq!(envelope.reply_to_or_from(), envelope.from);
         assert_eq!(Envelope::from_header(b""), Envelope::default());
+    }
+
+    /// What real programs send: name, then address or what stands in its place.
+    #[test]
+    fn odd_senders() {
+        for (value, name, address) in [
+            (
+                &b"\"=?UTF-8?B?w4l2YQ==?=\" <eva@a.test>"[..],
+                "Éva",
+                "eva@a.test",
+            ),
+            (
+                b"=?iso-8859-1?Q?=C9va?=\r\n =?iso-8859-1?Q?_B?= <eva@a.test>",
+                "Éva B",
+                "eva@a.test",
+            ),
+            (b"\xc9va <eva@a.test>", "Éva", "eva@a.test"),
+            (
+                b"'eva@a.test' via List <list@b.test>",
+                "'eva@a.test' via List",
+                "list@b.test",
+            ),
+            (b"eva@a.test <eva@a.test>", "eva@a.test", "eva@a.test"),
+            (b"\"eva@a.test\" <eva@a.test>", "eva@a.test", "eva@a.test"),
+            (b"<<eva@a.test>>", "", "eva@a.test"),
+            (b"<eva@a.test> (Eva)", "Eva", "eva@a.test"),
+            (
+                b"root@host.test (Cron Daemon)",
+                "Cron Daemon",
+                "root@host.test",
+            ),
+            (b"root (Cron Daemon)", "Cron Daemon", "-"),
+            (
+                b"MAILER-DAEMON@mx.test (Mail Delivery System)",
+                "Mail Delivery System",
+                "MAILER-DAEMON@mx.test",
+            ),
+            (b"Eva B. [Shop] <eva@a.test>", "Eva B. [Shop]", "eva@a.test"),
+            (b"Eva: <eva@a.test>", "", "-"),
+            (b"\"Eva\\\" <eva@a.test>", "\"Eva\\\"", "eva@a.test"),
+            (b"Eva <eva..b@a.test>", "Eva", "\"eva..b\"@a.test"),
+            (b"Eva <eva @ a.test>", "Eva", "eva@a.test"),
+            (b"Eva <eva@a.test", "Eva", "eva@a.test"),
+            (b"Eva <mailto:eva@a.test>", "Eva", "mailtoeva@a.test"),
+            (b"/O=ORG/CN=EVA", "", "-"),
+            (b"Eva <>", "Eva", "-"),
+            (b"\"\" <eva@a.test>", "", "eva@a.test"),
+            (
+                "Éva <éva@bücher.example>".as_bytes(),
+                "Éva",
+                "éva@xn--bcher-kva.example",
+            ),
+            (b"\0Eva <e\0va@a.test>", "Eva", "eva@a.test"),
+        ] {
+            let block = [b"From: ", value, b"\r\n"].concat();
+            let envelope = Envelope::from_header(&block);
+            let first = &envelope.from[0];
+            let found = first.address().map_or("-".to_owned(), |a| a.to_string());
+            let shown = value.escape_ascii();
+            assert_eq!(
+                (first.display_name().as_str(), found.as_str()),
+                (name, address),
+                "{shown}"
+            );
+        }
     }
 
     #[test]

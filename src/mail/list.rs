@@ -92,14 +92,15 @@ impl Element {
                     self.host = Some(Vec::new());
                 }
             }
-            (_, Token::Special(b'@')) => self.at(),
+            (_, Token::Special(b'@')) => self.at(space),
             (_, Token::Special(_)) => {}
             (_, token) => self.text(token.octets(), space),
         }
     }
 
     /// The last `@` is the one that counts.
-    fn at(&mut self) {
+    fn at(&mut self, space: bool) {
+        self.phrase(b"@", space);
         if let Some(host) = self.host.replace(Vec::new()) {
             self.local.push(b'@');
             self.local.extend_from_slice(&host);
@@ -107,12 +108,7 @@ impl Element {
     }
 
     fn text(&mut self, text: &[u8], space: bool) {
-        if self.angle == Angle::Before {
-            if space && !self.phrase.is_empty() {
-                self.phrase.push(b' ');
-            }
-            self.phrase.extend_from_slice(text);
-        }
+        self.phrase(text, space);
         // White space around dots is obsolete but read (RFC 5322 section 4.4); elsewhere it parts words.
         let joined = |before: &[u8]| !space || before.ends_with(b".") || text.starts_with(b".");
         match &mut self.host {
@@ -124,6 +120,16 @@ impl Element {
                 }
                 self.local.extend_from_slice(text);
             }
+        }
+    }
+
+    /// What may turn out to be a name, when a `<` follows.
+    fn phrase(&mut self, text: &[u8], space: bool) {
+        if self.angle == Angle::Before {
+            if space && !self.phrase.is_empty() {
+                self.phrase.push(b' ');
+            }
+            self.phrase.extend_from_slice(text);
         }
     }
 

@@ -2,6 +2,8 @@
 //! their texts and the number and depth of parts all have a limit, and of a body's line only the
 //! start is kept.
 
+use std::collections::BTreeMap;
+
 use memchr::{memchr, memchr_iter};
 
 use crate::mail::envelope::Envelope;
@@ -29,6 +31,9 @@ pub struct Scanner {
     parts: Vec<Part<'static>>,
     /// From the message down to where the scanner is.
     open: Vec<Open>,
+    /// The boundaries that are looked for, with the levels in `open` that have them. A map, because
+    /// a hostile body may be all dashes at depth 100.
+    boundaries: BTreeMap<Vec<u8>, Vec<usize>>,
     /// The header being read; `None` in bodies.
     header: Option<Header>,
     /// The start of a line whose end has not come yet.
@@ -85,6 +90,7 @@ impl Scanner {
         let mut scanner = Self {
             parts: Vec::new(),
             open: Vec::new(),
+            boundaries: BTreeMap::new(),
             header: None,
             partial: Vec::new(),
             seen: 0,
@@ -153,9 +159,7 @@ impl Scanner {
 
     /// In a body without any boundary to look for, only octets and line ends count.
     fn only_counts(&self) -> bool {
-        self.header.is_none()
-            && self.seen == 0
-            && self.open.iter().all(|open| open.boundary.is_empty())
+        self.header.is_none() && self.seen == 0 && self.boundaries.is_empty()
     }
 
     fn count(&mut self, octets: &[u8]) {
@@ -228,17 +232,12 @@ impl Scanner {
             return None;
         }
         let text = text.trim_ascii_end();
-        let mut levels = self.open.iter().enumerate().rev();
-        levels.find_map(|(level, open)| {
-            if open.boundary.is_empty() {
-                return None;
-            }
-            match text.strip_prefix(open.boundary.as_slice())? {
-                b"" => Some((level, Delimiter::Next)),
-                b"--" => Some((level, Delimiter::Close)),
-                _ => None,
-            }
-        })
+        let level = |text: &[u8]| self.boundaries.get(text)?.last().copied();
+        let next = level(text);
+        match text.strip_suffix(b"--").and_then(level) {
+            Some(close) if next.is_none_or(|next| next < close) => Some((close, Delimiter::Close)),
+            _ => next.map(|next| (next, Delimiter::Next)),
+        }
     }
 
     /// All parts inside of the multipart end before the line end that comes before the boundary.
@@ -249,7 +248,8 @@ impl Scanner {
         match delimiter {
             Delimiter::Close => {
                 if let Some(open) = self.open.get_mut(level) {
-                    open.boundary.clear();
+                    let boundary = std::mem::take(&mut open.boundary);
+                    self.forget(&boundary);
                 }
             }
             Delimiter::Next if self.parts.len() < PARTS_MAX => self.begin(next),
@@ -262,6 +262,7 @@ impl Scanner {
     fn close(&mut self, level: usize, mut end: u64, mut lines: u64) {
         while self.open.len() > level {
             let Some(open) = self.open.pop() else { return };
+            self.forget(&open.boundary);
             let after = self.parts.len().saturating_sub(open.index);
             if let Some(part) = self.parts.get_mut(open.index) {
                 if part.body_start > end {
@@ -270,6 +271,16 @@ impl Scanner {
                 part.end = end;
                 part.lines = lines.saturating_sub(open.lines);
                 part.below = u32::try_from(after.saturating_sub(1)).unwrap_or(u32::MAX);
+            }
+        }
+    }
+
+    /// The innermost multipart with this boundary needs it no more.
+    fn forget(&mut self, boundary: &[u8]) {
+        if let Some(levels) = self.boundaries.get_mut(boundary) {
+            levels.pop();
+            if levels.is_empty() {
+                self.boundaries.remove(boundary);
             }
         }
     }
@@ -306,6 +317,12 @@ impl Scanner {
         let mut part = read_part(&block, digest);
         let boundary = self.decide(&mut part);
         let begins_message = matches!(part.body, Body::Message(_));
+        if let Some(level) = self.open.len().checked_sub(1)
+            && !boundary.is_empty()
+        {
+            let levels = self.boundaries.entry(boundary.clone()).or_default();
+            levels.push(level);
+        }
         if let Some(open) = self.open.last_mut() {
             open.lines = self.lines;
             open.digest = part.subtype.is("digest");

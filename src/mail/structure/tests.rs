@@ -115,6 +115,26 @@ fn a_parent_ends_what_its_child_left_open() {
 }
 
 #[test]
+fn boundaries_that_look_alike() {
+    // The inner one is the outer one's end, or the very same.
+    let content = "Content-Type: multipart/mixed; boundary=a\n\n\
+        --a\nContent-Type: multipart/mixed; boundary=a--\n\n\
+        --a--\n\nx\n--a----\n\
+        --a\nContent-Type: multipart/mixed; boundary=a\n\n\
+        --a\n\ny\n--a--\n--a\n\nz\n--a--\n--a\n";
+    assert_eq!(
+        shown(content)[1..],
+        [
+            r#" multipart/mixed "--a--\r\n\r\nx\r\n--a----" 3"#,
+            r#"  text/plain "x" 0"#,
+            r#" multipart/mixed "--a\r\n\r\ny\r\n--a--" 3"#,
+            r#"  text/plain "y" 0"#,
+            r#" text/plain "z" 0"#,
+        ]
+    );
+}
+
+#[test]
 fn messages_in_messages() {
     let content = "Content-Type: multipart/digest; boundary=d\n\n\
         --d\n\nSubject: one\nFrom: a@b\n\nfirst\n\
