@@ -116,7 +116,7 @@ impl Imap {
             }],
         });
         let reply = self.shared.store.request(request).await;
-        let mut completion = Completion::ok("APPEND completed");
+        let mut completion = Completion::ok("Append completed.");
         if let Reply::Appended { validity, uids } = reply.map_err(for_target)? {
             let uids = super::text::set_text(&uids);
             completion = completion.with_code(format!("APPENDUID {validity} {uids}"));

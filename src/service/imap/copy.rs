@@ -26,7 +26,7 @@ impl Imap {
     pub(super) async fn copy(&mut self, user: UserId, copy: Copy) -> Outcome {
         let uid = copy.uid;
         let Way { from, to, uids } = self.way(user, &copy)?;
-        let mut completion = Completion::ok("COPY completed");
+        let mut completion = Completion::ok("Copy completed.");
         if !uids.is_empty() {
             let request = Request::Copy { from, to, uids };
             let reply = self.shared.store.request(request).await;
@@ -56,7 +56,7 @@ impl Imap {
             self.refresh()?;
         }
         let tell = Tell { uid, ..Tell::ALL };
-        Ok(self.finish(out, Completion::ok("MOVE completed"), tell))
+        Ok(self.finish(out, Completion::ok("Move completed."), tell))
     }
 
     fn way(&mut self, user: UserId, copy: &Copy) -> Result<Way, Completion> {

@@ -28,7 +28,7 @@ impl Imap {
             uid: set.is_some(),
             ..Tell::ALL
         };
-        let completion = Completion::ok("EXPUNGE completed");
+        let completion = Completion::ok("Expunge completed.");
         Ok(self.finish(Vec::new(), completion, tell))
     }
 

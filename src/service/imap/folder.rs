@@ -29,7 +29,7 @@ impl Imap {
             special,
         };
         self.shared.store.request(request).await?;
-        Ok(self.finish_all(Completion::ok("CREATE completed")))
+        Ok(self.finish_all(Completion::ok("Create completed.")))
     }
 
     /// DELETE; folders below stay (RFC 3501 section 6.3.4).
@@ -42,7 +42,7 @@ impl Imap {
         let request = Request::DeleteFolder { folder };
         self.shared.store.request(request).await?;
         self.refresh()?;
-        Ok(self.finish_all(Completion::ok("DELETE completed")))
+        Ok(self.finish_all(Completion::ok("Delete completed.")))
     }
 
     /// RENAME, with the folders below; INBOX gives its messages and stays (RFC 3501 section 6.3.5).
@@ -60,7 +60,7 @@ impl Imap {
         let request = Request::RenameFolder { folder, name: to };
         self.shared.store.request(request).await?;
         self.refresh()?;
-        Ok(self.finish_all(Completion::ok("RENAME completed")))
+        Ok(self.finish_all(Completion::ok("Rename completed.")))
     }
 
     /// SUBSCRIBE and UNSUBSCRIBE. A name can be subscribed to before there is such a folder, and
@@ -69,9 +69,9 @@ impl Imap {
         let request = Request::Subscribe { user, name, on };
         self.shared.store.request(request).await?;
         let text = if on {
-            "SUBSCRIBE completed"
+            "Subscribe completed."
         } else {
-            "UNSUBSCRIBE completed"
+            "Unsubscribe completed."
         };
         Ok(self.finish_all(Completion::ok(text)))
     }

@@ -21,18 +21,18 @@ impl Imap {
             out,
             "* ID (\"name\" \"Pillarbox\" \"version\" \"{own}\")\r\n"
         );
-        self.finish(out, Completion::ok("ID completed"), Tell::ALL)
+        self.finish(out, Completion::ok("Id completed."), Tell::ALL)
     }
 
     /// NAMESPACE (RFC 2342): one's own folders, nothing else yet.
     pub(super) fn namespace(&mut self) -> Answer {
         let out = b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n".to_vec();
-        self.finish(out, Completion::ok("NAMESPACE completed"), Tell::ALL)
+        self.finish(out, Completion::ok("Namespace completed."), Tell::ALL)
     }
 
     /// ENABLE (RFC 5161): nothing that can be enabled is here yet; the answer lists what was.
     pub(super) fn enable(&mut self) -> Answer {
         let out = b"* ENABLED\r\n".to_vec();
-        self.finish(out, Completion::ok("ENABLE completed"), Tell::ALL)
+        self.finish(out, Completion::ok("Enable completed."), Tell::ALL)
     }
 }

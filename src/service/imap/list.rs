@@ -34,7 +34,7 @@ type Names = BTreeMap<String, Entry>;
 
 impl Imap {
     pub(super) async fn list(&mut self, user: UserId, list: &List) -> Outcome {
-        let completion = Completion::ok("LIST completed");
+        let completion = Completion::ok("List completed.");
         let mut out = Vec::new();
         if let [pattern] = list.patterns.as_slice()
             && pattern.is_empty()
@@ -90,7 +90,7 @@ impl Imap {
             write_name(&mut out, name);
             out.extend_from_slice(b"\r\n");
         }
-        Ok(self.finish(out, Completion::ok("LSUB completed"), Tell::ALL))
+        Ok(self.finish(out, Completion::ok("Lsub completed."), Tell::ALL))
     }
 }
 

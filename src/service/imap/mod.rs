@@ -36,15 +36,15 @@ use crate::{
         id::{ContentId, ContentRange, UserId},
         secret::Secret,
     },
-    net::{
-        drive::Service,
-        world::{Local, World},
-    },
+    net::{drive::Service, world::World},
     proto::imap::{
         command::Command,
         session::{Answer, Completion, Question, Session},
     },
-    service::notify::Registry,
+    service::{
+        login::{Login, LoginError},
+        notify::Registry,
+    },
     store::{Content, Store},
 };
 
@@ -64,32 +64,12 @@ pub struct Options {
     pub message_size: u64,
 }
 
-/// Who may log in, as `service::login` knows it.
-pub trait LogIn: std::fmt::Debug {
-    /// `name` as the client wrote it.
-    fn login<'a>(
-        &'a self,
-        name: &'a str,
-        password: &'a Secret,
-        peer: IpAddr,
-    ) -> Local<'a, Result<UserId, LoginRefused>>;
-}
-
-/// Why a log-in is refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LoginRefused {
-    /// Name or password is wrong, or the account is disabled: nobody says which.
-    Refused,
-    /// It cannot be told now.
-    TryAgain,
-}
-
 /// What all sessions share, on one thread.
 #[derive(Debug)]
 pub struct Shared {
     pub store: Store,
     pub registry: Rc<Registry>,
-    pub login: Box<dyn LogIn>,
+    pub login: Rc<Login>,
     pub world: Rc<dyn World>,
     pub options: Options,
     reads: Semaphore,
@@ -100,7 +80,7 @@ impl Shared {
     pub fn new(
         store: Store,
         registry: Rc<Registry>,
-        login: Box<dyn LogIn>,
+        login: Rc<Login>,
         world: Rc<dyn World>,
         options: Options,
     ) -> Self {
@@ -160,10 +140,10 @@ impl Imap {
                 self.user = Some(user);
                 Completion::ok("Logged in")
             }
-            Err(LoginRefused::Refused) => {
+            Err(LoginError::Refused) => {
                 Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
             }
-            Err(LoginRefused::TryAgain) => {
+            Err(LoginError::TryAgain) => {
                 Completion::no("Temporary authentication failure.").with_code("UNAVAILABLE")
             }
         }
@@ -211,7 +191,7 @@ impl Imap {
             Command::Lsub(lsub) => self.lsub(user, &lsub),
             Command::Move(copy) => self.move_messages(user, *copy).await,
             Command::Namespace => Ok(self.namespace()),
-            Command::Noop => Ok(self.finish_all(Completion::ok("NOOP completed"))),
+            Command::Noop => Ok(self.finish_all(Completion::ok("Noop completed."))),
             Command::Rename { from, to } => self.rename(user, &from, to).await,
             Command::Search(search) => Box::pin(self.search(*search)).await,
             Command::Select(select) => self.select(user, *select).await,

@@ -58,9 +58,9 @@ impl Imap {
         describe(&mut out, &selected, &row);
         self.selected = Some(Box::new(selected));
         let (code, text) = if select.read_only {
-            ("READ-ONLY", "EXAMINE completed")
+            ("READ-ONLY", "Examine completed.")
         } else {
-            ("READ-WRITE", "SELECT completed")
+            ("READ-WRITE", "Select completed.")
         };
         let state = StateChange::Selected {
             read_only: select.read_only,
@@ -83,14 +83,14 @@ impl Imap {
             }
         }
         self.deselect().await;
-        let completion = Completion::ok("CLOSE completed").with_state(StateChange::Deselected);
+        let completion = Completion::ok("Close completed.").with_state(StateChange::Deselected);
         Ok(Answer::Done(Vec::new(), completion))
     }
 
     /// UNSELECT (RFC 3691).
     pub(super) async fn unselect(&mut self) -> Outcome {
         self.deselect().await;
-        let completion = Completion::ok("UNSELECT completed").with_state(StateChange::Deselected);
+        let completion = Completion::ok("Unselect completed.").with_state(StateChange::Deselected);
         Ok(Answer::Done(Vec::new(), completion))
     }
 

@@ -27,7 +27,7 @@ impl Imap {
         if !self.write_status(&mut out, folder, status.items).await? {
             return Err(no_folder());
         }
-        Ok(self.finish(out, Completion::ok("STATUS completed"), Tell::ALL))
+        Ok(self.finish(out, Completion::ok("Status completed."), Tell::ALL))
     }
 
     /// Writes `* STATUS`; false if the folder is gone.

@@ -126,7 +126,7 @@ impl Imap {
 
     /// The completion: with MODIFIED where messages were left alone (RFC 7162 section 3.1.3).
     fn stored(&mut self, failed: &Ranges, uid: bool) -> Result<Completion, Completion> {
-        let completion = Completion::ok("STORE completed");
+        let completion = Completion::ok("Store completed.");
         if failed.is_empty() {
             return Ok(completion);
         }

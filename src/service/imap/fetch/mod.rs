@@ -87,7 +87,7 @@ impl Imap {
         let mut needs = needs(&fetch.items);
         needs.seen &= !selected.read_only;
         let present = selected.watch.snapshot();
-        let mut completion = Completion::ok("FETCH completed");
+        let mut completion = Completion::ok("Fetch completed.");
         if present.deleted || !uids.difference(&present.uids).is_empty() {
             // RFC 2180 section 4.1.
             completion =

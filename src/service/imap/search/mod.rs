@@ -166,7 +166,7 @@ impl Imap {
         let mut out = Vec::new();
         if let Some(returns) = search.returns {
             write_extended(&mut out, search.uid, returns, &numbers);
-            return Ok(self.finish(out, Completion::ok("SEARCH completed"), tell));
+            return Ok(self.finish(out, Completion::ok("Search completed."), tell));
         }
         out.extend_from_slice(b"* SEARCH");
         let numbers = Rest::from(&numbers);
@@ -182,7 +182,7 @@ impl Imap {
         while out.len() < SLICE_OCTETS {
             let Some(Uid(number)) = searching.numbers.pop() else {
                 out.extend_from_slice(b"\r\n");
-                let completion = Completion::ok("SEARCH completed");
+                let completion = Completion::ok("Search completed.");
                 return self.finish(out, completion, searching.tell);
             };
             put!(out, " {number}");
