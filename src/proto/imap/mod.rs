@@ -9,5 +9,7 @@ pub mod flag;
 pub mod folder_name;
 pub mod lexer;
 pub mod literal;
+pub mod response;
 pub mod seqset;
 pub mod session;
+pub mod view;

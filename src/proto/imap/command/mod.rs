@@ -48,8 +48,11 @@ pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
 impl Opened<'_> {
     /// Reads the arguments, to the end.
     pub fn parse(mut self) -> Result<Command, SyntaxError> {
-        let command = (self.entry?.parse)(&mut self.lexer)?;
+        let mut command = (self.entry?.parse)(&mut self.lexer)?;
         self.lexer.end()?;
+        if let Command::Search(search) = &mut command {
+            self.tag.clone_into(&mut search.tag);
+        }
         Ok(command)
     }
 }
@@ -305,6 +308,8 @@ pub struct Lsub {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Search {
+    /// The command's, for ESEARCH (RFC 4466 section 2.6.2).
+    pub tag: String,
     /// The results are UIDs, not sequence numbers.
     pub uid: bool,
     /// What RETURN asks for (RFC 4731); `None` for a plain `* SEARCH`.
@@ -411,6 +416,12 @@ impl StatusItem {
         (Self::UidValidity, "UIDVALIDITY"),
         (Self::Unseen, "UNSEEN"),
     ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(item, _)| *item == self);
+        found.map_or("", |(_, name)| name)
+    }
 
     const fn bit(self) -> u8 {
         match self {

@@ -33,6 +33,7 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
         all.push(keys.key(0)?);
     }
     Ok(Command::Search(Box::new(Search {
+        tag: String::new(),
         uid,
         returns,
         key: and(all)?,

@@ -21,6 +21,11 @@ impl Output {
         self.pieces.is_empty()
     }
 
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.pieces.capacity()
+    }
+
     /// Says that everything must leave now.
     pub fn flush(&mut self) {
         self.due = !self.pieces.is_empty();
