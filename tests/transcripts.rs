@@ -29,6 +29,12 @@ fn mx() {
     play_all("mx", Protocol::Smtp, 10);
 }
 
+/// IMAP: session, service and store.
+#[test]
+fn imap() {
+    play_all("imap", Protocol::Imap, 20);
+}
+
 /// Plays all scripts of a folder, of which there are at least so many.
 fn play_all(folder: &str, protocol: Protocol, least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");

@@ -15,9 +15,14 @@ use pillarbox::mail::flag::Flags;
 use pillarbox::mail::summary::SummaryBuilder;
 use pillarbox::net::world::World;
 use pillarbox::policy::connection::Client;
+use pillarbox::proto::imap::session;
 use pillarbox::proto::smtp::server;
+use pillarbox::service::imap::{self, Imap};
+use pillarbox::service::login::Login;
 use pillarbox::service::lookup::POSTMASTER;
 use pillarbox::service::mx::{self, Mx};
+use pillarbox::service::notify::Registry;
+use pillarbox::service::password::{Cost, Passwords};
 use pillarbox::store::directory::DomainClass;
 use pillarbox::store::request::{Deliver, Recipient};
 use pillarbox::store::{self, Reply, Request, Running, Store};
@@ -26,9 +31,16 @@ use super::disk::{Faults, MemoryDisk};
 use super::pump::{Connection, Pump};
 use super::world::TestWorld;
 
+/// Scripts try no passwords of others.
+const CHEAP: Cost = Cost {
+    memory: 8,
+    passes: 1,
+};
+
 /// Which service a script speaks with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
+    Imap,
     Smtp,
 }
 
@@ -41,6 +53,9 @@ pub struct House {
     smtp: server::Options,
     mx: mx::Options,
     shared: Option<Rc<mx::Shared>>,
+    imap: session::Options,
+    passwords: Rc<Passwords>,
+    imap_shared: Option<Rc<imap::Shared>>,
     client: Client,
 }
 
@@ -71,6 +86,9 @@ impl House {
                 local_port: None,
             },
             shared: None,
+            imap: session::Options::default(),
+            passwords: Rc::new(Passwords::new(CHEAP, [7; 32])),
+            imap_shared: None,
             client: Client::new([192, 0, 2, 1].into(), None),
         }
     }
@@ -78,6 +96,11 @@ impl House {
     /// A new connection from the present client.
     pub fn connect(&mut self, protocol: Protocol) -> Box<dyn Connection> {
         match protocol {
+            Protocol::Imap => {
+                let session = session::Session::new(self.imap);
+                let service = Imap::new(self.imap_shared(), self.client.ip);
+                Box::new(Pump::new(session, service))
+            }
             Protocol::Smtp => {
                 let shared = self.shared.get_or_insert_with(|| {
                     let world: Rc<dyn World> = self.world.clone();
@@ -90,6 +113,20 @@ impl House {
         }
     }
 
+    fn imap_shared(&mut self) -> Rc<imap::Shared> {
+        let shared = self.imap_shared.get_or_insert_with(|| {
+            let (store, world): (_, Rc<dyn World>) = (self.store.clone(), self.world.clone());
+            let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
+            let registry = Rc::new(Registry::new(store.clone()));
+            let options = imap::Options {
+                message_size: self.imap.append_limit,
+            };
+            let login = Rc::new(login);
+            Rc::new(imap::Shared::new(store, registry, login, world, options))
+        });
+        shared.clone()
+    }
+
     /// Where connections come from, from now on.
     pub fn client(&mut self, ip: IpAddr) {
         self.client = Client::new(ip, None);
@@ -99,6 +136,7 @@ impl House {
         let number = || value.parse::<u64>().unwrap();
         let small = || value.parse::<u32>().unwrap();
         match key {
+            "append_limit" => self.imap.append_limit = number(),
             "broken" => self.faults.broken.store(value == "on", Ordering::SeqCst),
             "command_wait_s" => self.smtp.command_wait_s = number(),
             "data_wait_s" => self.smtp.data_wait_s = number(),
@@ -111,6 +149,7 @@ impl House {
                 };
                 self.store.request(request).await.unwrap();
             }
+            "idle_wait" => self.imap.idle_wait = number(),
             "full" => self.faults.full.store(value == "on", Ordering::SeqCst),
             "local_port" => self.mx.local_port = Some(value.to_owned()),
             "mails_max" => self.smtp.mails_max = small(),
@@ -142,10 +181,11 @@ impl House {
     /// With its domain.
     pub async fn mailbox(&self, address: &str, password: &str) {
         let address = Address::parse(address).unwrap();
+        let password = Secret::new(password.as_bytes().to_vec());
         self.domain(address.domain.as_str()).await;
         let request = Request::AddUser {
             address: address.key(),
-            password: Secret::new(password.as_bytes().to_vec()),
+            password: self.passwords.hash(&password).await.unwrap(),
             quota: 0,
             now: self.world.time(),
         };
