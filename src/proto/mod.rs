@@ -1,1 +1,4 @@
 //! Protocols as machines without IO.
+
+pub mod imap;
+pub mod smtp;
