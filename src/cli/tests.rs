@@ -210,7 +210,7 @@ fn secrets_are_no_arguments() {
 #[test]
 fn a_lock_without_a_socket_is_try_again() {
     let folder = tempfile::tempdir().unwrap();
-    let _held = lock(folder.path()).unwrap().unwrap();
+    let _held = crate::appliance::lock::take(folder.path()).unwrap();
     assert_eq!(on(folder.path(), "domain list", "").exit, 75);
 }
 
