@@ -1,1 +1,5 @@
-//! (see the design)
+//! Where protocol, judgement and state meet.
+
+pub mod login;
+pub mod operate;
+pub mod password;
