@@ -1,5 +1,11 @@
-//! Where protocol, judgement and state meet.
+//! Services: the only place where protocol, judgement and state meet.
 
+pub mod imap;
+pub mod inbound;
 pub mod login;
+pub mod lookup;
+pub mod mx;
+pub mod notify;
 pub mod operate;
 pub mod password;
+pub mod reply;

@@ -38,7 +38,8 @@ const LONG_LINE_MAX: usize = 64 * 1024;
 /// For so many seconds after a message the peer is no stranger.
 const KNOWN_S: u64 = 60;
 
-/// What the service decides. Each is answered with [`Answer::Reply`].
+/// What the service decides. Each is answered with [`Answer::Reply`], `End` also with
+/// [`Answer::Hang`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Question {
     /// DATA or the first BDAT: content will come as `Step::Content`. If this is refused after DATA,
@@ -68,6 +69,8 @@ pub enum Question {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
+    /// Nobody can tell how it went: what was said before leaves, and the connection ends.
+    Hang,
     /// 2xx and 3xx go on, 4xx and 5xx refuse, 421 ends the connection.
     Reply(Reply),
 }
@@ -394,10 +397,15 @@ impl Machine for Session {
     }
 
     fn answer(&mut self, answer: Answer) {
-        let Answer::Reply(reply) = answer;
-        match replace(&mut self.state, State::Command) {
-            State::Asked(pending) => self.answered(pending, reply),
-            state => self.state = state,
+        match (replace(&mut self.state, State::Command), answer) {
+            (State::Asked(pending), Answer::Reply(reply)) => self.answered(pending, reply),
+            (State::Asked(pending), Answer::Hang) => {
+                if matches!(pending, Pending::End) {
+                    self.mail = Mail::None;
+                }
+                self.state = State::Ending;
+            }
+            (state, _) => self.state = state,
         }
     }
 

@@ -336,3 +336,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_doubt_about_the_end_is_not_answered() {
+    let mut driver = in_data();
+    driver.hang = true;
+    driver.feed(b"a\r\n.\r\nNOOP\r\n");
+    assert!(driver.closed);
+    assert!(driver.replies.is_empty());
+    assert_eq!(driver.forgets, 0);
+}

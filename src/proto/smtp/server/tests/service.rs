@@ -20,6 +20,8 @@ pub struct Driver {
     pub longest_piece: usize,
     /// How long the service takes for a piece of content, in seconds.
     pub slow_s: u64,
+    /// The service cannot tell how messages end.
+    pub hang: bool,
     pub closed: bool,
     pub handshaken: bool,
     pub until: Instant,
@@ -41,6 +43,7 @@ impl Driver {
             forgets: 0,
             longest_piece: 0,
             slow_s: 0,
+            hang: false,
             closed: false,
             handshaken: false,
             until: now,
@@ -82,8 +85,13 @@ impl Driver {
         while !self.closed {
             match self.session.step(self.now) {
                 Step::Ask(question) => {
+                    let hang = self.hang && matches!(question, Question::End { .. });
                     let reply = self.decide(question);
-                    self.session.answer(Answer::Reply(reply));
+                    self.session.answer(if hang {
+                        Answer::Hang
+                    } else {
+                        Answer::Reply(reply)
+                    });
                 }
                 Step::Close => {
                     self.closed = true;
