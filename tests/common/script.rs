@@ -20,6 +20,7 @@
 //! | `content a@d N` and lines up to `.` | the N-th message of that inbox |
 //! | `messages N` | so many messages were stored and not yet looked at |
 //! | `stored a@d N` | so many messages are in that inbox |
+//! | `log text` | this was logged, after what the last `log` found; `*` stands for anything |
 //! | `wait N` | seconds pass |
 //! | `half-close` | the client has no more to say |
 //! | `stop` | the house stops |
@@ -36,6 +37,7 @@ use pillarbox::net::world::World;
 use smol::Timer;
 
 use super::house::{House, Protocol};
+use super::journal;
 use super::pump::Connection;
 use super::text::{octets, without_trace};
 
@@ -46,6 +48,7 @@ const TRIES: u32 = 300;
 pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
     let lines = script.lines().filter(|line| !line.starts_with('#'));
     assert!(lines.count() > 0, "{name} is empty");
+    journal::begin();
     let executor = smol::LocalExecutor::new();
     smol::block_on(executor.run(async {
         let mut player = Player {
@@ -108,6 +111,10 @@ impl Player {
                 let (name, text) = self.together.take().expect(context);
                 let now = self.house.world.now();
                 self.connection(&name).await.feed(now, &text).await;
+            }
+            "log" => {
+                let found = journal::find(rest);
+                assert!(found.is_ok(), "{context}\nlogged: {found:#?}");
             }
             "mailbox" => {
                 let (address, password) = rest.split_once(' ').unwrap_or((rest, ""));
