@@ -31,10 +31,11 @@
 //! fields' beginnings, unfolded.
 
 use std::collections::BTreeMap;
+use std::thread::sleep;
 use std::time::Duration;
 
 use pillarbox::net::world::World;
-use smol::Timer;
+use smol::future::yield_now;
 
 use super::house::{House, Protocol};
 use super::journal;
@@ -241,7 +242,8 @@ impl Player {
                 break;
             }
             self.run(name).await;
-            Timer::after(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10));
+            yield_now().await;
         }
         panic!("{context}\ngot nothing");
     }
@@ -310,11 +312,12 @@ fn compare(message: &[u8], expected: &[&str], context: &str) {
             rest = after;
         }
     }
-    let expected: String = undotted(rest)
-        .iter()
-        .map(|line| format!("{line}\r\n"))
-        .collect();
-    assert_eq!(String::from_utf8_lossy(message), expected, "{context}");
+    let mut text = String::new();
+    for line in undotted(rest) {
+        text.push_str(line);
+        text.push_str("\r\n");
+    }
+    assert_eq!(String::from_utf8_lossy(message), text, "{context}");
 }
 
 fn undotted<'a>(lines: &[&'a str]) -> Vec<&'a str> {
