@@ -139,7 +139,7 @@ impl Options {
     }
 
     pub fn text(&self, name: &str) -> Result<&str, Failure> {
-        self.0
+        self.named
             .get(name)
             .map(String::as_str)
             .ok_or(format!("--{name} is missing").into())
