@@ -453,44 +453,64 @@ fn memory() -> usize {
         * 1024
 }
 
-/// What idle sessions cost here; their clients are a process of their own. The figures mean most when
-/// this runs alone, so the bounds are loose ones.
+/// What an idle session costs (design section 4), the smallest machine included: server and clients
+/// are processes of their own, so that only sessions count.
 #[test]
 fn idle_sessions_are_small() {
-    for (word, limit) in [("plain", 3_000), ("tls", 14_000)] {
-        let server = Server::start(MANY);
-        let clients = |count: usize| {
-            let mut child = process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "net::drive::tests::clients", "--nocapture"])
-                .env(
-                    "PILLARBOX_TEST_CLIENTS",
-                    format!("{word} {count} {}", server.address),
-                )
-                .env("PILLARBOX_TEST_CERTIFICATE", server.folder.path())
-                .stdin(process::Stdio::piped())
-                .stdout(process::Stdio::piped())
-                .stderr(process::Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut told = BufReader::new(child.stdout.take().unwrap());
-            let mut line = String::new();
-            while !line.contains("connected") {
-                line.clear();
-                assert_ne!(told.read_line(&mut line).unwrap(), 0, "the clients failed");
-            }
-            child
-        };
-        let mut few = clients(100);
-        let before = memory();
-        let mut many = clients(1000);
-        let each = memory().saturating_sub(before) / 1000;
-        println!("{word}: {each} octets a session");
-        for child in [&mut few, &mut many] {
-            drop(child.stdin.take());
-            child.wait().unwrap();
-        }
-        assert!(each < limit, "{word}: {each} octets a session");
+    for (word, limit) in [("plain", 2 * 1024), ("tls", 12 * 1024)] {
+        let measured = process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "net::drive::tests::measured", "--nocapture"])
+            .env("PILLARBOX_TEST_SERVER", word)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&measured.stdout);
+        let (_, figure) = text.split_once("measured ").expect(&text);
+        let figure = figure.split_whitespace().next().unwrap();
+        println!("{word}: {figure} octets a session");
+        assert!(
+            figure.parse::<usize>().unwrap() <= limit,
+            "{word}: {figure}"
+        );
     }
+}
+
+/// The server of [`idle_sessions_are_small`].
+#[test]
+fn measured() {
+    let Ok(word) = std::env::var("PILLARBOX_TEST_SERVER") else {
+        return;
+    };
+    let server = Server::start(MANY);
+    let clients = |count: usize| {
+        let mut child = process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "net::drive::tests::clients", "--nocapture"])
+            .env(
+                "PILLARBOX_TEST_CLIENTS",
+                format!("{word} {count} {}", server.address),
+            )
+            .env("PILLARBOX_TEST_CERTIFICATE", server.folder.path())
+            .stdin(process::Stdio::piped())
+            .stdout(process::Stdio::piped())
+            .stderr(process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("connected") {
+            line.clear();
+            assert_ne!(told.read_line(&mut line).unwrap(), 0, "the clients failed");
+        }
+        child
+    };
+    let mut few = clients(100);
+    let before = memory();
+    let mut many = clients(1000);
+    let each = memory().saturating_sub(before) / 1000;
+    for child in [&mut few, &mut many] {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+    println!("measured {each}");
 }
 
 /// The clients of [`idle_sessions_are_small`], until their standard input ends; else nothing.
@@ -537,5 +557,7 @@ fn who_takes_nothing_makes_room_too() {
     thread::sleep(Duration::from_millis(600));
     let mut client = server.connect();
     assert_eq!(client.line(), "hello");
-    assert_eq!(server.end(), Some(End::Room));
+    // Goodbye may still have found room in the kernel's buffer.
+    let end = server.end();
+    assert!(matches!(end, Some(End::Closed | End::Room)), "{end:?}");
 }
