@@ -286,3 +286,55 @@ fn session(_appliance: &Rc<Appliance>, caller: Caller) -> Local<'static, End> {
         Kind::Imap | Kind::Imaps | Kind::Mx => Box::pin(async { End::Closed }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(data: PathBuf, address: SocketAddr) -> Plan {
+        Plan {
+            control: data.join("control"),
+            data,
+            hostname: "mx.test".to_owned(),
+            user: None,
+            listeners: vec![Listener {
+                kind: Kind::Mx,
+                addresses: vec![address],
+            }],
+            smtp_sessions: Limits::default(),
+            imap_sessions: Limits::default(),
+            tls: None,
+            store: store::Options {
+                cache: 1 << 20,
+                message_size: 1 << 20,
+                tiny: true,
+                secret: [0; 16],
+                folders: 0,
+                keywords: 0,
+            },
+            log: LogOptions {
+                level: log::LevelFilter::Info,
+                ring: 1024,
+                stderr: false,
+            },
+            confine: false,
+        }
+    }
+
+    #[test]
+    fn a_second_appliance_is_told_why_it_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let first = open(&plan(folder.path().join("data"), any)).unwrap();
+        let taken = first.sockets.listeners[0].1.local_addr().unwrap();
+        let same_data = plan(folder.path().join("data"), any);
+        let same_port = plan(folder.path().join("other"), taken);
+        for (plan, text) in [(same_data, "uses it"), (same_port, "is taken by")] {
+            let failure = open(&plan).err().unwrap();
+            assert_eq!(failure.exit_code(), 75);
+            assert!(failure.to_string().contains(text), "{failure}");
+        }
+        drop(first);
+        open(&plan(folder.path().join("data"), taken)).unwrap();
+    }
+}
