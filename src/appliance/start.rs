@@ -178,7 +178,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     });
     let served = async_io::block_on(lead(&appliance, opened.sockets, office));
     store.stop();
-    writer.0.join().map_err(|_| Failure::Writer)?;
+    writer.join().map_err(|_| Failure::Writer)?;
     log::info!(target: "stop", "done");
     served
 }

@@ -101,7 +101,7 @@ fn here(found: &Found, config: &Config, call: &Call) -> Result<Reply, Stop> {
         Store::open(Arc::new(disk), options(config, &world)).map_err(Problem::from)?;
     let reply = work(&store, found, &world, call);
     store.stop();
-    if running.0.join().is_err() {
+    if running.join().is_err() {
         let text = "the store failed while it was closed; what was answered before is kept";
         return Err(Problem::new(Kind::TryAgain, text).into());
     }
@@ -135,6 +135,7 @@ pub fn options(config: &Config, random: &impl Random) -> store::Options {
         secret: random.octets(),
         folders: config.number(&schema::LIMIT_FOLDERS),
         keywords: config.number(&schema::LIMIT_KEYWORDS),
+        clock: Arc::new(RealWorld::new()),
     }
 }
 

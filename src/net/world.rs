@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::base::{
     random::Random,
-    time::{Instant, Time},
+    time::{Clock, Instant, Time},
 };
 
 /// A future that need not be `Send`: everything but the writer runs on one thread.
@@ -68,6 +68,17 @@ impl World for RealWorld {
 
     fn random(&self) -> &dyn Random {
         self
+    }
+}
+
+/// For the writer's thread, which has no [`World`].
+impl Clock for RealWorld {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn time(&self) -> Time {
+        calendar()
     }
 }
 

@@ -148,9 +148,12 @@ pub struct Running(JoinHandle<()>);
 
 impl Running {
     /// Waits until the writer has ended.
-    pub fn join(self) {
-        // A panic there has ended the process already, or is a test's.
-        let _ = self.0.join();
+    ///
+    /// # Errors
+    ///
+    /// It panicked (in a test: elsewhere that ends the process).
+    pub fn join(self) -> Result<(), Broken> {
+        self.0.join().map_err(|_| Broken::Stopped)
     }
 }
 
