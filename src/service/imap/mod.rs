@@ -8,6 +8,7 @@ mod copy;
 mod crlf;
 mod expunge;
 mod fetch;
+mod flags;
 mod folder;
 mod hello;
 mod list;
@@ -20,7 +21,6 @@ mod status;
 mod store;
 mod summary;
 mod sync;
-mod text;
 
 use std::{collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
 
@@ -327,6 +327,7 @@ impl Service for Imap {
         let Some(selected) = self.selected.as_deref_mut() else {
             return pending().await;
         };
+        self.shared.registry.catch_up();
         selected.watch.changed(selected.woken).await;
         selected.woken = selected.watch.version();
     }
