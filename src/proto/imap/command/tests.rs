@@ -158,6 +158,11 @@ fn valid() {
             parse(format!("a {text}\r\n").as_bytes()).is_ok(),
             "{text}: {got}"
         );
+        let name = parse(format!("a {text}\r\n").as_bytes()).unwrap().name();
+        assert!(
+            text.to_ascii_uppercase().starts_with(name),
+            "{text}: {name}"
+        );
     }
 }
 
