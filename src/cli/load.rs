@@ -28,9 +28,18 @@ pub struct Found {
 }
 
 impl Found {
-    /// Reads file and environment. `file`: another one than `--config` says.
+    /// Reads the file; `file` is another one than `--config` says.
     pub fn new(
         terminal: &Terminal<'_>,
+        global: &Global,
+        file: Option<&Path>,
+    ) -> Result<Self, Stop> {
+        Self::read(&terminal.environment, global, file)
+    }
+
+    /// The same where no terminal is left.
+    pub fn read(
+        environment: &[(String, String)],
         global: &Global,
         file: Option<&Path>,
     ) -> Result<Self, Stop> {
@@ -49,7 +58,7 @@ impl Found {
         Ok(Self {
             file: name,
             text,
-            environment: terminal.environment.clone(),
+            environment: environment.to_vec(),
             options,
             machine: machine(),
         })

@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::service::operate::{Call, Problem, Reply, Request};
 
-pub use reach::{lock, options};
+pub use reach::options;
 pub use terminal::Terminal;
 
 /// A mail appliance in one process and one data folder.
@@ -40,7 +40,7 @@ struct Arguments {
 }
 
 /// What may stand anywhere on the line.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Global {
     /// The configuration file [default: /etc/pillarbox/pillarbox.toml]
     #[arg(long, global = true, value_name = "FILE")]

@@ -1,32 +1,21 @@
 //! Has a call carried out: by the server over its control socket, or, when nobody listens there, in
 //! this process on the store itself. Only one process has the store: the one with the lock.
 
-use std::{
-    fs,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::{
-        fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
-        net::UnixStream,
-    },
-    path::Path,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
-
-use rustix::{
-    fs::{FlockOperation, flock},
-    process::{Gid, Uid},
-};
+use std::{io, path::Path, sync::Arc, thread, time::Duration};
 
 use crate::{
+    appliance::{
+        control,
+        lock::{self, LockError},
+        privilege,
+    },
     base::random::Random,
     cli::{Global, Stop, Terminal, load::Found},
     config::{
         Config,
         schema::{self, Profile},
     },
-    net::world::{RealWorld, World as _},
+    net::world::{RealClock, RealWorld, World as _},
     service::{
         operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request},
         password::{Cost, Passwords},
@@ -34,8 +23,6 @@ use crate::{
     store::{self, Store, disk::local::LocalDisk},
 };
 
-/// Longest answer, in octets.
-const ANSWER_MAX: u64 = 256 * 1024 * 1024;
 /// A server that starts or stops has the lock and no socket: how often it is tried again.
 const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -44,7 +31,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> Result<Reply, Stop> {
     let found = Found::new(terminal, global, None)?;
     let config = found.config(Vec::new())?;
-    for attempt in 1.. {
+    let mut attempt = 1_u32;
+    loop {
         if let Some(reply) = ask(&config, call)? {
             return Ok(reply);
         }
@@ -61,49 +49,43 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
             }
             _ => {}
         }
-        if attempt == 1 {
-            become_owner(Path::new(data))?;
+        // Acts on this thread; no other is there yet.
+        privilege::become_owner(Path::new(data))
+            .map_err(|error| Problem::new(Kind::NotAllowed, error.to_string()))?;
+        match lock::take(Path::new(data)) {
+            Ok(_lock) => return here(&found, &config, call),
+            Err(LockError::Held { .. }) if attempt < TRIES => thread::sleep(PAUSE),
+            Err(held @ LockError::Held { .. }) => {
+                let text = format!("{held} and does not answer; try again");
+                return Err(Problem::new(Kind::TryAgain, text).into());
+            }
+            Err(LockError::Io { error, .. }) => return Err(on_disk(data, &error).into()),
         }
-        match lock(Path::new(data)) {
-            Ok(Some(_lock)) => return here(&found, &config, call),
-            Ok(None) if attempt < TRIES => thread::sleep(PAUSE),
-            Ok(None) => break,
-            Err(error) => return Err(on_disk(data, &error).into()),
-        }
+        attempt = attempt.saturating_add(1);
     }
-    let text = "another process has the store open and does not answer; try again";
-    Err(Problem::new(Kind::TryAgain, text).into())
 }
 
 /// Asks the server; `None` if there is none.
 fn ask(config: &Config, call: &Call) -> Result<Option<Reply>, Problem> {
     let path = config.control();
-    let mut socket = match UnixStream::connect(&path) {
-        Ok(socket) => socket,
+    let lost = |error: &dyn std::fmt::Display| {
+        let text = format!("no answer from the server; look whether it was done ({error})");
+        Problem::new(Kind::TryAgain, text)
+    };
+    let line = serde_json::to_string(call).map_err(|error| lost(&error))?;
+    let answer = match control::call(Path::new(&path), &line) {
+        Ok(answer) => answer,
         Err(error) => {
             return match error.kind() {
-                // A path that is too long for a socket is one where nobody listens.
                 io::ErrorKind::ConnectionRefused
-                | io::ErrorKind::InvalidInput
                 | io::ErrorKind::NotADirectory
                 | io::ErrorKind::NotFound => Ok(None),
-                _ => Err(on_disk(&path, &error)),
+                io::ErrorKind::PermissionDenied => Err(on_disk(&path, &error)),
+                _ => Err(lost(&error)),
             };
         }
     };
-    let lost = |error: &dyn std::fmt::Display| {
-        let text = format!("the server ended the connection; look whether it was done ({error})");
-        Problem::new(Kind::TryAgain, text)
-    };
-    let mut line = serde_json::to_vec(call).map_err(|error| lost(&error))?;
-    line.push(b'\n');
-    socket.write_all(&line).map_err(|error| lost(&error))?;
-    line.fill(0);
-    let mut answer = Vec::new();
-    BufReader::new(socket.take(ANSWER_MAX))
-        .read_until(b'\n', &mut answer)
-        .map_err(|error| lost(&error))?;
-    match serde_json::from_slice(&answer) {
+    match serde_json::from_str(&answer) {
         Ok(Answer::Reply(reply)) => Ok(Some(reply)),
         Ok(Answer::Problem(problem)) => Err(problem),
         Err(error) => Err(lost(&error)),
@@ -119,7 +101,7 @@ fn here(found: &Found, config: &Config, call: &Call) -> Result<Reply, Stop> {
         Store::open(Arc::new(disk), options(config, &world)).map_err(Problem::from)?;
     let reply = work(&store, found, &world, call);
     store.stop();
-    if running.0.join().is_err() {
+    if running.join().is_err() {
         let text = "the store failed while it was closed; what was answered before is kept";
         return Err(Problem::new(Kind::TryAgain, text).into());
     }
@@ -153,50 +135,8 @@ pub fn options(config: &Config, random: &impl Random) -> store::Options {
         secret: random.octets(),
         folders: config.number(&schema::LIMIT_FOLDERS),
         keywords: config.number(&schema::LIMIT_KEYWORDS),
+        clock: Arc::new(RealClock),
     }
-}
-
-/// Takes the lock of a data folder, which is made if it is not there; `None` if another process has
-/// it. Held as long as the file is.
-///
-/// # Errors
-///
-/// Folder or file cannot be made or opened.
-pub fn lock(data: &Path) -> io::Result<Option<fs::File>> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)?;
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(data.join("lock"))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Root makes no files that the server could not open later. Acts on this thread: no other is there
-/// yet.
-fn become_owner(data: &Path) -> Result<(), Problem> {
-    let Ok(folder) = fs::metadata(data) else {
-        return Ok(());
-    };
-    if !rustix::process::geteuid().is_root() || folder.uid() == 0 {
-        return Ok(());
-    }
-    let (user, group) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
-    rustix::thread::set_thread_groups(&[])
-        .and_then(|()| rustix::thread::set_thread_res_gid(group, group, group))
-        .and_then(|()| rustix::thread::set_thread_res_uid(user, user, user))
-        .map_err(|error| {
-            let text = format!("cannot become user {}: {error}", folder.uid());
-            Problem::new(Kind::NotAllowed, text)
-        })
 }
 
 fn on_disk(path: &str, error: &io::Error) -> Problem {

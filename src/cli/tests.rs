@@ -210,7 +210,7 @@ fn secrets_are_no_arguments() {
 #[test]
 fn a_lock_without_a_socket_is_try_again() {
     let folder = tempfile::tempdir().unwrap();
-    let _held = lock(folder.path()).unwrap().unwrap();
+    let _held = crate::appliance::lock::take(folder.path()).unwrap();
     assert_eq!(on(folder.path(), "domain list", "").exit, 75);
 }
 
@@ -292,115 +292,117 @@ fn problems_of_the_server_are_exit_codes() {
     }
 }
 
-/// The life of a box without a server: each line is a command, its input, the exit code and what the
+/// The life of a box without a server: each row is a command, its input, the exit code and what the
 /// output begins with.
+const LIFE: &[(&str, &str, u8, &str)] = &[
+    ("domain list", "", 0, ""),
+    ("user add a@home.test --password-stdin", "hush", 67, ""),
+    ("domain remove home.test", "", 67, ""),
+    (
+        "domain add home.test -n",
+        "",
+        0,
+        "would add domain home.test",
+    ),
+    ("domain add Home.Test", "", 0, "added domain home.test"),
+    ("domain add home.test", "", 73, ""),
+    ("domain add ho..me", "", 65, ""),
+    ("domain list", "", 0, "home.test  mailbox"),
+    (
+        "domain list --json",
+        "",
+        0,
+        "{\"domain\":\"home.test\",\"class\":\"mailbox\",\"enabled\":true}",
+    ),
+    ("user add a --password-stdin", "hush", 65, ""),
+    ("user add a@home.test --password-stdin", "\n", 65, ""),
+    (
+        "user add a@home.test --password-stdin -n",
+        "hush",
+        0,
+        "would add a@home.test",
+    ),
+    (
+        "user add A@home.test --password-stdin",
+        "hush",
+        0,
+        "added a@home.test",
+    ),
+    ("user add a@home.test --password-stdin", "hush", 73, ""),
+    ("user list", "", 0, "a@home.test  0 messages  0 of no limit"),
+    (
+        "user quota a@home.test 1GiB",
+        "",
+        0,
+        "a@home.test: quota 1GiB",
+    ),
+    (
+        "user list --json",
+        "",
+        0,
+        "{\"address\":\"a@home.test\",\"quota\":1073741824,",
+    ),
+    ("user disable a@home.test", "", 0, "a@home.test: disabled"),
+    (
+        "user list",
+        "",
+        0,
+        "a@home.test  0 messages  0 of 1GiB  disabled",
+    ),
+    ("user enable a@home.test", "", 0, "a@home.test: enabled"),
+    (
+        "user passwd a@home.test --password-stdin",
+        "hash",
+        0,
+        "a@home.test: new password",
+    ),
+    ("user passwd b@home.test --password-stdin", "hash", 67, ""),
+    ("user rename a@home.test c@away.test", "", 67, ""),
+    (
+        "user rename a@home.test b@home.test",
+        "",
+        0,
+        "a@home.test: now b@home.test",
+    ),
+    ("domain remove home.test", "", 77, ""),
+    ("user remove a@home.test", "", 67, ""),
+    (
+        "user remove b@home.test -n",
+        "",
+        0,
+        "b@home.test: would be: removed",
+    ),
+    (
+        "user remove b@home.test",
+        "",
+        0,
+        "b@home.test: removed; the mail is kept",
+    ),
+    ("user list", "", 0, ""),
+    (
+        "user list --removed",
+        "",
+        0,
+        "b@home.test  0 messages  0 of 1GiB  removed ",
+    ),
+    ("user remove b@home.test", "", 67, ""),
+    (
+        "user remove b@home.test --purge",
+        "",
+        0,
+        "b@home.test: removed with all mail",
+    ),
+    ("domain remove home.test --quiet", "", 0, ""),
+    ("domain list", "", 0, ""),
+    ("config show --json", "", 0, "{\"key\":\"role\""),
+    ("status", "", 69, ""),
+];
+
 #[test]
 #[ignore = "needs the store's bodies"]
 fn the_life_of_a_box() {
     let folder = tempfile::tempdir().unwrap();
-    for (line, input, exit, start) in [
-        ("domain list", "", 0, ""),
-        ("user add a@home.test --password-stdin", "hush", 67, ""),
-        ("domain remove home.test", "", 67, ""),
-        (
-            "domain add home.test -n",
-            "",
-            0,
-            "would add domain home.test",
-        ),
-        ("domain add Home.Test", "", 0, "added domain home.test"),
-        ("domain add home.test", "", 73, ""),
-        ("domain add ho..me", "", 65, ""),
-        ("domain list", "", 0, "home.test  mailbox"),
-        (
-            "domain list --json",
-            "",
-            0,
-            "{\"domain\":\"home.test\",\"class\":\"mailbox\",\"enabled\":true}",
-        ),
-        ("user add a --password-stdin", "hush", 65, ""),
-        ("user add a@home.test --password-stdin", "\n", 65, ""),
-        (
-            "user add a@home.test --password-stdin -n",
-            "hush",
-            0,
-            "would add a@home.test",
-        ),
-        (
-            "user add A@home.test --password-stdin",
-            "hush",
-            0,
-            "added a@home.test",
-        ),
-        ("user add a@home.test --password-stdin", "hush", 73, ""),
-        ("user list", "", 0, "a@home.test  0 messages  0 of no limit"),
-        (
-            "user quota a@home.test 1GiB",
-            "",
-            0,
-            "a@home.test: quota 1GiB",
-        ),
-        (
-            "user list --json",
-            "",
-            0,
-            "{\"address\":\"a@home.test\",\"quota\":1073741824,",
-        ),
-        ("user disable a@home.test", "", 0, "a@home.test: disabled"),
-        (
-            "user list",
-            "",
-            0,
-            "a@home.test  0 messages  0 of 1GiB  disabled",
-        ),
-        ("user enable a@home.test", "", 0, "a@home.test: enabled"),
-        (
-            "user passwd a@home.test --password-stdin",
-            "hash",
-            0,
-            "a@home.test: new password",
-        ),
-        ("user passwd b@home.test --password-stdin", "hash", 67, ""),
-        ("user rename a@home.test c@away.test", "", 67, ""),
-        (
-            "user rename a@home.test b@home.test",
-            "",
-            0,
-            "a@home.test: now b@home.test",
-        ),
-        ("domain remove home.test", "", 77, ""),
-        ("user remove a@home.test", "", 67, ""),
-        (
-            "user remove b@home.test -n",
-            "",
-            0,
-            "b@home.test: would be: removed",
-        ),
-        (
-            "user remove b@home.test",
-            "",
-            0,
-            "b@home.test: removed; the mail is kept",
-        ),
-        ("user list", "", 0, ""),
-        (
-            "user list --removed",
-            "",
-            0,
-            "b@home.test  0 messages  0 of 1GiB  removed ",
-        ),
-        ("user remove b@home.test", "", 67, ""),
-        (
-            "user remove b@home.test --purge",
-            "",
-            0,
-            "b@home.test: removed with all mail",
-        ),
-        ("domain remove home.test --quiet", "", 0, ""),
-        ("domain list", "", 0, ""),
-        ("config show --json", "", 0, "{\"key\":\"role\""),
-        ("status", "", 69, ""),
-    ] {
+    for &(line, input, exit, start) in LIFE {
         let played = on(folder.path(), line, input);
         assert_eq!(played.exit, exit, "{line}: {}{}", played.out, played.err);
         assert!(played.out.starts_with(start), "{line}: {}", played.out);

@@ -355,9 +355,8 @@ impl<'a> Line<'a> {
                     Pin::new(&mut self.stream).poll_write(context, rest)
                 };
                 match polled {
-                    Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Peer)),
                     Poll::Ready(Ok(_)) if rest.is_empty() => return Poll::Ready(Ok(())),
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(End::Peer)),
+                    Poll::Ready(Err(_) | Ok(0)) => return Poll::Ready(Err(End::Peer)),
                     Poll::Ready(Ok(taken)) => {
                         rest = rest.get(taken..).unwrap_or_default();
                         until = world.now().plus_seconds(WRITE_WAIT);

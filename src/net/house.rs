@@ -57,6 +57,9 @@ struct Rooms {
     crowded: Cell<bool>,
     stopping: Cell<bool>,
     emptied: RefCell<Option<Waker>>,
+    /// Counts whatever a session does.
+    stirs: Cell<u64>,
+    stirred: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug)]
@@ -144,6 +147,32 @@ impl House {
             Poll::Pending
         })
         .await;
+    }
+
+    /// How often anything happened in a session; only its change means something.
+    #[must_use]
+    pub fn stirs(&self) -> u64 {
+        self.0.stirs.get()
+    }
+
+    /// Ready when [`House::stirs`] is no longer `known`. One task may wait for it.
+    pub async fn stirred(&self, known: u64) {
+        poll_fn(|context| {
+            if self.stirs() != known {
+                return Poll::Ready(());
+            }
+            self.0.stirred.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn stir(&self) {
+        self.0.stirs.set(self.0.stirs.get().wrapping_add(1));
+        let waker = self.0.stirred.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     fn seat(&self, address: IpAddr, now: Instant) -> Seat {
@@ -255,6 +284,7 @@ impl Seat {
     /// The session got somewhere: a command was answered, content was taken.
     pub fn progress(&self, now: Instant) {
         self.place.active.set(now);
+        self.house.stir();
     }
 
     /// Whether this session would have to make room.
@@ -298,6 +328,7 @@ impl Drop for Seat {
             *entry = None;
         }
         rooms.free.borrow_mut().push(self.slot);
+        self.house.stir();
         if self.house.is_empty()
             && let Some(waker) = rooms.emptied.take()
         {

@@ -15,7 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::base::{
     random::Random,
-    time::{Instant, Time},
+    time::{Clock, Instant, Time},
 };
 
 /// A future that need not be `Send`: everything but the writer runs on one thread.
@@ -68,6 +68,20 @@ impl World for RealWorld {
 
     fn random(&self) -> &dyn Random {
         self
+    }
+}
+
+/// The machine's clocks for the writer's thread, which has no [`World`].
+#[derive(Clone, Copy, Debug)]
+pub struct RealClock;
+
+impl Clock for RealClock {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn time(&self) -> Time {
+        calendar()
     }
 }
 

@@ -180,6 +180,7 @@ impl Block {
         let before = self.octets.len();
         let room = HEADER_MAX.saturating_sub(before);
         let fits = octets.get(..room).unwrap_or(octets);
+        self.grow(fits.len());
         self.octets.extend_from_slice(fits);
         let Some(end) = self.end(before) else {
             return if fits.len() == octets.len() {
@@ -190,6 +191,16 @@ impl Block {
         };
         self.octets.truncate(end);
         Taken::Ended(octets.get(end.saturating_sub(before)..).unwrap_or_default())
+    }
+
+    /// Makes room for `more` octets: twice what there is, but never more than a block may have.
+    fn grow(&mut self, more: usize) {
+        let held = self.octets.len();
+        let needed = held.saturating_add(more);
+        if needed > self.octets.capacity() {
+            let wanted = needed.max(held.saturating_mul(2)).min(HEADER_MAX);
+            self.octets.reserve_exact(wanted.saturating_sub(held));
+        }
     }
 
     /// How long the block is with its empty line; the first `seen` octets hold no end. A message that

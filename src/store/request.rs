@@ -24,7 +24,6 @@ pub enum Request {
         address: String,
         password: Secret,
         quota: u64,
-        now: Time,
     },
     Append(Append),
     /// COPY: all of `uids` that exist, with their flags.
@@ -69,7 +68,6 @@ pub enum Request {
     RemoveUser {
         user: UserId,
         purge: bool,
-        now: Time,
     },
     /// A folder and its children get new names (of INBOX: its messages move to a new folder, RFC 3501
     /// section 6.3.5).
@@ -168,7 +166,7 @@ pub struct Flag {
     pub lazy: bool,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub enum FlagMode {
     Add,
     Remove,

@@ -23,6 +23,8 @@ pub struct Faults {
     pub broken: AtomicBool,
     /// No octet is free.
     pub full: AtomicBool,
+    /// Only reading goes on.
+    pub unwritable: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,13 @@ impl Faults {
     fn check_room(&self) -> io::Result<()> {
         if self.full.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.check_write()
+    }
+
+    fn check_write(&self) -> io::Result<()> {
+        if self.unwritable.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk takes nothing"));
         }
         self.check()
     }
@@ -84,7 +93,7 @@ impl Disk for MemoryDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        self.faults.check()?;
+        self.faults.check_write()?;
         let file = Arc::new(MemoryFile {
             octets: Mutex::default(),
             faults: self.faults.clone(),
@@ -95,7 +104,7 @@ impl Disk for MemoryDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.faults.check()?;
+        self.faults.check_write()?;
         let mut files = self.files.lock().unwrap();
         let file = files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         files.insert(to.to_owned(), file);
@@ -103,13 +112,13 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.faults.check()?;
+        self.faults.check_write()?;
         let file = self.files.lock().unwrap().remove(name);
         file.map(drop).ok_or(io::ErrorKind::NotFound.into())
     }
 
     fn sync_folder(&self, _: &str) -> io::Result<()> {
-        self.faults.check()
+        self.faults.check_write()
     }
 
     fn space(&self) -> io::Result<Space> {
@@ -126,7 +135,7 @@ impl File for MemoryFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.faults.check()?;
+        self.faults.check_write()?;
         let length = usize::try_from(length).unwrap();
         self.octets.lock().unwrap().resize(length, 0);
         Ok(())
@@ -158,6 +167,6 @@ impl File for MemoryFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.faults.check()
+        self.faults.check_write()
     }
 }

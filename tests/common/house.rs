@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::sleep;
+use std::time::Duration;
 
 use pillarbox::base::id::{ContentId, FolderId, Uid, UserId};
 use pillarbox::base::secret::Secret;
@@ -25,7 +27,7 @@ use pillarbox::service::notify::Registry;
 use pillarbox::service::password::{Cost, Passwords};
 use pillarbox::store::directory::DomainClass;
 use pillarbox::store::request::{Deliver, Recipient};
-use pillarbox::store::{self, Reply, Request, Running, Store};
+use pillarbox::store::{self, Reader, Reply, Request, Running, Store};
 
 use super::disk::{Faults, MemoryDisk};
 use super::pump::{Connection, Pump};
@@ -36,6 +38,9 @@ const CHEAP: Cost = Cost {
     memory: 8,
     passes: 1,
 };
+
+/// Looks at a store that recovers, 10 ms apart.
+const TRIES: u32 = 300;
 
 /// Which service a script speaks with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,21 +66,24 @@ pub struct House {
 
 impl House {
     pub fn new() -> Self {
+        let world = Rc::new(TestWorld::default());
         let disk = MemoryDisk::default();
         let faults = disk.faults();
         let options = store::Options {
-            cache: 1 << 20,
+            // So that a broken disk is noticed at once.
+            cache: 0,
             message_size: 35 << 20,
             tiny: true,
             secret: [7; 16],
             folders: 100,
             keywords: 100,
+            clock: world.clock(),
         };
         let (store, running, opened) = Store::open(Arc::new(disk), options).unwrap();
         assert!(opened.created);
         let hostname = "mx.home.test".to_owned();
         Self {
-            world: Rc::default(),
+            world,
             store,
             running: Some(running),
             faults,
@@ -137,7 +145,10 @@ impl House {
         let small = || value.parse::<u32>().unwrap();
         match key {
             "append_limit" => self.imap.append_limit = number(),
-            "broken" => self.faults.broken.store(value == "on", Ordering::SeqCst),
+            "broken" => {
+                self.faults.broken.store(value == "on", Ordering::SeqCst);
+                self.recover().await;
+            }
             "command_wait_s" => self.smtp.command_wait_s = number(),
             "data_wait_s" => self.smtp.data_wait_s = number(),
             "delimiter" => self.mx.routing.delimiter = value.chars().next(),
@@ -162,8 +173,29 @@ impl House {
             }
             "recipients_max" => self.smtp.recipients_max = small(),
             "size_limit" => self.smtp.size_limit = number(),
+            "unwritable" => {
+                self.faults.unwritable.store(value == "on", Ordering::SeqCst);
+                self.recover().await;
+            }
             _ => panic!("no such option: {key}"),
         }
+    }
+
+    /// Once the disk is back the store finds its way by itself; that may take a moment.
+    async fn recover(&self) {
+        let faulty = [&self.faults.broken, &self.faults.unwritable];
+        if faulty.iter().any(|fault| fault.load(Ordering::SeqCst)) {
+            return;
+        }
+        for _ in 0..TRIES {
+            let settled = self.store.settle().await.is_ok();
+            if settled && self.store.read(Reader::sequence).is_ok() {
+                return;
+            }
+            self.world.pass(1);
+            sleep(Duration::from_millis(10));
+        }
+        panic!("the store does not recover");
     }
 
     pub async fn domain(&self, name: &str) {
@@ -187,7 +219,6 @@ impl House {
             address: address.key(),
             password: self.passwords.hash(&password).await.unwrap(),
             quota: 0,
-            now: self.world.time(),
         };
         self.store.request(request).await.unwrap();
     }
@@ -278,7 +309,7 @@ impl Drop for House {
     fn drop(&mut self) {
         self.store.stop();
         if let Some(running) = self.running.take() {
-            let ended = running.0.join();
+            let ended = running.join();
             if !std::thread::panicking() {
                 ended.unwrap();
             }

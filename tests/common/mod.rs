@@ -3,6 +3,7 @@
 
 pub mod disk;
 pub mod house;
+pub mod journal;
 pub mod pump;
 pub mod script;
 pub mod text;

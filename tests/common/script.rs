@@ -20,22 +20,25 @@
 //! | `content a@d N` and lines up to `.` | the N-th message of that inbox |
 //! | `messages N` | so many messages were stored and not yet looked at |
 //! | `stored a@d N` | so many messages are in that inbox |
+//! | `log text` | this was logged, after what the last `log` found; `*` stands for anything |
 //! | `wait N` | seconds pass |
 //! | `half-close` | the client has no more to say |
 //! | `stop` | the house stops |
 //! | `closed` | the session has ended the connection |
 //!
 //! A message is compared without the `Return-Path:` and `Received:` fields that were put in front of
-//! it (and the empty line, where it had no header). Lines of `content a@d N` that begin so are looked
-//! for among these fields, unfolded, and may stop early.
+//! it (and the empty line, where it had no header). The first lines of `content a@d N` may tell these
+//! fields' beginnings, unfolded.
 
 use std::collections::BTreeMap;
+use std::thread::sleep;
 use std::time::Duration;
 
 use pillarbox::net::world::World;
-use smol::Timer;
+use smol::future::yield_now;
 
 use super::house::{House, Protocol};
+use super::journal;
 use super::pump::Connection;
 use super::text::{octets, without_trace};
 
@@ -46,6 +49,7 @@ const TRIES: u32 = 300;
 pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
     let lines = script.lines().filter(|line| !line.starts_with('#'));
     assert!(lines.count() > 0, "{name} is empty");
+    journal::begin();
     let executor = smol::LocalExecutor::new();
     smol::block_on(executor.run(async {
         let mut player = Player {
@@ -108,6 +112,10 @@ impl Player {
                 let (name, text) = self.together.take().expect(context);
                 let now = self.house.world.now();
                 self.connection(&name).await.feed(now, &text).await;
+            }
+            "log" => {
+                let found = journal::find(rest);
+                assert!(found.is_ok(), "{context}\nlogged: {found:#?}");
             }
             "mailbox" => {
                 let (address, password) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -234,7 +242,8 @@ impl Player {
                 break;
             }
             self.run(name).await;
-            Timer::after(Duration::from_millis(10)).await;
+            sleep(Duration::from_millis(10));
+            yield_now().await;
         }
         panic!("{context}\ngot nothing");
     }
@@ -292,18 +301,23 @@ fn reply_length(out: &[u8], smtp: bool) -> Option<usize> {
 }
 
 fn compare(message: &[u8], expected: &[&str], context: &str) {
-    let is_trace = |line: &&&str| line.starts_with("Return-Path:") || line.starts_with("Received:");
     let (trace, message) = without_trace(message);
-    for line in expected.iter().take_while(is_trace) {
-        let found = trace.iter().any(|field| field.starts_with(line));
-        assert!(found, "{context}\nno {line}\nin {trace:#?}");
+    let mut rest = expected;
+    for name in ["Return-Path:", "Received:"] {
+        if let [line, after @ ..] = rest
+            && line.starts_with(name)
+        {
+            let found = trace.iter().any(|field| field.starts_with(line));
+            assert!(found, "{context}\nno {line}\nin {trace:#?}");
+            rest = after;
+        }
     }
-    let rest: Vec<_> = expected.iter().skip_while(is_trace).copied().collect();
-    let expected: String = undotted(&rest)
-        .iter()
-        .map(|line| format!("{line}\r\n"))
-        .collect();
-    assert_eq!(String::from_utf8_lossy(message), expected, "{context}");
+    let mut text = String::new();
+    for line in undotted(rest) {
+        text.push_str(line);
+        text.push_str("\r\n");
+    }
+    assert_eq!(String::from_utf8_lossy(message), text, "{context}");
 }
 
 fn undotted<'a>(lines: &[&'a str]) -> Vec<&'a str> {

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pillarbox::base::random::Random;
-use pillarbox::base::time::{Instant, Time};
+use pillarbox::base::time::{Clock, Instant, Time};
 use pillarbox::net::world::{Local, World};
 
 /// When every test begins: Sat, 21 Nov 2026 14:53:35 +0000.
@@ -12,25 +14,44 @@ pub const START: Time = Time(1_795_272_815);
 
 #[derive(Debug, Default)]
 pub struct TestWorld {
-    now: Cell<Instant>,
+    clock: Arc<TestClock>,
     seed: Cell<u64>,
 }
 
+/// In milliseconds; the store's writer looks at it too.
+#[derive(Debug, Default)]
+pub struct TestClock(AtomicU64);
+
 impl TestWorld {
+    pub fn clock(&self) -> Arc<TestClock> {
+        self.clock.clone()
+    }
+
     /// Time passes.
     pub fn pass(&self, seconds: u64) {
-        self.now.set(self.now.get().plus_seconds(seconds));
+        let then = self.clock.now().plus_seconds(seconds);
+        self.clock.0.store(then.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        Instant(self.0.load(Ordering::SeqCst))
+    }
+
+    fn time(&self) -> Time {
+        let passed = self.now().since(Instant(0)).as_secs();
+        Time(START.0 + i64::try_from(passed).unwrap())
     }
 }
 
 impl World for TestWorld {
     fn now(&self) -> Instant {
-        self.now.get()
+        self.clock.now()
     }
 
     fn time(&self) -> Time {
-        let passed = self.now.get().since(Instant(0)).as_secs();
-        Time(START.0 + i64::try_from(passed).unwrap())
+        self.clock.time()
     }
 
     /// Who sleeps makes time pass: nobody else would.
@@ -38,7 +59,7 @@ impl World for TestWorld {
         if until == Instant::NEVER {
             return Box::pin(std::future::pending());
         }
-        self.now.set(self.now.get().max(until));
+        self.clock.0.fetch_max(until.0, Ordering::SeqCst);
         Box::pin(ready(()))
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::service::operate::{Context, Kind, Problem, Reply};
+use crate::service::operate::{Context, Problem, Reply};
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub enum Request {
@@ -31,34 +31,35 @@ impl Report {
     }
 }
 
-#[expect(
-    clippy::unused_async,
-    reason = "the store will answer later than asked"
-)]
 pub(super) async fn operate(
     context: &Context<'_>,
     request: Request,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     match request {
-        Request::Check => check(context).map(Reply::Store),
+        Request::Check => check(context).await.map(Reply::Store),
         Request::Rebuild if dry_run => Ok(Reply::Done(
             "would make the index anew from the log".to_owned(),
         )),
-        Request::Rebuild => rebuild(context).map(Reply::Store),
+        Request::Rebuild => rebuild(context).await.map(Reply::Store),
     }
 }
 
-/// Reads everything.
-fn check(_context: &Context<'_>) -> Result<Report, Problem> {
-    Err(not_yet())
+/// Reads everything, beside all else.
+async fn check(context: &Context<'_>) -> Result<Report, Problem> {
+    let store = context.store.clone();
+    let found = blocking::unblock(move || store.check()).await?;
+    Ok(Report {
+        text: format!(
+            "read {} messages, {} contents, {} octets",
+            found.messages, found.contents, found.octets
+        ),
+        damage: found.wrong,
+    })
 }
 
 /// A new index from dump and log.
-fn rebuild(_context: &Context<'_>) -> Result<Report, Problem> {
-    Err(not_yet())
-}
-
-fn not_yet() -> Problem {
-    Problem::new(Kind::NotAllowed, "the store does not offer this yet")
+async fn rebuild(context: &Context<'_>) -> Result<Report, Problem> {
+    context.store.rebuild().await?;
+    check(context).await
 }

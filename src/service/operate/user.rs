@@ -113,7 +113,6 @@ async fn add(
         address: key.clone(),
         password: hash(context, password).await?,
         quota,
-        now: context.now,
     };
     let done = context.store.request(request).await;
     done.map_err(|refusal| Problem::refused(&refusal, &key))?;
@@ -168,11 +167,7 @@ async fn remove(
     } else {
         "removed; the mail is kept for 30 days (user remove --purge does not)"
     };
-    let request = store::Request::RemoveUser {
-        user,
-        purge,
-        now: context.now,
-    };
+    let request = store::Request::RemoveUser { user, purge };
     change(context, request, &key, what, dry_run).await
 }
 

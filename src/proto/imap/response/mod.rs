@@ -1,9 +1,12 @@
 //! Untagged responses (RFC 3501 section 7), each a function that writes one line to a buffer.
 
 pub mod fetch;
+mod structure;
 #[cfg(test)]
 mod tests;
 pub mod write;
+
+pub use structure::{body, body_structure, envelope};
 
 use super::command::StatusItem;
 use super::folder_name::SEPARATOR;
