@@ -174,7 +174,9 @@ impl House {
             "recipients_max" => self.smtp.recipients_max = small(),
             "size_limit" => self.smtp.size_limit = number(),
             "unwritable" => {
-                self.faults.unwritable.store(value == "on", Ordering::SeqCst);
+                self.faults
+                    .unwritable
+                    .store(value == "on", Ordering::SeqCst);
                 self.recover().await;
             }
             _ => panic!("no such option: {key}"),
