@@ -296,8 +296,9 @@ impl Play {
         };
         let messages = self.folders[folder].messages.iter();
         let found = messages.filter(|(_, message)| matches(message));
-        let numbers: String = found.map(|(uid, _)| format!(" {uid}")).collect();
-        let want = format!("* SEARCH{numbers}\r\n");
+        let numbers = found.map(|(uid, _)| uid.to_string());
+        let words: Vec<_> = ["* SEARCH".to_owned()].into_iter().chain(numbers).collect();
+        let want = format!("{}\r\n", words.join(" "));
         assert!(out.contains(&want), "{want} {out}\n{:#?}", self.trace);
     }
 
