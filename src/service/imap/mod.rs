@@ -270,7 +270,8 @@ fn reads_flags(command: &Command) -> bool {
         | Command::Select(_)
         | Command::Status(_)
         | Command::Store(_)
-        | Command::UidExpunge(_) => true,
+        | Command::UidExpunge(_)
+        | Command::Unselect => true,
         Command::Append(_)
         | Command::Authenticate(_)
         | Command::Capability
@@ -289,7 +290,6 @@ fn reads_flags(command: &Command) -> bool {
         | Command::Rename { .. }
         | Command::StartTls
         | Command::Subscribe { .. }
-        | Command::Unselect
         | Command::Unsubscribe { .. } => false,
     }
 }
