@@ -122,7 +122,10 @@ impl House {
                 };
                 self.store.request(request).await.unwrap();
             }
-            "full" => self.faults.full.store(value == "on", Ordering::SeqCst),
+            "full" => {
+                self.faults.full.store(value == "on", Ordering::SeqCst);
+                self.recover().await;
+            }
             "local_port" => self.mx.local_port = Some(value.to_owned()),
             "mails_max" => self.smtp.mails_max = small(),
             "postmaster" => {
@@ -158,7 +161,7 @@ impl House {
             self.world.pass(1);
             sleep(Duration::from_millis(10));
         }
-        panic!("the store does not recover");
+        panic!("the store does not recover: {:?}", self.store.status());
     }
 
     pub async fn domain(&self, name: &str) {
