@@ -122,7 +122,11 @@ impl House {
                 };
                 self.store.request(request).await.unwrap();
             }
-            "full" => self.faults.full.store(value == "on", Ordering::SeqCst),
+            "full" => {
+                self.faults.full.store(value == "on", Ordering::SeqCst);
+                // The writer looks at the disk when it has something to do.
+                self.store.settle().await.unwrap();
+            }
             "local_port" => self.mx.local_port = Some(value.to_owned()),
             "mails_max" => self.smtp.mails_max = small(),
             "postmaster" => {
@@ -142,15 +146,19 @@ impl House {
         }
     }
 
-    /// Once the disk is back the store finds its way by itself; that may take a moment.
+    /// Once the disk is back the store finds its way as soon as somebody wishes something.
     async fn recover(&self) {
         let faulty = [&self.faults.broken, &self.faults.unwritable];
         if faulty.iter().any(|fault| fault.load(Ordering::SeqCst)) {
             return;
         }
         for _ in 0..TRIES {
-            let settled = self.store.settle().await.is_ok();
-            if settled && self.store.read(Reader::sequence).is_ok() {
+            let request = Request::Set {
+                key: "test.wish".to_owned(),
+                value: None,
+            };
+            let done = self.store.request(request).await.is_ok();
+            if done && self.store.read(Reader::sequence).is_ok() {
                 return;
             }
             self.world.pass(1);

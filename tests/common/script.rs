@@ -49,6 +49,8 @@ const TRIES: u32 = 300;
 pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
     let lines = script.lines().filter(|line| !line.starts_with('#'));
     assert!(lines.count() > 0, "{name} is empty");
+    // Shown when a test fails.
+    eprintln!("{name}, cut {cut}");
     journal::begin();
     let executor = smol::LocalExecutor::new();
     smol::block_on(executor.run(async {
