@@ -17,6 +17,12 @@ use common::script::play;
 
 const CUTS: [usize; 3] = [1, 7, 4096];
 
+/// One person's mail, seen by one or more programs.
+#[test]
+fn imap() {
+    play_all("imap", Protocol::Imap, 2);
+}
+
 /// The protocol by itself.
 #[test]
 fn smtp() {

@@ -63,6 +63,8 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             reply: String::new(),
             looked: 0,
         };
+        let registry = player.house.registry();
+        let _telling = executor.spawn(async move { registry.run().await });
         let mut lines = (1..).zip(script.lines());
         while let Some((number, line)) = lines.next() {
             let context = format!("{name}:{number}, cut {cut}: {line}");
