@@ -17,12 +17,6 @@ use common::script::play;
 
 const CUTS: [usize; 3] = [1, 7, 4096];
 
-/// One person's mail, seen by one or more programs.
-#[test]
-fn imap() {
-    play_all("imap", Protocol::Imap, 2);
-}
-
 /// The protocol by itself.
 #[test]
 fn smtp() {
@@ -33,6 +27,12 @@ fn smtp() {
 #[test]
 fn mx() {
     play_all("mx", Protocol::Smtp, 10);
+}
+
+/// IMAP: session, service and store.
+#[test]
+fn imap() {
+    play_all("imap", Protocol::Imap, 20);
 }
 
 /// Plays all scripts of a folder, of which there are at least so many.

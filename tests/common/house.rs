@@ -56,7 +56,7 @@ pub struct House {
     mx: mx::Options,
     mx_shared: Option<Rc<mx::Shared>>,
     imap: session::Options,
-    imap_shared: Rc<imap::Shared>,
+    imap_shared: Option<Rc<imap::Shared>>,
     registry: Rc<Registry>,
     passwords: Rc<Passwords>,
     client: Client,
@@ -88,16 +88,6 @@ impl House {
         let hostname = "mx.home.test".to_owned();
         let registry = Rc::new(Registry::new(store.clone()));
         let passwords = Rc::new(Passwords::new(CHEAP, [7; 32]));
-        let login = Login::new(store.clone(), passwords.clone(), world.clone());
-        let imap_shared = imap::Shared::new(
-            store.clone(),
-            registry.clone(),
-            Rc::new(login),
-            world.clone(),
-            imap::Options {
-                message_size: MESSAGE_SIZE,
-            },
-        );
         Self {
             world,
             store,
@@ -111,7 +101,7 @@ impl House {
             },
             mx_shared: None,
             imap: session::Options::default(),
-            imap_shared: Rc::new(imap_shared),
+            imap_shared: None,
             registry,
             passwords,
             client: Client::new([192, 0, 2, 1].into(), None),
@@ -122,8 +112,8 @@ impl House {
     pub fn connect(&mut self, protocol: Protocol) -> Box<dyn Connection> {
         match protocol {
             Protocol::Imap => {
-                let session = session::Session::new(self.imap.clone());
-                let service = Imap::new(self.imap_shared.clone(), self.client.ip);
+                let session = session::Session::new(self.imap);
+                let service = Imap::new(self.imap_shared(), self.client.ip);
                 Box::new(Pump::new(session, service))
             }
             Protocol::Smtp => {
@@ -136,6 +126,25 @@ impl House {
                 Box::new(Pump::new(session, service))
             }
         }
+    }
+
+    fn imap_shared(&mut self) -> Rc<imap::Shared> {
+        let shared = self.imap_shared.get_or_insert_with(|| {
+            let (store, world): (_, Rc<dyn World>) = (self.store.clone(), self.world.clone());
+            let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
+            let options = imap::Options {
+                message_size: self.imap.append_limit,
+            };
+            let registry = self.registry.clone();
+            Rc::new(imap::Shared::new(
+                store,
+                registry,
+                Rc::new(login),
+                world,
+                options,
+            ))
+        });
+        shared.clone()
     }
 
     /// What tells sessions of each other's changes; somebody has to run it.
@@ -152,6 +161,7 @@ impl House {
         let number = || value.parse::<u64>().unwrap();
         let small = || value.parse::<u32>().unwrap();
         match key {
+            "append_limit" => self.imap.append_limit = number(),
             "broken" => {
                 self.faults.broken.store(value == "on", Ordering::SeqCst);
                 self.recover().await;
@@ -172,6 +182,7 @@ impl House {
                 // The writer looks at the disk when it has something to do.
                 self.store.settle().await.unwrap();
             }
+            "idle_wait" => self.imap.idle_wait = number(),
             "local_port" => self.mx.local_port = Some(value.to_owned()),
             "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),

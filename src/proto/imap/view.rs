@@ -106,6 +106,15 @@ impl View {
         Ok(nths(&self.told, &numbers))
     }
 
+    /// As [`View::by_sequence`], but numbers that no message has are passed over: in SEARCH they match
+    /// nothing.
+    #[must_use]
+    pub fn known(&self, set: &SeqSet) -> Ranges {
+        let count = self.count();
+        let numbers = set.resolve(count).intersection(&Ranges::span(1, count));
+        nths(&self.told, &numbers)
+    }
+
     /// The UIDs that a set of UIDs means; those that no message has are passed over (RFC 3501
     /// section 6.4.8).
     #[must_use]

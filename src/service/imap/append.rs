@@ -7,10 +7,11 @@ use super::{
     sync::Tell,
 };
 use crate::{
-    base::id::FolderId,
+    base::id::{FolderId, Uid},
     mail::summary::SummaryBuilder,
     proto::imap::{
         command::AppendMessage,
+        response,
         session::{Answer, Completion},
     },
     store::{
@@ -118,8 +119,8 @@ impl Imap {
         let reply = self.shared.store.request(request).await;
         let mut completion = Completion::ok("Append completed.");
         if let Reply::Appended { validity, uids } = reply.map_err(for_target)? {
-            let uids = super::text::set_text(&uids);
-            completion = completion.with_code(format!("APPENDUID {validity} {uids}"));
+            let uid = Uid(uids.first().unwrap_or(0));
+            completion = completion.with_code(response::append_uid(validity, uid));
         }
         self.refresh()?;
         Ok(self.finish(Vec::new(), completion, Tell::ALL))

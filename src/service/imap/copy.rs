@@ -4,14 +4,13 @@ use super::{
     Imap, Outcome,
     refusal::{for_target, read_only, try_create},
     sync::Tell,
-    text::{put, set_text},
 };
 use crate::{
     base::{
         id::{FolderId, UserId},
         ranges::Ranges,
     },
-    proto::imap::{command::Copy, session::Completion},
+    proto::imap::{command::Copy, response, session::Completion},
     store::{Reply, Request},
 };
 
@@ -51,7 +50,7 @@ impl Imap {
             let request = Request::Move { from, to, uids };
             let reply = self.shared.store.request(request).await;
             if let Some(code) = copy_uid(&reply.map_err(for_target)?) {
-                put!(out, "* OK [{code}] Moved\r\n");
+                response::ok(&mut out, &code, "Moved.");
             }
             self.refresh()?;
         }
@@ -61,9 +60,7 @@ impl Imap {
 
     fn way(&mut self, user: UserId, copy: &Copy) -> Result<Way, Completion> {
         let selected = self.open()?;
-        let uids = selected
-            .resolve(&copy.set, copy.uid)
-            .ok_or_else(|| Completion::bad("No such message"))?;
+        let uids = selected.resolve(&copy.set, copy.uid)?;
         let from = selected.folder();
         let to = self
             .shared
@@ -74,11 +71,9 @@ impl Imap {
     }
 }
 
-/// `COPYUID` (RFC 4315 section 3); none if nothing was there to copy.
 fn copy_uid(reply: &Reply) -> Option<String> {
-    let Reply::Copied { validity, from, to } = reply else {
-        return None;
-    };
-    let (old, new) = (set_text(from), set_text(to));
-    (!from.is_empty()).then(|| format!("COPYUID {validity} {old} {new}"))
+    match reply {
+        Reply::Copied { validity, from, to } => response::copy_uid(*validity, from, to),
+        _ => None,
+    }
 }

@@ -14,8 +14,8 @@ impl Imap {
             return Err(read_only());
         }
         let uids = match &set {
-            Some(set) => selected.resolve(set, true).unwrap_or_default(),
-            None => selected.uids.as_ref().clone(),
+            Some(set) => selected.view.by_uid(set),
+            None => selected.view.uids().as_ref().clone(),
         };
         let folder = selected.folder();
         if !uids.is_empty() {

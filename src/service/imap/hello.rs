@@ -1,7 +1,10 @@
 //! Commands that tell who is who: ID, NAMESPACE, ENABLE.
 
-use super::{Imap, sync::Tell, text::put};
-use crate::proto::imap::session::{Answer, Completion};
+use super::{Imap, sync::Tell};
+use crate::proto::imap::{
+    response,
+    session::{Answer, Completion},
+};
 
 impl Imap {
     /// ID (RFC 2971). What the client says of itself helps when somebody asks for help.
@@ -16,23 +19,22 @@ impl Imap {
             self.peer
         );
         let mut out = Vec::new();
-        let own = env!("CARGO_PKG_VERSION");
-        put!(
-            out,
-            "* ID (\"name\" \"Pillarbox\" \"version\" \"{own}\")\r\n"
-        );
+        let version = env!("CARGO_PKG_VERSION");
+        response::id(&mut out, &[("name", "Pillarbox"), ("version", version)]);
         self.finish(out, Completion::ok("Id completed."), Tell::ALL)
     }
 
     /// NAMESPACE (RFC 2342): one's own folders, nothing else yet.
     pub(super) fn namespace(&mut self) -> Answer {
-        let out = b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n".to_vec();
+        let mut out = Vec::new();
+        response::namespace(&mut out, None, None);
         self.finish(out, Completion::ok("Namespace completed."), Tell::ALL)
     }
 
     /// ENABLE (RFC 5161): nothing that can be enabled is here yet; the answer lists what was.
     pub(super) fn enable(&mut self) -> Answer {
-        let out = b"* ENABLED\r\n".to_vec();
+        let mut out = Vec::new();
+        response::enabled(&mut out, []);
         self.finish(out, Completion::ok("Enable completed."), Tell::ALL)
     }
 }

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Imap, Outcome,
-    sync::Tell,
-    text::{put, write_name},
-};
+use super::{Imap, Outcome, sync::Tell};
 use crate::{
     base::id::{FolderId, UserId},
     proto::imap::{
         command::{List, Lsub},
         folder_name::matches,
+        response,
         session::Completion,
     },
     store::{Broken, Store, request::Special},
@@ -41,7 +38,7 @@ impl Imap {
             && !list.extended
         {
             // What separates levels.
-            out.extend_from_slice(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
+            response::list_root(&mut out);
             return Ok(self.finish(out, completion, Tell::ALL));
         }
         let names = names(&self.shared.store, user)?;
@@ -53,14 +50,12 @@ impl Imap {
             let Some(child_info) = wanted(list, entry) else {
                 continue;
             };
-            out.extend_from_slice(b"* LIST (");
-            out.extend_from_slice(attributes(list, entry).join(" ").as_bytes());
-            out.extend_from_slice(b") \"/\" ");
-            write_name(&mut out, name);
+            response::list(&mut out, "LIST", attributes(list, entry), name);
             if child_info {
-                out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+                // Behind the name, before the line's end (RFC 5258 section 6).
+                out.truncate(out.len().saturating_sub(2));
+                out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n");
             }
-            out.extend_from_slice(b"\r\n");
             if let (Some(items), Some(folder)) = (list.returns.status, entry.folder) {
                 self.write_status(&mut out, folder, items).await?;
             }
@@ -79,16 +74,12 @@ impl Imap {
             if !matches(&pattern, name) {
                 continue;
             }
-            let attribute = if entry.subscribed {
-                ""
-            } else if above && entry.subscribed_below {
-                "\\Noselect"
-            } else {
-                continue;
+            let attribute = match entry.subscribed {
+                true => None,
+                false if above && entry.subscribed_below => Some("\\Noselect"),
+                false => continue,
             };
-            put!(out, "* LSUB ({attribute}) \"/\" ");
-            write_name(&mut out, name);
-            out.extend_from_slice(b"\r\n");
+            response::list(&mut out, "LSUB", attribute, name);
         }
         Ok(self.finish(out, Completion::ok("Lsub completed."), Tell::ALL))
     }

@@ -8,6 +8,7 @@ mod copy;
 mod crlf;
 mod expunge;
 mod fetch;
+mod flags;
 mod folder;
 mod hello;
 mod list;
@@ -20,7 +21,6 @@ mod status;
 mod store;
 mod summary;
 mod sync;
-mod text;
 
 use std::{collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
 
@@ -152,6 +152,7 @@ impl Imap {
     async fn command(&mut self, command: Command) -> Answer {
         self.running = None;
         self.promised.clear();
+        self.shared.registry.catch_up();
         let quiet = quiet(&command);
         let outcome = match self.settled(&command).await {
             Ok(()) => self.carry_out(command).await,
@@ -327,6 +328,7 @@ impl Service for Imap {
         let Some(selected) = self.selected.as_deref_mut() else {
             return pending().await;
         };
+        self.shared.registry.catch_up();
         selected.watch.changed(selected.woken).await;
         selected.woken = selected.watch.version();
     }

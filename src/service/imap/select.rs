@@ -2,19 +2,18 @@
 
 use super::{
     Imap, Outcome,
+    flags::write_flag_list,
     refusal::no_folder,
     selected::Selected,
-    sync::pieces,
-    text::{put, write_flag_list},
+    sync::{pieces, write_counts},
 };
 use crate::{
-    base::{
-        id::{Uid, UserId},
-        ranges::Ranges,
-    },
+    base::{id::UserId, ranges::Ranges},
     proto::imap::{
         command::Select,
+        response,
         session::{Answer, Completion, StateChange},
+        view::View,
     },
     store::{Request, mailbox::Folder},
 };
@@ -44,11 +43,10 @@ impl Imap {
         let mut selected = Selected {
             watch,
             read_only: select.read_only,
-            uids: snapshot.uids,
+            view: View::new(snapshot.uids, Ranges::new()),
             modseq: snapshot.modseq,
             version: snapshot.version,
             woken: snapshot.version,
-            recent: Ranges::new(),
             keywords: row.keywords.len(),
             told: Vec::new(),
             unsettled: false,
@@ -75,7 +73,7 @@ impl Imap {
         let folder = selected.folder();
         if !selected.read_only {
             // Messages that came after the last word to the client stay.
-            let uids = Some(selected.uids.as_ref().clone());
+            let uids = Some(selected.view.uids().as_ref().clone());
             let request = Request::Expunge { folder, uids };
             match self.shared.store.request(request).await {
                 Ok(_) | Err(crate::store::Refusal::NoFolder) => {}
@@ -110,7 +108,7 @@ impl Imap {
             return;
         };
         let (folder, uid) = (selected.folder(), selected.watch.recent());
-        if selected.read_only || selected.recent.is_empty() {
+        if selected.read_only || selected.view.recent().is_empty() {
             return;
         }
         drop(selected);
@@ -129,18 +127,17 @@ impl Imap {
 /// snapshot, so that they fit what is told later.
 fn describe(out: &mut Vec<u8>, selected: &Selected, row: &Folder) {
     write_flag_list(out, &row.keywords, selected.read_only);
-    put!(out, "* {} EXISTS\r\n", selected.uids.count());
-    put!(out, "* {} RECENT\r\n", selected.recent.count());
-    let Uid(first) = row.first_unseen;
-    if first > 0 && selected.uids.contains(first) {
-        let place = selected.uids.rank(first);
-        put!(out, "* OK [UNSEEN {place}] First unseen message\r\n");
+    write_counts(out, &selected.view);
+    let unseen = selected.view.sequence(row.first_unseen);
+    if let Some(place) = unseen.map(u64::from) {
+        response::ok_number(out, "UNSEEN", place, "First unseen.");
     }
-    put!(out, "* OK [UIDVALIDITY {}] UIDs valid\r\n", row.validity);
-    put!(
-        out,
-        "* OK [UIDNEXT {}] Predicted next UID\r\n",
-        row.uid_next
-    );
-    put!(out, "* OK [HIGHESTMODSEQ {}] Highest\r\n", row.modseq);
+    let numbers = [
+        ("UIDVALIDITY", u64::from(row.validity), "UIDs valid."),
+        ("UIDNEXT", u64::from(row.uid_next.0), "Predicted next UID."),
+        ("HIGHESTMODSEQ", row.modseq.0, "Highest."),
+    ];
+    for (code, number, text) in numbers {
+        response::ok_number(out, code, number, text);
+    }
 }

@@ -1,6 +1,6 @@
 //! The selected folder of a session: what its client was told, and telling it what is new.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::ops::RangeInclusive;
 
 use crate::{
     base::{
@@ -8,7 +8,11 @@ use crate::{
         ranges::Ranges,
     },
     mail::flag::Flags,
-    proto::imap::seqset::SeqSet,
+    proto::imap::{
+        seqset::SeqSet,
+        session::Completion,
+        view::{NoSuchMessage, View},
+    },
     service::notify::{Registry, Watch},
     store::message::Message,
 };
@@ -21,16 +25,13 @@ const TOLD_MAX: usize = 64;
 pub struct Selected {
     pub watch: Watch,
     pub read_only: bool,
-    /// The messages that the client knows, those included whose EXPUNGE it waits for.
-    pub uids: Arc<Ranges>,
+    pub view: View,
     /// Flag changes up to here were told.
     pub modseq: ModSeq,
     /// The snapshot's version that was told.
     pub version: u64,
     /// The snapshot's version for which the session was woken last.
     pub woken: u64,
-    /// \Recent in this session.
-    pub recent: Ranges,
     /// How many of the folder's keywords the client knows.
     pub keywords: usize,
     /// \Seen that was told ahead of the store.
@@ -52,41 +53,24 @@ impl Selected {
         self.watch.folder()
     }
 
-    /// The UIDs that a set names. `None`: it names a sequence number that no message has, which is
-    /// an error (RFC 3501 section 7.4.1); UIDs that are not there are skipped.
-    pub fn resolve(&self, set: &SeqSet, uid: bool) -> Option<Ranges> {
-        if uid {
-            let last = self.uids.last().unwrap_or(0);
-            return Some(set.resolve(last).intersection(&self.uids));
-        }
-        let count = u32::try_from(self.uids.count()).unwrap_or(u32::MAX);
-        if count == 0 && set.names_last() {
-            // `1:*` of an empty folder is no error.
-            return Some(Ranges::new());
-        }
-        let places = set.resolve(count);
-        if places.is_empty() || places.last().is_some_and(|last| last > count) {
-            return None;
-        }
-        Some(at_places(&self.uids, &places))
-    }
-
-    /// The UIDs that a set names; what is not there is skipped.
-    pub fn resolve_some(&self, set: &SeqSet, uid: bool) -> Ranges {
-        if uid {
-            return self.resolve(set, true).unwrap_or_default();
-        }
-        let count = u32::try_from(self.uids.count()).unwrap_or(u32::MAX);
-        let places = set.resolve(count);
-        at_places(&self.uids, &places.intersection(&Ranges::span(1, count)))
+    /// The UIDs that a set means.
+    ///
+    /// # Errors
+    ///
+    /// It names a sequence number that no message has.
+    pub fn resolve(&self, set: &SeqSet, uid: bool) -> Result<Ranges, Completion> {
+        self.view
+            .resolve(set, uid)
+            .map_err(|NoSuchMessage| Completion::bad("No such message"))
     }
 
     /// Messages that nobody was shown as \Recent are so here (RFC 3501 section 2.3.2).
     pub fn take_recent(&mut self, registry: &Registry) {
         let first = self.watch.recent().0;
-        let last = self.uids.last().unwrap_or(0);
-        let new = self.uids.intersection(&Ranges::span(first, last));
-        self.recent = self.recent.union(&new);
+        let uids = self.view.uids();
+        let last = uids.last().unwrap_or(0);
+        let new = uids.intersection(&Ranges::span(first, last));
+        self.view.add_recent(&new);
         if !self.read_only && last >= first {
             registry.claim_recent(&self.watch, Uid(last.saturating_add(1)));
         }
@@ -110,48 +94,6 @@ impl Selected {
             self.told.push(told);
         }
     }
-}
-
-/// The numbers of `all` at these places, counted from 1; one walk over both.
-pub fn at_places(all: &Ranges, places: &Ranges) -> Ranges {
-    let mut out = Ranges::new();
-    let mut spans = all.spans().peekable();
-    // How many numbers lie before the current span.
-    let mut before: u64 = 0;
-    for place in places.spans() {
-        let (mut low, high) = (u64::from(*place.start()), u64::from(*place.end()));
-        while let Some(span) = spans.peek() {
-            let width = u64::from(span.end().saturating_sub(*span.start())).saturating_add(1);
-            let end = before.saturating_add(width);
-            if low <= end {
-                let first = low.saturating_sub(before).saturating_sub(1);
-                let last = high.min(end).saturating_sub(before).saturating_sub(1);
-                let at =
-                    |n: u64| u32::try_from(n).map_or(u32::MAX, |n| span.start().saturating_add(n));
-                out.insert_span(at(first), at(last));
-                if high <= end {
-                    break;
-                }
-                low = end.saturating_add(1);
-            }
-            before = end;
-            spans.next();
-        }
-    }
-    out
-}
-
-/// The places in `all` of the numbers in `some`, which all are in it; one walk over both.
-pub fn places(all: &Ranges, some: &Ranges) -> Ranges {
-    let mut out = Ranges::new();
-    let mut places = Places::new(all);
-    for span in some.spans() {
-        // A span of `some` is inside one span of `all`.
-        let low = places.of(*span.start());
-        let width = span.end().saturating_sub(*span.start());
-        out.insert_span(low, low.saturating_add(width));
-    }
-    out
 }
 
 /// Sequence numbers of ascending UIDs: each costs one step, not one walk.
@@ -195,17 +137,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn places_and_back(all: Vec<u8>, some: Vec<u8>) {
+        fn places_one_by_one(all: Vec<u8>) {
             let all: Ranges = all.iter().map(|&n| u32::from(n)).collect();
-            let some: Ranges = some.iter().map(|&n| u32::from(n)).collect();
-            let some = some.intersection(&all);
-            let there = places(&all, &some);
-            let want: Ranges = some
-                .iter()
-                .map(|n| u32::try_from(all.rank(n)).unwrap())
-                .collect();
-            prop_assert_eq!(&there, &want);
-            prop_assert_eq!(at_places(&all, &there), some);
+            let mut places = Places::new(&all);
+            for n in all.iter().filter(|n| n % 3 > 0) {
+                prop_assert_eq!(u64::from(places.of(n)), all.rank(n));
+            }
         }
     }
 }

@@ -1,12 +1,6 @@
 //! STATUS (RFC 3501 section 6.3.10), also inside LIST (RFC 5819).
 
-use super::{
-    Imap, Outcome,
-    refusal::no_folder,
-    rest::Rest,
-    sync::Tell,
-    text::{put, write_name},
-};
+use super::{Imap, Outcome, refusal::no_folder, rest::Rest, sync::Tell};
 use crate::{
     base::{
         id::{FolderId, UserId},
@@ -15,6 +9,7 @@ use crate::{
     mail::flag::Flags,
     proto::imap::{
         command::{Status, StatusItem, StatusItems},
+        response,
         session::Completion,
     },
     store::mailbox::Folder,
@@ -42,7 +37,7 @@ impl Imap {
             return Ok(false);
         };
         let mut counts = Vec::new();
-        for (item, name) in items.iter() {
+        for (item, _) in items.iter() {
             let n = match item {
                 StatusItem::Deleted => self.count_deleted(folder).await?,
                 StatusItem::HighestModSeq => row.modseq.0,
@@ -53,11 +48,9 @@ impl Imap {
                 StatusItem::UidValidity => u64::from(row.validity),
                 StatusItem::Unseen => u64::from(row.unseen),
             };
-            counts.push(format!("{name} {n}"));
+            counts.push((item, n));
         }
-        out.extend_from_slice(b"* STATUS ");
-        write_name(out, &row.name);
-        put!(out, " ({})\r\n", counts.join(" "));
+        response::status(out, &row.name, counts);
         Ok(true)
     }
 
@@ -66,7 +59,7 @@ impl Imap {
         if let Some(selected) = self.selected.as_deref()
             && selected.folder() == folder
         {
-            return Ok(selected.recent.count());
+            return Ok(selected.view.recent().count());
         }
         let first = self.shared.registry.recent(folder, row.recent);
         let store = &self.shared.store;

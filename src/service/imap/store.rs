@@ -4,20 +4,25 @@ use std::ops::ControlFlow;
 
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
+    flags::{flag_names, write_flags},
     refusal::read_only,
     rest::Rest,
-    selected::{Places, places},
+    selected::Places,
     sync::{Tell, pieces},
-    text::{flag_names, put, set_text, write_flags},
 };
 use crate::{
-    base::{id::ModSeq, ranges::Ranges},
+    base::{
+        id::{ModSeq, Uid},
+        ranges::Ranges,
+    },
     proto::imap::{
         command::{Store, StoreMode},
+        response::{fetch::FetchLine, write},
         session::{Answer, Completion},
     },
     store::{
         Reply, Request,
+        message::Message,
         request::{Flag, FlagMode},
     },
 };
@@ -38,9 +43,7 @@ impl Imap {
         if selected.read_only {
             return Err(read_only());
         }
-        let uids = selected
-            .resolve(&store.set, store.uid)
-            .ok_or_else(|| Completion::bad("No such message"))?;
+        let uids = selected.resolve(&store.set, store.uid)?;
         let modseq = store.unchanged_since.is_some();
         let (silent, uid) = (store.silent, store.uid);
         let request = Request::Flag(Flag {
@@ -106,20 +109,22 @@ impl Imap {
         let selected = self.open()?;
         shared.store.read(|reader| {
             let names = flag_names(reader, selected, out)?;
-            let mut places = Places::new(&selected.uids);
+            let view = &selected.view;
+            let mut places = Places::new(view.uids());
             let (uid_too, modseq_too) = (telling.tell.uid, telling.modseq);
-            telling.rest.slice(reader, selected.folder(), |uid, row| {
-                put!(out, "* {} FETCH (", places.of(uid.0));
+            let each = |uid: Uid, row: &Message| {
+                let mut line = FetchLine::begin(out, places.of(uid.0));
                 if uid_too {
-                    put!(out, "UID {uid} ");
+                    line.uid(uid);
                 }
                 if modseq_too {
-                    put!(out, "MODSEQ ({}) ", row.modseq);
+                    line.mod_seq(row.modseq);
                 }
-                write_flags(out, row, &names, selected.recent.contains(uid.0));
-                out.extend_from_slice(b")\r\n");
+                write_flags(&mut line, row, &names, view.recent().contains(uid.0));
+                line.end();
                 ControlFlow::Continue(())
-            })
+            };
+            telling.rest.slice(reader, selected.folder(), each)
         })?;
         Ok(())
     }
@@ -130,12 +135,14 @@ impl Imap {
         if failed.is_empty() {
             return Ok(completion);
         }
-        let set = if uid {
-            set_text(failed)
+        let numbers = if uid {
+            failed.clone()
         } else {
-            set_text(&places(&self.open()?.uids, failed))
+            self.open()?.view.sequences(failed)
         };
-        Ok(completion.with_code(format!("MODIFIED {set}")))
+        let mut code = b"MODIFIED ".to_vec();
+        write::ranges(&mut code, &numbers);
+        Ok(completion.with_code(String::from_utf8_lossy(&code)))
     }
 }
 

@@ -5,13 +5,17 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
     Imap, Running, SLICE_OCTETS,
+    flags::{flag_names, write_flags},
     rest::Rest,
-    selected::{Places, Selected, places},
-    text::{flag_names, put, write_flags},
+    selected::{Places, Selected},
 };
 use crate::{
     base::{id::ModSeq, ranges::Ranges},
-    proto::imap::session::{Answer, Completion, Piece},
+    proto::imap::{
+        response::{self, fetch::FetchLine},
+        session::{Answer, Completion, Piece},
+        view::View,
+    },
     store::{Broken, Store},
 };
 
@@ -74,8 +78,7 @@ impl Imap {
             ending.expunge(&mut out);
             if ending.exists && ending.gone.is_empty() {
                 ending.exists = false;
-                put!(out, "* {} EXISTS\r\n", selected.uids.count());
-                put!(out, "* {} RECENT\r\n", selected.recent.count());
+                write_counts(&mut out, &selected.view);
             }
             while !ending.flags.is_empty() && ending.gone.is_empty() && out.len() < SLICE_OCTETS {
                 if let Err(broken) = ending.changed(&self.shared.store, selected, &mut out) {
@@ -105,31 +108,25 @@ impl Ending {
         } else {
             now.uids
         };
-        let known = selected.uids.clone();
-        let since = selected.watch.flagged_since(selected.modseq);
-        let flags = match since {
+        let changes = selected.watch.flagged_since(selected.modseq);
+        let flags = match changes {
             _ if now.deleted => Ranges::new(),
-            None => known.intersection(&present),
+            None => present.as_ref().clone(),
             Some(changes) => {
                 let others = changes.iter().filter(|change| Some(change.0) != tell.own);
-                let uids = others.fold(Ranges::new(), |all, change| all.union(&change.1));
-                uids.intersection(&known).intersection(&present)
+                others.fold(Ranges::new(), |all, change| all.union(&change.1))
             }
         };
-        self.flags = Rest::from(&flags);
         self.above = selected.modseq;
         selected.modseq = now.modseq;
-        let last = known.last().unwrap_or(0);
-        self.exists = present.last().is_some_and(|newest| newest > last);
-        let gone = known.difference(&present);
-        if tell.expunge || gone.is_empty() {
-            self.gone = places(&known, &gone);
-            selected.recent = selected.recent.intersection(&present);
-            selected.uids = present;
+        // Of those that appear the client will ask.
+        let known = flags.intersection(selected.view.uids());
+        let update = selected.view.update(present, tell.expunge);
+        self.flags = Rest::from(&known.difference(&update.vanished));
+        self.gone = update.expunged;
+        self.exists = update.exists.is_some();
+        if tell.expunge {
             selected.version = now.version;
-        } else if self.exists {
-            // The client keeps counting what is gone until it may be told.
-            selected.uids = Arc::new(known.union(&present));
         }
     }
 
@@ -137,7 +134,7 @@ impl Ending {
         while let Some(place) = self.gone.last()
             && out.len() < SLICE_OCTETS
         {
-            put!(out, "* {place} EXPUNGE\r\n");
+            response::expunge(out, place);
             self.gone.remove(place);
         }
     }
@@ -152,7 +149,7 @@ impl Ending {
         let (above, with_uid) = (self.above, self.uid);
         store.read(|reader| {
             let names = flag_names(reader, selected, out)?;
-            let uids = selected.uids.clone();
+            let uids = selected.view.uids().clone();
             let mut places = Places::new(&uids);
             let folder = selected.folder();
             self.flags.slice(reader, folder, |uid, row| {
@@ -160,16 +157,24 @@ impl Ending {
                 if row.modseq <= above || selected.knows(uid, row) {
                     return ControlFlow::Continue(());
                 }
-                put!(out, "* {place} FETCH (");
+                let mut line = FetchLine::begin(out, place);
                 if with_uid {
-                    put!(out, "UID {uid} ");
+                    line.uid(uid);
                 }
-                write_flags(out, row, &names, selected.recent.contains(uid.0));
-                out.extend_from_slice(b")\r\n");
+                let recent = selected.view.recent().contains(uid.0);
+                write_flags(&mut line, row, &names, recent);
+                line.end();
                 ControlFlow::Continue(())
             })
         })
     }
+}
+
+/// EXISTS and RECENT.
+pub fn write_counts(out: &mut Vec<u8>, view: &View) {
+    response::exists(out, view.count());
+    let recent = view.recent().count();
+    response::recent(out, u32::try_from(recent).unwrap_or(u32::MAX));
 }
 
 pub fn pieces(octets: Vec<u8>) -> Vec<Piece> {

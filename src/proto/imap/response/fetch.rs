@@ -22,6 +22,11 @@ impl<'a> FetchLine<'a> {
         Self { out, first: true }
     }
 
+    /// Goes on with a line that has no item yet.
+    pub fn resume_first(out: &'a mut Vec<u8>) -> Self {
+        Self { out, first: true }
+    }
+
     /// Goes on with a line whose last literal was sent as a range.
     pub fn resume(out: &'a mut Vec<u8>) -> Self {
         Self { out, first: false }

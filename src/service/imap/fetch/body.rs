@@ -16,13 +16,14 @@ use crate::{
     },
     proto::imap::{
         command::{FetchItem, Section, SectionText},
+        response::{fetch::FetchLine, write},
         session::{Completion, Piece},
     },
     service::imap::{
         Imap,
+        flags::flag_names,
         selected::Told,
         summary::{read, span},
-        text::{flag_names, put},
     },
     store::{
         Content, Request,
@@ -71,25 +72,22 @@ impl Imap {
         let selected = self.open()?;
         let line = Line {
             uid,
-            place: u32::try_from(selected.uids.rank(uid.0)).unwrap_or(u32::MAX),
+            place: selected.view.sequence(uid).unwrap_or_default(),
             row: &row,
             keywords: &keywords,
-            recent: selected.recent.contains(uid.0),
+            recent: selected.view.recent().contains(uid.0),
         };
         let mut content = shared.store.content(row.content)?;
-        line.begin(&mut out.octets);
+        FetchLine::begin(&mut out.octets, line.place);
         let (mut first, mut told) = (true, false);
         for item in &fetching.items {
-            if !first {
-                out.octets.push(b' ');
-            }
-            first = false;
             told |= *item == FetchItem::Flags;
+            let mut to = resume(&mut out.octets, &mut first);
             let Some((section, partial)) = section::of(item) else {
-                line.item(&mut out.octets, item, summary);
+                line.item(&mut to, item, summary);
                 continue;
             };
-            section::write_name(&mut out.octets, item);
+            section::begin(&mut to, item);
             let wanted = Wanted {
                 section,
                 partial,
@@ -98,11 +96,11 @@ impl Imap {
             };
             content = self.write_section(out, &wanted, content).await;
         }
+        let mut to = resume(&mut out.octets, &mut first);
         if seen && !told {
-            out.octets.push(b' ');
-            line.flags(&mut out.octets);
+            line.flags(&mut to);
         }
-        out.octets.extend_from_slice(b")\r\n");
+        to.end();
         if let Some(content) = content {
             self.promised.push_back((row.content, content));
         }
@@ -176,18 +174,18 @@ impl Imap {
         content: Option<Content>,
     ) -> Option<Content> {
         let Some(content) = content else {
-            out.octets.extend_from_slice(b" NIL");
+            out.octets.extend_from_slice(b"NIL");
             return None;
         };
         match wanted.place(&content) {
             Place::Nowhere => {
-                out.octets.extend_from_slice(b" NIL");
+                out.octets.extend_from_slice(b"NIL");
                 Some(content)
             }
             Place::Octets(range) => {
                 let range = section::partial(range, wanted.partial);
                 let length = range.end.saturating_sub(range.start);
-                put!(out.octets, " {{{length}}}\r\n");
+                write::literal(&mut out.octets, length);
                 if length > 0 {
                     out.push(Piece::Range(ContentRange {
                         content: wanted.id,
@@ -204,12 +202,12 @@ impl Imap {
                 match block {
                     Ok(block) => {
                         let fields = wanted.fields(&block);
-                        put!(out.octets, " {{{}}}\r\n", fields.len());
+                        write::literal(&mut out.octets, fields.len() as u64);
                         out.octets.extend_from_slice(&fields);
                     }
                     Err(broken) => {
                         log::error!("imap: content {}: {broken}", wanted.id);
-                        out.octets.extend_from_slice(b" NIL");
+                        out.octets.extend_from_slice(b"NIL");
                     }
                 }
                 Some(content)
@@ -242,6 +240,15 @@ impl Imap {
                 None
             }
         }
+    }
+}
+
+/// Goes on with a line; nothing stands before its first item.
+fn resume<'a>(out: &'a mut Vec<u8>, first: &mut bool) -> FetchLine<'a> {
+    if std::mem::take(first) {
+        FetchLine::resume_first(out)
+    } else {
+        FetchLine::resume(out)
     }
 }
 

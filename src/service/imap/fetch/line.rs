@@ -1,10 +1,11 @@
 //! One message's `* n FETCH (…)`.
 
+use super::describe;
 use crate::{
     base::id::Uid,
     mail::summary::Summary,
-    proto::imap::{command::FetchItem, response},
-    service::imap::text::{put, write_flags},
+    proto::imap::{command::FetchItem, response::fetch::FetchLine},
+    service::imap::flags::write_flags,
     store::message::Message,
 };
 
@@ -20,47 +21,34 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// The whole line; the items need no content.
     pub fn write(&self, out: &mut Vec<u8>, items: &[FetchItem], summary: Option<&Summary<'_>>) {
-        self.begin(out);
-        let mut first = true;
+        let mut line = FetchLine::begin(out, self.place);
         for item in items {
-            if !first {
-                out.push(b' ');
-            }
-            first = false;
-            self.item(out, item, summary);
+            self.item(&mut line, item, summary);
         }
-        out.extend_from_slice(b")\r\n");
+        line.end();
     }
 
-    pub fn begin(&self, out: &mut Vec<u8>) {
-        put!(out, "* {} FETCH (", self.place);
-    }
-
-    pub fn flags(&self, out: &mut Vec<u8>) {
-        write_flags(out, self.row, self.keywords, self.recent);
+    pub fn flags(&self, line: &mut FetchLine<'_>) {
+        write_flags(line, self.row, self.keywords, self.recent);
     }
 
     /// One item; nothing for those that need content.
-    pub fn item(&self, out: &mut Vec<u8>, item: &FetchItem, summary: Option<&Summary<'_>>) {
+    pub fn item(&self, line: &mut FetchLine<'_>, item: &FetchItem, summary: Option<&Summary<'_>>) {
         match (item, summary) {
-            (FetchItem::Flags, _) => self.flags(out),
-            (FetchItem::InternalDate, _) => {
-                put!(out, "INTERNALDATE \"{}\"", self.row.date.imap());
-            }
-            (FetchItem::ModSeq, _) => put!(out, "MODSEQ ({})", self.row.modseq),
-            (FetchItem::Rfc822Size, _) => put!(out, "RFC822.SIZE {}", self.row.size),
-            (FetchItem::Uid, _) => put!(out, "UID {}", self.uid),
+            (FetchItem::Flags, _) => self.flags(line),
+            (FetchItem::InternalDate, _) => line.internal_date(self.row.date),
+            (FetchItem::ModSeq, _) => line.mod_seq(self.row.modseq),
+            (FetchItem::Rfc822Size, _) => line.size(self.row.size),
+            (FetchItem::Uid, _) => line.uid(self.uid),
             (FetchItem::Body, Some(summary)) => {
-                out.extend_from_slice(b"BODY ");
-                response::body(out, &summary.structure);
+                describe::structure(line.item("BODY"), summary.structure.root(), false);
             }
             (FetchItem::BodyStructure, Some(summary)) => {
-                out.extend_from_slice(b"BODYSTRUCTURE ");
-                response::body_structure(out, &summary.structure);
+                let to = line.item("BODYSTRUCTURE");
+                describe::structure(to, summary.structure.root(), true);
             }
             (FetchItem::Envelope, Some(summary)) => {
-                out.extend_from_slice(b"ENVELOPE ");
-                response::envelope(out, &summary.envelope);
+                describe::envelope(line.item("ENVELOPE"), &summary.envelope);
             }
             (
                 FetchItem::Body

@@ -2,6 +2,7 @@
 //! content is never held: its octets are promised, and read when they are sent.
 
 mod body;
+mod describe;
 mod line;
 mod section;
 
@@ -10,11 +11,11 @@ use std::ops::ControlFlow;
 use self::line::Line;
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
+    flags::flag_names,
     rest::Rest,
     selected::Places,
     summary::{Made, Stored},
     sync::Tell,
-    text::flag_names,
 };
 use crate::{
     base::id::{ContentId, ModSeq},
@@ -81,9 +82,7 @@ pub fn reads_flags(fetch: &Fetch) -> bool {
 impl Imap {
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Outcome {
         let selected = self.open()?;
-        let uids = selected
-            .resolve(&fetch.set, fetch.uid)
-            .ok_or_else(|| Completion::bad("No such message"))?;
+        let uids = selected.resolve(&fetch.set, fetch.uid)?;
         let mut needs = needs(&fetch.items);
         needs.seen &= !selected.read_only;
         let present = selected.watch.snapshot();
@@ -159,7 +158,7 @@ impl Imap {
         let mut lacking = None;
         shared.store.read(|reader| {
             let keywords = flag_names(reader, selected, out)?;
-            let mut places = Places::new(&selected.uids);
+            let mut places = Places::new(selected.view.uids());
             let Fetching {
                 items,
                 rest,
@@ -181,7 +180,7 @@ impl Imap {
                     place: places.of(uid.0),
                     row,
                     keywords: &keywords,
-                    recent: selected.recent.contains(uid.0),
+                    recent: selected.view.recent().contains(uid.0),
                 };
                 if !needs.summary {
                     line.write(out, items, None);

@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use crate::{
     mail::summary::Summary,
-    proto::imap::command::{BodySection, FetchItem, Section, SectionText},
-    service::imap::text::{put, write_quoted},
+    proto::imap::{
+        command::{FetchItem, Section, SectionText},
+        response::fetch::FetchLine,
+    },
 };
 
 /// A section of one message. Offsets count from the message's first octet, its prefix included.
@@ -92,61 +94,21 @@ pub fn partial(range: Range<u64>, partial: Option<(u32, u32)>) -> Range<u64> {
     from..to
 }
 
-/// The name under which the answer gives an item: `BODY[1.MIME]<0>`.
-pub fn write_name(out: &mut Vec<u8>, item: &FetchItem) {
+/// Writes the name under which the answer gives an item, `BODY[1.MIME]<0>`, and a space.
+pub fn begin<'l>(line: &'l mut FetchLine<'_>, item: &FetchItem) -> &'l mut Vec<u8> {
     match item {
-        FetchItem::BodySection(body) => write_body(out, body),
-        FetchItem::Rfc822 => out.extend_from_slice(b"RFC822"),
-        FetchItem::Rfc822Header => out.extend_from_slice(b"RFC822.HEADER"),
-        FetchItem::Rfc822Text => out.extend_from_slice(b"RFC822.TEXT"),
-        FetchItem::Body
+        FetchItem::BodySection(body) => line.section(body),
+        FetchItem::Rfc822Header => line.item("RFC822.HEADER"),
+        FetchItem::Rfc822Text => line.item("RFC822.TEXT"),
+        FetchItem::Rfc822
+        | FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::Envelope
         | FetchItem::Flags
         | FetchItem::InternalDate
         | FetchItem::ModSeq
         | FetchItem::Rfc822Size
-        | FetchItem::Uid => {}
-    }
-}
-
-fn write_body(out: &mut Vec<u8>, body: &BodySection) {
-    out.extend_from_slice(b"BODY[");
-    let mut dot = "";
-    for number in &body.section.part {
-        put!(out, "{dot}{number}");
-        dot = ".";
-    }
-    match &body.section.text {
-        SectionText::Full => {}
-        SectionText::Header => put!(out, "{dot}HEADER"),
-        SectionText::HeaderFields { names, not } => {
-            let not = if *not { ".NOT" } else { "" };
-            put!(out, "{dot}HEADER.FIELDS{not} (");
-            let mut space = "";
-            for name in names {
-                put!(out, "{space}");
-                write_field_name(out, name);
-                space = " ";
-            }
-            out.push(b')');
-        }
-        SectionText::Mime => put!(out, "{dot}MIME"),
-        SectionText::Text => put!(out, "{dot}TEXT"),
-    }
-    out.push(b']');
-    if let Some((first, _)) = body.partial {
-        put!(out, "<{first}>");
-    }
-}
-
-/// As an atom where it is one, as nearly always.
-fn write_field_name(out: &mut Vec<u8>, name: &str) {
-    let special = |c: u8| !c.is_ascii_graphic() || b"(){%*\"\\]".contains(&c);
-    if name.is_empty() || name.bytes().any(special) {
-        write_quoted(out, name);
-    } else {
-        out.extend_from_slice(name.as_bytes());
+        | FetchItem::Uid => line.item("RFC822"),
     }
 }
 

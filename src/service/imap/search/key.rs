@@ -135,7 +135,11 @@ impl Compiler<'_> {
 
     /// Numbers that no message has match none; here they are no error.
     fn set(&self, set: &SeqSet, uid: bool) -> Ranges {
-        self.selected.resolve_some(set, uid)
+        if uid {
+            self.selected.view.by_uid(set)
+        } else {
+            self.selected.view.known(set)
+        }
     }
 }
 

@@ -14,16 +14,15 @@ use self::{
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
     rest::Rest,
-    selected::places,
     summary::{Stored, read},
     sync::{Tell, pieces},
-    text::{put, set_text},
 };
 use crate::{
     base::{id::Uid, ranges::Ranges},
     mail::summary::Summary,
     proto::imap::{
         command::{Search, SearchReturn},
+        response::write,
         session::{Answer, Completion},
     },
     store::message::Message,
@@ -53,7 +52,7 @@ impl Imap {
         let row = shared.store.read(|reader| reader.folder(folder))?;
         let keywords = row.map(|row| row.keywords).unwrap_or_default();
         let (key, needles) = key::compile(&search.key, selected, &keywords);
-        let uids = key.within().intersection(&selected.uids);
+        let uids = key.within().intersection(selected.view.uids());
         let mut rest = Rest::from(&uids);
         let mut scan = Scan {
             key,
@@ -83,7 +82,7 @@ impl Imap {
                 let facts = Facts {
                     uid,
                     row,
-                    recent: selected.recent.contains(uid.0),
+                    recent: selected.view.recent().contains(uid.0),
                     summary: None,
                     found: None,
                 };
@@ -141,7 +140,7 @@ impl Imap {
                 read(&self.shared, content, job).await.1?
             }
         };
-        let recent = |s: &super::Selected| s.recent.contains(uid.0);
+        let recent = |s: &super::Selected| s.view.recent().contains(uid.0);
         let facts = Facts {
             uid,
             row,
@@ -156,7 +155,7 @@ impl Imap {
         let numbers = if search.uid {
             found.clone()
         } else {
-            places(&self.open()?.uids, found)
+            self.open()?.view.sequences(found)
         };
         let tell = Tell {
             expunge: search.uid,
@@ -185,7 +184,8 @@ impl Imap {
                 let completion = Completion::ok("Search completed.");
                 return self.finish(out, completion, searching.tell);
             };
-            put!(out, " {number}");
+            out.push(b' ');
+            write::number(&mut out, u64::from(number));
         }
         self.running = Some(Running::Searching(searching));
         Answer::More(pieces(out))
@@ -198,17 +198,23 @@ fn write_extended(out: &mut Vec<u8>, uid: bool, returns: SearchReturn, numbers: 
     if uid {
         out.extend_from_slice(b" UID");
     }
-    if let (true, Some(first)) = (returns.min, numbers.first()) {
-        put!(out, " MIN {first}");
-    }
-    if let (true, Some(last)) = (returns.max, numbers.last()) {
-        put!(out, " MAX {last}");
+    let min = numbers.first().filter(|_| returns.min);
+    let max = numbers.last().filter(|_| returns.max);
+    let count = returns.count.then(|| numbers.count());
+    let items = [
+        (" MIN ", min.map(u64::from)),
+        (" MAX ", max.map(u64::from)),
+        (" COUNT ", count),
+    ];
+    for (name, number) in items {
+        if let Some(number) = number {
+            write::text(out, name);
+            write::number(out, number);
+        }
     }
     if returns.all && !numbers.is_empty() {
-        put!(out, " ALL {}", set_text(numbers));
+        write::text(out, " ALL ");
+        write::ranges(out, numbers);
     }
-    if returns.count {
-        put!(out, " COUNT {}", numbers.count());
-    }
-    out.extend_from_slice(b"\r\n");
+    write::text(out, "\r\n");
 }
