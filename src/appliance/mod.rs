@@ -7,5 +7,6 @@ pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod privilege;
+pub mod reception;
 pub mod shutdown;
 pub mod start;

@@ -9,19 +9,21 @@ use crate::{
     appliance::{
         control::{self, Operate},
         executor::Executor,
-        hall::{Caller, Hall, Houses, Kind, Sessions, Sockets},
+        hall::{Hall, Houses, Kind, Sessions, Sockets},
         lock::{self, Lock, LockError},
         log::{Options as LogOptions, Ring},
-        memory, privilege, shutdown,
+        memory, privilege,
+        reception::Reception,
+        shutdown,
     },
     net::{
         certificate::{self, Files},
-        drive::End,
         house::Limits,
         listen::{self, BindError},
         tls::Tls,
         world::{Local, RealWorld, World, calendar},
     },
+    service::password::Passwords,
     store::{self, Broken, Store, disk::local::LocalDisk},
 };
 
@@ -44,6 +46,8 @@ pub struct Plan {
     /// The owner's certificate; else a self-signed one.
     pub tls: Option<Files>,
     pub store: store::Options,
+    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
+    pub plaintext_loopback: bool,
     pub log: LogOptions,
     /// Whether landlock and no_new_privs apply; off only in tests, which are threads of one process.
     pub confine: bool,
@@ -74,6 +78,8 @@ pub type Reload = Box<dyn Fn(&Appliance) -> Result<(), String>>;
 
 /// What the caller of [`run`] adds.
 pub struct Office {
+    /// Shared with the control socket: one hash at a time, and what was verified is remembered.
+    pub passwords: Rc<Passwords>,
     /// Settles a request from the control socket.
     pub operate: Desk,
     /// Reads settings anew after SIGHUP; certificates are seen to already. The text is logged.
@@ -239,6 +245,11 @@ fn certificate(plan: &Plan) -> Result<Arc<CertifiedKey>, certificate::Error> {
 /// Builds the services and serves until an order to stop.
 async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Result<(), Failure> {
     let orders = shutdown::orders(&appliance.executor)?;
+    let reception = Rc::new(Reception::new(appliance, &office.passwords));
+    let registry = Rc::clone(&reception.registry);
+    let _notices = appliance
+        .executor
+        .spawn(async move { registry.run().await });
     let operate: Operate = {
         let (appliance, operate) = (Rc::clone(appliance), office.operate);
         Rc::new(move |request| operate(Rc::clone(&appliance), request))
@@ -262,27 +273,63 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         at_stop: shutdown::insist,
     };
     let sessions: Sessions = {
-        let appliance = Rc::clone(appliance);
-        Rc::new(move |caller| session(&appliance, caller))
+        let reception = Rc::clone(&reception);
+        Rc::new(move |caller| reception.session(caller))
     };
     let serving = hall.serve(sockets, &sessions, operate, &orders, &reload);
     Ok(appliance.executor.run(serving).await?)
 }
 
-/// THE PLACE where machines and services come in: one arm for each kind of listener, each like
-///
-/// ```text
-/// Kind::Mx => {
-///     let mut parts = Box::new((Session::new(options, now), Mx::new(shared, client, caller.secured)));
-///     Box::pin(async move {
-///         let (machine, service) = &mut *parts;
-///         drive::drive(&caller.ground, caller.stream, machine, service).await
-///     })
-/// }
-/// ```
-#[expect(clippy::needless_pass_by_value, reason = "the arms will take it apart")]
-fn session(_appliance: &Rc<Appliance>, caller: Caller) -> Local<'static, End> {
-    match caller.kind {
-        Kind::Imap | Kind::Imaps | Kind::Mx => Box::pin(async { End::Closed }),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(data: PathBuf, address: SocketAddr) -> Plan {
+        Plan {
+            control: data.join("control"),
+            data,
+            hostname: "mx.test".to_owned(),
+            user: None,
+            listeners: vec![Listener {
+                kind: Kind::Mx,
+                addresses: vec![address],
+            }],
+            smtp_sessions: Limits::default(),
+            imap_sessions: Limits::default(),
+            tls: None,
+            store: store::Options {
+                cache: 1 << 20,
+                message_size: 1 << 20,
+                tiny: true,
+                secret: [0; 16],
+                folders: 0,
+                clock: Arc::new(crate::net::world::RealClock),
+                keywords: 0,
+            },
+            plaintext_loopback: false,
+            log: LogOptions {
+                level: log::LevelFilter::Info,
+                ring: 1024,
+                stderr: false,
+            },
+            confine: false,
+        }
+    }
+
+    #[test]
+    fn a_second_appliance_is_told_why_it_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let first = open(&plan(folder.path().join("data"), any)).unwrap();
+        let taken = first.sockets.listeners[0].1.local_addr().unwrap();
+        let same_data = plan(folder.path().join("data"), any);
+        let same_port = plan(folder.path().join("other"), taken);
+        for (plan, text) in [(same_data, "uses it"), (same_port, "is taken by")] {
+            let failure = open(&plan).err().unwrap();
+            assert_eq!(failure.exit_code(), 75);
+            assert!(failure.to_string().contains(text), "{failure}");
+        }
+        drop(first);
+        open(&plan(folder.path().join("data"), taken)).unwrap();
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         Config,
         schema::{self, Profile},
     },
-    net::world::{RealWorld, World as _},
+    net::world::{RealClock, RealWorld, World as _},
     service::{
         operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request},
         password::{Cost, Passwords},
@@ -135,7 +135,7 @@ pub fn options(config: &Config, random: &impl Random) -> store::Options {
         secret: random.octets(),
         folders: config.number(&schema::LIMIT_FOLDERS),
         keywords: config.number(&schema::LIMIT_KEYWORDS),
-        clock: Arc::new(RealWorld::new()),
+        clock: Arc::new(RealClock),
     }
 }
 

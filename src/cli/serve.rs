@@ -83,6 +83,7 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
             key: PathBuf::from(config.text(&schema::TLS_KEY)),
         }),
         store: options(config, world),
+        plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
         log: log::Options {
             level: match config.text(&schema::LOG_LEVEL) {
                 "error" => ::log::LevelFilter::Error,
@@ -108,6 +109,7 @@ fn office(
     let (global, environment) = (global.clone(), terminal.environment.clone());
     let shown = Rc::clone(&config);
     Office {
+        passwords: Rc::clone(&passwords),
         operate: Box::new(move |appliance, line| {
             let (config, passwords) = (Rc::clone(&shown.borrow()), Rc::clone(&passwords));
             answer(appliance, config, passwords, line)

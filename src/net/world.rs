@@ -71,8 +71,11 @@ impl World for RealWorld {
     }
 }
 
-/// For the writer's thread, which has no [`World`].
-impl Clock for RealWorld {
+/// The machine's clocks for the writer's thread, which has no [`World`].
+#[derive(Clone, Copy, Debug)]
+pub struct RealClock;
+
+impl Clock for RealClock {
     fn now(&self) -> Instant {
         now()
     }

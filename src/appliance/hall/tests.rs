@@ -63,7 +63,7 @@ impl drive::Service for Nobody {
     }
 
     async fn woken(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::service::operate::{Context, Kind, Problem, Reply};
+use crate::service::operate::{Context, Problem, Reply};
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub enum Request {

@@ -105,6 +105,55 @@ pub fn named(name: &str) -> Option<&'static Entry> {
         .and_then(|at| TABLE.get(at))
 }
 
+impl Command {
+    /// The name by which the table has it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Append(_) => "APPEND",
+            Self::Authenticate(_) => "AUTHENTICATE",
+            Self::Capability => "CAPABILITY",
+            Self::Check => "CHECK",
+            Self::Close => "CLOSE",
+            Self::Copy(copy) => two(copy.uid, "COPY", "UID COPY"),
+            Self::Create(_) => "CREATE",
+            Self::Delete { .. } => "DELETE",
+            Self::Enable(_) => "ENABLE",
+            Self::Expunge => "EXPUNGE",
+            Self::Fetch(fetch) => two(fetch.uid, "FETCH", "UID FETCH"),
+            Self::Id(_) => "ID",
+            Self::Idle => "IDLE",
+            Self::List(_) => "LIST",
+            Self::Login { .. } => "LOGIN",
+            Self::Logout => "LOGOUT",
+            Self::Lsub(_) => "LSUB",
+            Self::Move(copy) => two(copy.uid, "MOVE", "UID MOVE"),
+            Self::Namespace => "NAMESPACE",
+            Self::Noop => "NOOP",
+            Self::Rename { .. } => "RENAME",
+            Self::Search(search) => two(search.uid, "SEARCH", "UID SEARCH"),
+            Self::Select(select) => two(select.read_only, "SELECT", "EXAMINE"),
+            Self::StartTls => "STARTTLS",
+            Self::Status(_) => "STATUS",
+            Self::Store(store) => two(store.uid, "STORE", "UID STORE"),
+            Self::Subscribe { .. } => "SUBSCRIBE",
+            Self::UidExpunge(_) => "UID EXPUNGE",
+            Self::Unselect => "UNSELECT",
+            Self::Unsubscribe { .. } => "UNSUBSCRIBE",
+        }
+    }
+
+    /// Whether EXPUNGE responses may go out while it runs or at its end.
+    #[must_use]
+    pub fn may_expunge(&self) -> bool {
+        named(self.name()).is_some_and(|entry| entry.expunge)
+    }
+}
+
+fn two(second: bool, name: &'static str, other: &'static str) -> &'static str {
+    if second { other } else { name }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
