@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "transcripts/model.rs"]
+mod model;
 
 use std::fs;
 use std::panic::catch_unwind;

@@ -25,7 +25,7 @@ use pillarbox::service::lookup::POSTMASTER;
 use pillarbox::service::mx::{self, Mx};
 use pillarbox::service::notify::Registry;
 use pillarbox::service::password::{Cost, Passwords};
-use pillarbox::store::directory::DomainClass;
+use pillarbox::store::directory::{DomainClass, Usage};
 use pillarbox::store::request::{Deliver, Recipient};
 use pillarbox::store::{self, Reader, Reply, Request, Running, Store};
 
@@ -279,6 +279,12 @@ impl House {
         });
         let reply = self.store.request(request).await.unwrap();
         assert!(matches!(reply, Reply::Delivered { .. }));
+    }
+
+    /// What somebody's mail takes.
+    pub fn usage(&self, address: &str) -> Usage {
+        let user = self.user(address);
+        self.store.read(|reader| reader.usage(user)).unwrap()
     }
 
     /// The messages of somebody's inbox, oldest first.

@@ -172,6 +172,9 @@ impl Imap {
         {
             self.shared.store.settle().await?;
             selected.unsettled = false;
+            self.shared.registry.catch_up();
+            let store = &self.shared.store;
+            store.read(|reader| selected.pass_told(reader))?;
         }
         Ok(())
     }
