@@ -450,7 +450,7 @@ fn mutt_lists_opens_and_saves() {
          set imap_pass = \"{PASSWORD}\"\nset certificate_file = \"{}\"\nset ssl_verify_host = no\n\
          set ssl_verify_dates = no\nset confirmappend = no\nset mbox_type = mbox\nset delete = yes\nset move = no\n\
          set wait_key = no\nset pager_index_lines = 0\nset header_cache = \"\"\n\
-         push \"<limit>~s Second<enter><display-message><exit><copy-message><kill-line>{}<enter><flag-message><quit>\"\n",
+         push \"<limit>~s Second<enter><display-message><exit><copy-message><kill-line>{}<enter>y<flag-message><quit>\"\n",
         house.imaps,
         certificate.display(),
         saved.display(),
