@@ -12,7 +12,10 @@ fn run(house: &House, script: &str) {
         .env("BEN", BEN)
         .env("PASSWORD", PASSWORD)
         .run();
-    assert!(said.trim_end().ends_with("done"), "{script} did not come to its end:\n{said}");
+    assert!(
+        said.trim_end().ends_with("done"),
+        "{script} did not come to its end:\n{said}"
+    );
 }
 
 #[test]
