@@ -1,1 +1,12 @@
-//! (see the design)
+//! The appliance: what has to be in order before the first session, and around all of them.
+
+pub mod control;
+pub mod executor;
+pub mod hall;
+pub mod lock;
+pub mod log;
+pub mod memory;
+pub mod privilege;
+pub mod reception;
+pub mod shutdown;
+pub mod start;

@@ -30,6 +30,12 @@ impl Instant {
     }
 }
 
+/// A clock for a thread of its own; `net::world` has the machine's.
+pub trait Clock: std::fmt::Debug + Send + Sync {
+    fn now(&self) -> Instant;
+    fn time(&self) -> Time;
+}
+
 /// A point on the calendar: seconds since 1970-01-01T00:00:00Z.
 #[derive(
     Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,

@@ -1,1 +1,266 @@
-//! (see the design)
+//! The configuration as values: text in, values out. Every key is one row of [`schema`]; no IO here.
+//!
+//! Precedence: option, environment, file, store, default (design section 6).
+
+mod file;
+pub mod reference;
+pub mod schema;
+pub mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr};
+
+use schema::{KEYS, Key, Profile};
+use value::Value;
+
+/// Prefix of the environment's names: `listen.mx` is `PILLARBOX_LISTEN_MX`.
+pub const ENVIRONMENT: &str = "PILLARBOX_";
+
+/// What defaults depend on.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// The system's own name.
+    pub hostname: String,
+    /// Memory in octets: the machine's or its cgroup's, whichever is less; 0 = not known.
+    pub memory: u64,
+}
+
+/// Where values come from, each pair a key's name and a text.
+#[derive(Clone, Debug, Default)]
+pub struct Sources<'a> {
+    pub file: Option<&'a str>,
+    /// All of the environment; names without our prefix are passed over.
+    pub environment: Vec<(String, String)>,
+    pub store: Vec<(String, String)>,
+    pub options: Vec<(String, String)>,
+    pub machine: Machine,
+}
+
+/// Where a value or a mistake stands. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    Default,
+    Store,
+    File { line: usize, column: usize },
+    Environment(String),
+    Option,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Store => f.write_str("store"),
+            Self::File { line, .. } => write!(f, "file, line {line}"),
+            Self::Environment(name) => write!(f, "environment, {name}"),
+            Self::Option => f.write_str("option"),
+        }
+    }
+}
+
+/// What is wrong and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mistake {
+    pub place: Place,
+    pub text: String,
+}
+
+impl Mistake {
+    /// As `config check` prints it: `file:line:column: text`.
+    #[must_use]
+    pub fn line(&self, file: &str) -> String {
+        match &self.place {
+            Place::File { line, column } => format!("{file}:{line}:{column}: {}", self.text),
+            Place::Environment(name) => format!("{name}: {}", self.text),
+            place @ (Place::Default | Place::Option | Place::Store) => {
+                format!("{place}: {}", self.text)
+            }
+        }
+    }
+}
+
+/// Values for all keys, each with its place.
+#[derive(Clone, Debug)]
+pub struct Config {
+    profile: Profile,
+    values: BTreeMap<&'static str, (Value, Place)>,
+    unknown: Vec<String>,
+}
+
+impl Config {
+    /// Puts the sources together.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake that was found, in the order of the file, then the others.
+    pub fn load(sources: &Sources<'_>) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut values: BTreeMap<&'static str, (Value, Place)> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        // From the weakest to the strongest: later ones overwrite.
+        for (name, text) in &sources.store {
+            // The store also holds settings that are no keys of the configuration.
+            if let Some(key) = schema::find(name) {
+                take(&mut values, &mut mistakes, key, text, &Place::Store);
+            }
+        }
+        if let Some(text) = sources.file {
+            file::read(text, &mut values, &mut mistakes);
+        }
+        for (name, text) in &sources.environment {
+            let Some(short) = name.strip_prefix(ENVIRONMENT) else {
+                continue;
+            };
+            match KEYS.iter().find(|key| key.environment() == *name) {
+                Some(key) => {
+                    let place = Place::Environment(name.clone());
+                    take(&mut values, &mut mistakes, key, text, &place);
+                }
+                // No mistake: Kubernetes and Docker put names of their own beside ours.
+                None => unknown.push(format!("{ENVIRONMENT}{short}")),
+            }
+        }
+        for (name, text) in &sources.options {
+            match schema::find(name) {
+                Some(key) => take(&mut values, &mut mistakes, key, text, &Place::Option),
+                None => mistakes.push(Mistake {
+                    place: Place::Option,
+                    text: schema::unknown(name),
+                }),
+            }
+        }
+        let profile = profile(&values, sources.machine.memory);
+        for key in KEYS {
+            if !values.contains_key(key.name) {
+                let text = key.default.text(profile, &sources.machine);
+                take(&mut values, &mut mistakes, key, &text, &Place::Default);
+            }
+        }
+        let config = Self {
+            profile,
+            values,
+            unknown,
+        };
+        config.together(&mut mistakes);
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            mistakes.sort_by_key(|mistake| match mistake.place {
+                Place::File { line, column } => (0, line, column),
+                _ => (1, 0, 0),
+            });
+            Err(mistakes)
+        }
+    }
+
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// Names in the environment that begin as ours do and are none: worth a warning.
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// A key's value and where it comes from.
+    pub fn value(&self, key: &Key) -> Option<&(Value, Place)> {
+        self.values.get(key.name)
+    }
+
+    /// The sockets of a listener key; none = off.
+    pub fn listeners(&self, key: &Key) -> &[SocketAddr] {
+        match self.value(key) {
+            Some((Value::Listeners(sockets), _)) => sockets,
+            _ => &[],
+        }
+    }
+
+    /// Octets of a size, or a count.
+    pub fn number(&self, key: &Key) -> u64 {
+        match self.value(key) {
+            Some((Value::Count(number) | Value::Size(number), _)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// A name, path or choice; empty = none.
+    pub fn text(&self, key: &Key) -> &str {
+        match self.value(key) {
+            Some((Value::Text(text), _)) => text,
+            _ => "",
+        }
+    }
+
+    /// Where the control socket is: in the data folder if that was given for this process, since
+    /// several boxes may then run on one machine.
+    pub fn control(&self) -> String {
+        match self.value(&schema::DATA) {
+            Some((Value::Text(data), Place::Option | Place::Environment(_))) => {
+                format!("{}/control", data.trim_end_matches('/'))
+            }
+            _ => "/run/pillarbox/control".to_owned(),
+        }
+    }
+
+    /// What no key can tell alone.
+    fn together(&self, mistakes: &mut Vec<Mistake>) {
+        let mut say = |key: &Key, text: String| {
+            let place = self.value(key).map_or(Place::Default, |(_, p)| p.clone());
+            mistakes.push(Mistake {
+                place,
+                text: format!("{}: {text}", key.name),
+            });
+        };
+        let (certificate, private) = (&schema::TLS_CERTIFICATE, &schema::TLS_KEY);
+        for (one, other) in [(certificate, private), (private, certificate)] {
+            if !self.text(one).is_empty() && self.text(other).is_empty() {
+                say(one, format!("needs {} too", other.name));
+            }
+        }
+        if let Some(open) = self
+            .listeners(&schema::LISTEN_IMAP)
+            .iter()
+            .find(|socket| !socket.ip().is_loopback())
+        {
+            let text = format!("{open} is not loopback, and there is no STARTTLS yet");
+            say(&schema::LISTEN_IMAP, text);
+        }
+        let mut taken: BTreeMap<SocketAddr, &str> = BTreeMap::new();
+        for key in KEYS {
+            for socket in self.listeners(key).iter().filter(|s| s.port() != 0) {
+                if let Some(first) = taken.insert(*socket, key.name) {
+                    say(key, format!("{socket} is taken by {first}"));
+                }
+            }
+        }
+    }
+}
+
+/// Puts one text in its place, or says what is wrong with it.
+fn take(
+    values: &mut BTreeMap<&'static str, (Value, Place)>,
+    mistakes: &mut Vec<Mistake>,
+    key: &Key,
+    text: &str,
+    place: &Place,
+) {
+    match key.kind.parse(text) {
+        Ok(value) => {
+            values.insert(key.name, (value, place.clone()));
+        }
+        Err(wrong) => mistakes.push(Mistake {
+            place: place.clone(),
+            text: format!("{}: {wrong}", key.name),
+        }),
+    }
+}
+
+fn profile(values: &BTreeMap<&'static str, (Value, Place)>, memory: u64) -> Profile {
+    match values.get(schema::PROFILE.name) {
+        Some((Value::Text(name), _)) => Profile::named(name),
+        _ => None,
+    }
+    .unwrap_or_else(|| Profile::of(memory))
+}

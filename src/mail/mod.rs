@@ -1,3 +1,17 @@
 //! What mail is made of: addresses, paths, header fields, envelopes, MIME structure, trace lines.
 
+pub mod address;
+pub mod date;
+pub mod domain;
+pub mod envelope;
 pub mod flag;
+pub mod header;
+pub mod octets;
+pub mod path;
+pub mod structure;
+pub mod summary;
+pub mod trace;
+
+mod list;
+mod parameter;
+mod word;

@@ -1,1 +1,9 @@
-//! (see the design)
+//! The outside world: sockets, clocks, randomness, TLS.
+
+pub mod certificate;
+pub mod drive;
+pub mod house;
+pub mod listen;
+pub mod stream;
+pub mod tls;
+pub mod world;

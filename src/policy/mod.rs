@@ -1,1 +1,7 @@
-//! (see the design)
+//! Who may send what to whom: pure judgement over facts that the service has looked up. A refusal
+//! says what is wrong; `service::reply` words it.
+
+pub mod connection;
+pub mod limits;
+pub mod recipient;
+pub mod sender;

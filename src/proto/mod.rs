@@ -1,1 +1,4 @@
-//! (see the design)
+//! Protocols as machines without IO: octets, time and answers go in; octets and questions come out.
+
+pub mod imap;
+pub mod smtp;

@@ -1,1 +1,11 @@
-//! (see the design)
+//! Services: the only place where protocol, judgement and state meet.
+
+pub mod imap;
+pub mod inbound;
+pub mod login;
+pub mod lookup;
+pub mod mx;
+pub mod notify;
+pub mod operate;
+pub mod password;
+pub mod reply;

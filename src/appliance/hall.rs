@@ -1,0 +1,246 @@
+//! Listeners, their sessions and the control socket, from the first connection to the last.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::net::UnixListener,
+    rc::Rc,
+};
+
+use async_io::Async;
+use smol::{channel::Receiver, future::FutureExt};
+
+use crate::{
+    appliance::{
+        control::{self, Operate},
+        executor::Executor,
+        memory,
+        shutdown::{self, Order},
+    },
+    base::machine::Secured,
+    net::{
+        drive::{self, End, Ground},
+        house::{House, Limits, Seat},
+        listen,
+        stream::Stream,
+        tls::Tls,
+        world::{Local, World},
+    },
+};
+
+/// Free memory is given back after so many seconds without a command …
+const QUIET: u64 = 30;
+/// … and under steady work each time so many of these have passed.
+const QUIET_AT_MOST: u32 = 10;
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    Imap,
+    Imaps,
+    Mx,
+}
+
+impl Kind {
+    /// Whether TLS comes before the first line.
+    #[must_use]
+    pub fn implicit_tls(self) -> bool {
+        match self {
+            Self::Imap | Self::Mx => false,
+            Self::Imaps => true,
+        }
+    }
+
+    /// What somebody hears for whom there is no place; under implicit TLS nothing.
+    fn refusal(self, hostname: &str) -> Vec<u8> {
+        match self {
+            Self::Imap => b"* BYE Too many connections\r\n".to_vec(),
+            Self::Imaps => Vec::new(),
+            Self::Mx => {
+                format!("421 4.7.0 {hostname} Error: too many connections\r\n").into_bytes()
+            }
+        }
+    }
+}
+
+/// Sessions by what limits them.
+#[derive(Clone, Debug)]
+pub struct Houses {
+    pub smtp: House,
+    pub imap: House,
+}
+
+impl Houses {
+    #[must_use]
+    pub fn new(smtp: Limits, imap: Limits) -> Self {
+        Self {
+            smtp: House::new(smtp),
+            imap: House::new(imap),
+        }
+    }
+
+    fn of(&self, kind: Kind) -> &House {
+        match kind {
+            Kind::Imap | Kind::Imaps => &self.imap,
+            Kind::Mx => &self.smtp,
+        }
+    }
+
+    fn all(&self) -> [House; 2] {
+        [self.smtp.clone(), self.imap.clone()]
+    }
+}
+
+/// Everything that listens.
+pub struct Sockets {
+    pub listeners: Vec<(Kind, TcpListener)>,
+    pub control: UnixListener,
+}
+
+/// A connection that may begin its session.
+#[derive(Debug)]
+pub struct Caller {
+    pub kind: Kind,
+    pub ground: Ground,
+    pub stream: Stream,
+    pub peer: SocketAddr,
+    /// Our own address on this connection.
+    pub local: SocketAddr,
+    /// Where TLS came first.
+    pub secured: Option<Secured>,
+}
+
+/// Builds a session's future from its caller.
+pub type Sessions = Rc<dyn Fn(Caller) -> Local<'static, End>>;
+
+/// What serving needs of an appliance.
+#[derive(Clone, Debug)]
+pub struct Hall {
+    pub executor: Executor,
+    pub world: Rc<dyn World>,
+    pub tls: Tls,
+    pub houses: Houses,
+    pub hostname: String,
+    /// Called when the order to stop comes.
+    pub at_stop: fn(),
+}
+
+impl Hall {
+    /// Serves all listeners until an order to stop, then lets the sessions end.
+    ///
+    /// # Errors
+    ///
+    /// A socket cannot be watched.
+    pub async fn serve(
+        &self,
+        sockets: Sockets,
+        sessions: &Sessions,
+        operate: Operate,
+        orders: &Receiver<Order>,
+        reload: &dyn Fn(),
+    ) -> io::Result<()> {
+        let mut listening = vec![];
+        for (kind, listener) in sockets.listeners {
+            log::info!(target: "start", "{kind:?} on {}", listener.local_addr()?);
+            let accepting = accept(self.clone(), kind, listener, Rc::clone(sessions));
+            listening.push(self.executor.spawn(accepting));
+        }
+        let (executor, world) = (self.executor.clone(), Rc::clone(&self.world));
+        let controlled = control::serve(sockets.control, executor, world, operate);
+        let _control = self.executor.spawn(controlled);
+        let _trimming = self.executor.spawn(trim(self.clone()));
+        while orders.recv().await == Ok(Order::Reload) {
+            reload();
+        }
+        log::info!(target: "stop", "stopping");
+        (self.at_stop)();
+        drop(listening);
+        shutdown::wind_down(&*self.world, &self.houses.all(), orders).await;
+        Ok(())
+    }
+
+    fn ground(&self, seat: Seat) -> Ground {
+        Ground {
+            world: Rc::clone(&self.world),
+            tls: Some(self.tls.clone()),
+            seat,
+        }
+    }
+}
+
+/// Accepts on one listener; each connection becomes a session.
+async fn accept(hall: Hall, kind: Kind, listener: TcpListener, sessions: Sessions) {
+    let (world, house) = (Rc::clone(&hall.world), hall.houses.of(kind).clone());
+    let refusal = kind.refusal(&hall.hostname);
+    let welcome = move |tcp: Async<TcpStream>, peer, seat| {
+        // Gone again already.
+        let Ok(local) = tcp.get_ref().local_addr() else {
+            return;
+        };
+        let caller = Caller {
+            kind,
+            ground: hall.ground(seat),
+            stream: Stream::Plain(tcp),
+            peer,
+            local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+            secured: None,
+        };
+        let sessions = Rc::clone(&sessions);
+        if kind.implicit_tls() {
+            hall.executor.session(secure(caller, sessions));
+        } else {
+            // Built here, so that the task holds the session and not its caller as well.
+            hall.executor.session(ended(peer, sessions(caller)));
+        }
+    };
+    let accepted = listen::accept(listener, world, house, refusal, welcome).await;
+    if let Err(error) = accepted {
+        log::error!(target: "net", "{kind:?}: {error}");
+    }
+}
+
+/// A session under TLS from the first octet on.
+async fn secure(caller: Caller, sessions: Sessions) {
+    let peer = caller.peer;
+    let session = Box::pin(async move {
+        let Caller { ground, stream, .. } = caller;
+        let (stream, secured) = drive::handshake(&ground, stream).await.ok()?;
+        Some(sessions(Caller {
+            ground,
+            stream,
+            secured: Some(secured),
+            ..caller
+        }))
+    });
+    let session = session.await;
+    if let Some(session) = session {
+        ended(peer, session).await;
+    }
+}
+
+async fn ended(peer: SocketAddr, session: Local<'static, End>) {
+    let end = session.await;
+    log::debug!(target: "net", "{peer}: {end:?}");
+}
+
+/// Gives memory back when it has become quiet; sleeps as long as nothing happens.
+async fn trim(hall: Hall) {
+    let [smtp, imap] = hall.houses.all();
+    let stirs = || (smtp.stirs(), imap.stirs());
+    loop {
+        let known = stirs();
+        smtp.stirred(known.0).or(imap.stirred(known.1)).await;
+        for _ in 0..QUIET_AT_MOST {
+            let known = stirs();
+            let until = hall.world.now().plus_seconds(QUIET);
+            hall.world.sleep(until).await;
+            if stirs() == known {
+                break;
+            }
+        }
+        memory::trim();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! A hall with sessions that say hello: limits, implicit TLS, reload and the way to the end.
+
+use std::{
+    cell::Cell,
+    io::{Read, Write},
+    thread,
+};
+
+use smol::channel::{Sender, unbounded};
+
+use super::*;
+use crate::{
+    appliance::control,
+    base::{machine::Machine, machine::Step, time::Instant, time::Time},
+    net::{certificate, world::RealWorld},
+};
+
+/// Says hello, then nothing; goes when it is told, unless it is a stubborn one.
+struct Hello {
+    steps: Vec<Step<(), ()>>,
+    stubborn: bool,
+}
+
+impl Machine for Hello {
+    type Question = ();
+    type Answer = ();
+    type Range = ();
+
+    fn input(&mut self, octets: &[u8]) -> usize {
+        assert_ne!(octets, b"panic");
+        octets.len()
+    }
+
+    fn end(&mut self) {
+        self.steps.push(Step::Close);
+    }
+
+    fn step(&mut self, _: Instant) -> Step<(), ()> {
+        let until = Instant::NEVER;
+        self.steps.pop().unwrap_or(Step::Read { until })
+    }
+
+    fn answer(&mut self, (): ()) {}
+
+    fn stop(&mut self) {
+        if !self.stubborn {
+            self.steps = vec![Step::Close, Step::Write(b"bye".to_vec())];
+        }
+    }
+}
+
+struct Nobody;
+
+impl drive::Service for Nobody {
+    type Machine = Hello;
+
+    async fn ask(&mut self, (): ()) {}
+
+    async fn content(&mut self, _: Vec<u8>) {}
+
+    async fn range(&mut self, (): &(), _: u64) -> Option<Vec<u8>> {
+        None
+    }
+
+    async fn woken(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn hello(caller: Caller) -> Local<'static, End> {
+    let greeting = match &caller.secured {
+        Some(secured) => secured.version.clone().into_bytes(),
+        None => b"hello".to_vec(),
+    };
+    let machine = Hello {
+        steps: vec![Step::Write(greeting)],
+        stubborn: caller.kind == Kind::Imap,
+    };
+    let mut parts = Box::new((machine, Nobody));
+    Box::pin(async move {
+        let (machine, service) = &mut *parts;
+        drive::drive(&caller.ground, caller.stream, machine, service).await
+    })
+}
+
+/// Runs a hall on this thread; `client` gets its addresses and its orders on another.
+fn with(
+    smtp: Limits,
+    client: impl FnOnce([SocketAddr; 3], Sender<Order>) + Send + 'static,
+) -> Hall {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certificate::self_signed(folder.path(), "localhost", Time(0)).unwrap();
+    let hall = Hall {
+        executor: Executor::new(),
+        world: Rc::new(RealWorld::new()),
+        tls: Tls::new(certificate).unwrap(),
+        houses: Houses::new(smtp, Limits::default()),
+        hostname: "mx.test".to_owned(),
+        at_stop: || (),
+    };
+    let mut listeners = vec![];
+    for kind in [Kind::Mx, Kind::Imaps, Kind::Imap] {
+        let any = "127.0.0.1:0".parse().unwrap();
+        listeners.push((kind, listen::bind(&[any]).unwrap().remove(0)));
+    }
+    let address = |n: usize| listeners[n].1.local_addr().unwrap();
+    let addresses = [address(0), address(1), address(2)];
+    let sockets = Sockets {
+        listeners,
+        control: control::bind(&folder.path().join("control")).unwrap(),
+    };
+    let (orders, received) = unbounded();
+    let client = thread::spawn(move || client(addresses, orders));
+    let reloads = Cell::new(0);
+    let reload = || reloads.set(reloads.get() + 1);
+    let sessions: Sessions = Rc::new(hello);
+    let operate: Operate = Rc::new(|request| Box::pin(async move { request }));
+    let serving = hall.serve(sockets, &sessions, operate, &received, &reload);
+    async_io::block_on(hall.executor.run(serving)).unwrap();
+    client.join().unwrap();
+    assert_eq!(reloads.get(), 1);
+    hall
+}
+
+fn read(stream: &mut TcpStream, length: usize) -> String {
+    let mut octets = vec![0; length];
+    stream.read_exact(&mut octets).unwrap();
+    String::from_utf8(octets).unwrap()
+}
+
+fn rest(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let _reset = stream.read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn sessions_outlive_a_reload_and_end_with_a_word() {
+    let hall = with(Limits::default(), |[mx, imaps, imap], orders| {
+        let mut first = TcpStream::connect(mx).unwrap();
+        assert_eq!(read(&mut first, 5), "hello");
+        orders.try_send(Order::Reload).unwrap();
+        let mut second = TcpStream::connect(mx).unwrap();
+        assert_eq!(read(&mut second, 5), "hello");
+        let mut panics = TcpStream::connect(mx).unwrap();
+        panics.write_all(b"panic").unwrap();
+        assert_eq!(rest(panics), "hello");
+        let mut nonsense = TcpStream::connect(imaps).unwrap();
+        nonsense.write_all(b"a1 CAPABILITY\r\n").unwrap();
+        assert!(!rest(nonsense).contains("hello"));
+        let mut stubborn = TcpStream::connect(imap).unwrap();
+        assert_eq!(read(&mut stubborn, 5), "hello");
+        orders.try_send(Order::Stop).unwrap();
+        assert_eq!(rest(first), "bye");
+        assert_eq!(rest(second), "bye");
+        assert!(TcpStream::connect(mx).is_err(), "no new sessions");
+        // Who does not go by itself goes with the second signal.
+        orders.try_send(Order::Stop).unwrap();
+    });
+    assert_eq!(hall.executor.panics(), 1);
+}
+
+#[test]
+fn a_client_beside_ten_times_as_many_slow_ones_is_served() {
+    let limits = Limits {
+        total: 50,
+        per_address: 0,
+    };
+    with(limits, |[mx, _, _], orders| {
+        let slow: Vec<_> = (0..500).map(|_| TcpStream::connect(mx).unwrap()).collect();
+        thread::sleep(std::time::Duration::from_millis(300));
+        let mut client = TcpStream::connect(mx).unwrap();
+        let brief = std::time::Duration::from_secs(1);
+        client.set_read_timeout(Some(brief)).unwrap();
+        assert_eq!(read(&mut client, 5), "hello");
+        orders.try_send(Order::Reload).unwrap();
+        orders.try_send(Order::Stop).unwrap();
+        assert_eq!(rest(client), "bye");
+        let last = rest(slow.into_iter().last().unwrap());
+        assert_eq!(last, "421 4.7.0 mx.test Error: too many connections\r\n");
+    });
+}

@@ -1,0 +1,111 @@
+//! Where a connection meets its machine and its service: one arm for each kind of listener.
+
+use std::{rc::Rc, sync::Arc};
+
+use crate::{
+    appliance::{
+        hall::{Caller, Kind},
+        start::Appliance,
+    },
+    net::{
+        drive::{self, End},
+        world::Local,
+    },
+    policy::connection::Client,
+    proto::{imap, smtp},
+    routing,
+    service::{
+        self,
+        imap::Imap,
+        login::Login,
+        mx::{self, Mx},
+        notify::Registry,
+        password::Passwords,
+    },
+};
+
+/// What the services of an appliance share.
+#[derive(Debug)]
+pub struct Reception {
+    smtp: Arc<smtp::server::Options>,
+    mx: Rc<mx::Shared>,
+    imap: Rc<service::imap::Shared>,
+    imap_options: imap::session::Options,
+    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
+    plaintext_loopback: bool,
+    pub registry: Rc<Registry>,
+}
+
+impl Reception {
+    #[must_use]
+    pub fn new(appliance: &Appliance, passwords: &Rc<Passwords>) -> Self {
+        let plan = &appliance.plan;
+        let (store, world) = (&appliance.store, &appliance.world);
+        let registry = Rc::new(Registry::new(store.clone()));
+        let login = Login::new(store.clone(), Rc::clone(passwords), Rc::clone(world));
+        let size_limit = plan.store.message_size;
+        Self {
+            smtp: Arc::new(smtp::server::Options {
+                size_limit,
+                ..smtp::server::Options::new(plan.hostname.clone())
+            }),
+            mx: Rc::new(mx::Shared::new(
+                store.clone(),
+                Rc::clone(world),
+                mx::Options {
+                    hostname: plan.hostname.clone(),
+                    routing: routing::Options::default(),
+                    local_port: None,
+                },
+            )),
+            imap: Rc::new(service::imap::Shared::new(
+                store.clone(),
+                Rc::clone(&registry),
+                Rc::new(login),
+                Rc::clone(world),
+                service::imap::Options {
+                    message_size: size_limit,
+                },
+            )),
+            imap_options: imap::session::Options {
+                append_limit: size_limit,
+                ..imap::session::Options::default()
+            },
+            plaintext_loopback: plan.plaintext_loopback,
+            registry,
+        }
+    }
+
+    /// The session of a connection, from its first octet to its last.
+    #[must_use]
+    pub fn session(&self, caller: Caller) -> Local<'static, End> {
+        let peer = caller.peer.ip().to_canonical();
+        match caller.kind {
+            Kind::Mx => {
+                let machine =
+                    smtp::server::Session::new(Arc::clone(&self.smtp), caller.ground.world.now());
+                let client = Client::new(peer, None);
+                let service = Mx::new(Rc::clone(&self.mx), client, caller.secured);
+                let mut parts = Box::new((machine, service));
+                Box::pin(async move {
+                    let (machine, service) = &mut *parts;
+                    drive::drive(&caller.ground, caller.stream, machine, service).await
+                })
+            }
+            Kind::Imap | Kind::Imaps => {
+                let options = imap::session::Options {
+                    login: caller.secured.is_some()
+                        || (self.plaintext_loopback && peer.is_loopback()),
+                    ..self.imap_options.clone()
+                };
+                let machine = imap::session::Session::new(options);
+                let service = Imap::new(Rc::clone(&self.imap), peer);
+                let mut parts = Box::new((machine, service));
+                Box::pin(async move {
+                    let (machine, service) = &mut *parts;
+                    drive::drive(&caller.ground, caller.stream, machine, service).await
+                })
+            }
+        }
+    }
+}

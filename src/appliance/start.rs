@@ -1,0 +1,335 @@
+//! From a plan to a running appliance, in the order that design section 4 gives.
+
+use std::{fmt, fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, rc::Rc, sync::Arc};
+
+use futures_rustls::rustls::{self, sign::CertifiedKey};
+use rustix::{fs::Mode, process::umask};
+
+use crate::{
+    appliance::{
+        control::{self, Operate},
+        executor::Executor,
+        hall::{Hall, Houses, Kind, Sessions, Sockets},
+        lock::{self, Lock, LockError},
+        log::{Options as LogOptions, Ring},
+        memory, privilege,
+        reception::Reception,
+        shutdown,
+    },
+    net::{
+        certificate::{self, Files},
+        house::Limits,
+        listen::{self, BindError},
+        tls::Tls,
+        world::{Local, RealWorld, World, calendar},
+    },
+    service::password::Passwords,
+    store::{self, Broken, Store, disk::local::LocalDisk},
+};
+
+/// Threads for content reads, searches and CPU-heavy work.
+const BLOCKING: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+/// All that a start has to know.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub data: PathBuf,
+    /// The control socket's path.
+    pub control: PathBuf,
+    pub hostname: String,
+    /// Who to become when started as root.
+    pub user: Option<String>,
+    pub listeners: Vec<Listener>,
+    /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
+    pub smtp_sessions: Limits,
+    /// `limit.imap_sessions`; nothing is limited per address.
+    pub imap_sessions: Limits,
+    /// The owner's certificate; else a self-signed one.
+    pub tls: Option<Files>,
+    pub store: store::Options,
+    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
+    pub plaintext_loopback: bool,
+    pub log: LogOptions,
+    /// Whether landlock and no_new_privs apply; off only in tests, which are threads of one process.
+    pub confine: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub kind: Kind,
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// What sessions and services share.
+#[derive(Debug)]
+pub struct Appliance {
+    pub plan: Plan,
+    pub store: Store,
+    pub world: Rc<dyn World>,
+    pub tls: Tls,
+    pub executor: Executor,
+    pub log: Ring,
+    pub houses: Houses,
+}
+
+/// Settles a request; both are one line of JSON.
+pub type Desk = Box<dyn Fn(Rc<Appliance>, String) -> Local<'static, String>>;
+/// Reads settings anew.
+pub type Reload = Box<dyn Fn(&Appliance) -> Result<(), String>>;
+
+/// What the caller of [`run`] adds.
+pub struct Office {
+    /// Shared with the control socket: one hash at a time, and what was verified is remembered.
+    pub passwords: Rc<Passwords>,
+    /// Settles a request from the control socket.
+    pub operate: Desk,
+    /// Reads settings anew after SIGHUP; certificates are seen to already. The text is logged.
+    pub reload: Reload,
+}
+
+/// Why there is no appliance, or why it ended badly.
+#[derive(Debug)]
+pub enum Failure {
+    Bind(BindError),
+    Certificate(certificate::Error),
+    Control(PathBuf, io::Error),
+    Io(io::Error),
+    Lock(LockError),
+    Rights(privilege::Error),
+    Store(Broken),
+    Tls(rustls::Error),
+    /// The store's writer panicked.
+    Writer,
+}
+
+impl Failure {
+    /// Exit codes of `spec/ux.md` section 3.13; sysexits where they fit.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Bind(BindError::Taken { .. }) | Self::Lock(LockError::Held { .. }) => 75,
+            Self::Bind(BindError::Rights { .. }) => 77,
+            Self::Bind(BindError::Other { .. }) | Self::Certificate(_) | Self::Rights(_) => 78,
+            Self::Control(..)
+            | Self::Io(_)
+            | Self::Lock(LockError::Io { .. })
+            | Self::Store(_)
+            | Self::Writer => 74,
+            Self::Tls(_) => 71,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(error) => error.fmt(f),
+            Self::Certificate(error) => error.fmt(f),
+            Self::Control(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Io(error) => error.fmt(f),
+            Self::Lock(error) => error.fmt(f),
+            Self::Rights(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Writer => f.write_str("the store's writer failed"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+macro_rules! failure {
+    ($($error:ty => $variant:ident),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+failure!(
+    BindError => Bind,
+    certificate::Error => Certificate,
+    io::Error => Io,
+    LockError => Lock,
+    privilege::Error => Rights,
+    Broken => Store,
+    rustls::Error => Tls
+);
+
+/// Runs an appliance until a signal ends it.
+///
+/// # Errors
+///
+/// It could not be started, or its store failed.
+pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
+    let ring = super::log::start(plan.log);
+    std::panic::set_hook(Box::new(|panic| log::error!(target: "panic", "{panic}")));
+    memory::prepare();
+    // What is made here is nobody else's business (HD-2).
+    umask(Mode::RWXG | Mode::RWXO);
+    let opened = open(&plan)?;
+    // From here on there may be threads.
+    blocking::set_max_blocking_threads(BLOCKING);
+    let disk = Arc::new(LocalDisk::new(&plan.data)?);
+    let (store, writer, found) = Store::open(disk, plan.store.clone())?;
+    log::info!(target: "store", "{found:?}");
+    let appliance = Rc::new(Appliance {
+        houses: Houses::new(plan.smtp_sessions, plan.imap_sessions),
+        store: store.clone(),
+        world: Rc::new(RealWorld::new()),
+        tls: Tls::new(opened.certificate)?,
+        executor: Executor::new(),
+        log: ring,
+        plan,
+    });
+    let served = async_io::block_on(lead(&appliance, opened.sockets, office));
+    store.stop();
+    writer.join().map_err(|_| Failure::Writer)?;
+    log::info!(target: "stop", "done");
+    served
+}
+
+struct Opened {
+    _lock: Lock,
+    sockets: Sockets,
+    certificate: Arc<CertifiedKey>,
+}
+
+/// What has to be had before rights are given up, and giving them up. Starts no thread.
+fn open(plan: &Plan) -> Result<Opened, Failure> {
+    let lock = lock::take(&plan.data)?;
+    let mut listeners = vec![];
+    for listener in &plan.listeners {
+        let bound = listen::bind(&listener.addresses)?;
+        listeners.extend(bound.into_iter().map(|socket| (listener.kind, socket)));
+    }
+    let failed = |error| Failure::Control(plan.control.clone(), error);
+    let run = plan.control.parent().unwrap_or(&plan.data);
+    fs::create_dir_all(run).map_err(failed)?;
+    let control = control::bind(&plan.control).map_err(failed)?;
+    if let Some(name) = &plan.user
+        && privilege::is_root()
+    {
+        let user = privilege::user(name)?;
+        for path in [&plan.data, &plan.data.join("lock"), &plan.control] {
+            privilege::hand_over(path, user)?;
+        }
+        privilege::become_user(user)?;
+    }
+    // As the user who will read it again at a reload.
+    let certificate = certificate(plan)?;
+    log::info!(target: "start", "files: {}", memory::descriptors().unwrap_or_default());
+    if plan.confine {
+        privilege::drop_rights()?;
+        match privilege::confine(&[&plan.data, run]) {
+            Ok(true) => {}
+            Ok(false) => log::info!(target: "start", "this kernel has no landlock"),
+            Err(error) => log::warn!(target: "start", "landlock: {error}"),
+        }
+    }
+    let sockets = Sockets { listeners, control };
+    Ok(Opened {
+        _lock: lock,
+        sockets,
+        certificate,
+    })
+}
+
+fn certificate(plan: &Plan) -> Result<Arc<CertifiedKey>, certificate::Error> {
+    match &plan.tls {
+        Some(files) => certificate::load(files),
+        None => certificate::self_signed(&plan.data, &plan.hostname, calendar()),
+    }
+}
+
+/// Builds the services and serves until an order to stop.
+async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Result<(), Failure> {
+    let orders = shutdown::orders(&appliance.executor)?;
+    let reception = Rc::new(Reception::new(appliance, &office.passwords));
+    let registry = Rc::clone(&reception.registry);
+    let _notices = appliance
+        .executor
+        .spawn(async move { registry.run().await });
+    let operate: Operate = {
+        let (appliance, operate) = (Rc::clone(appliance), office.operate);
+        Rc::new(move |request| operate(Rc::clone(&appliance), request))
+    };
+    let reload = || {
+        match certificate(&appliance.plan) {
+            Ok(certificate) => appliance.tls.swap(certificate),
+            Err(error) => log::error!(target: "tls", "the old certificate stays: {error}"),
+        }
+        match (office.reload)(appliance) {
+            Ok(()) => log::info!(target: "start", "settings read anew"),
+            Err(error) => log::error!(target: "start", "the old settings stay: {error}"),
+        }
+    };
+    let hall = Hall {
+        executor: appliance.executor.clone(),
+        world: Rc::clone(&appliance.world),
+        tls: appliance.tls.clone(),
+        houses: appliance.houses.clone(),
+        hostname: appliance.plan.hostname.clone(),
+        at_stop: shutdown::insist,
+    };
+    let sessions: Sessions = {
+        let reception = Rc::clone(&reception);
+        Rc::new(move |caller| reception.session(caller))
+    };
+    let serving = hall.serve(sockets, &sessions, operate, &orders, &reload);
+    Ok(appliance.executor.run(serving).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(data: PathBuf, address: SocketAddr) -> Plan {
+        Plan {
+            control: data.join("control"),
+            data,
+            hostname: "mx.test".to_owned(),
+            user: None,
+            listeners: vec![Listener {
+                kind: Kind::Mx,
+                addresses: vec![address],
+            }],
+            smtp_sessions: Limits::default(),
+            imap_sessions: Limits::default(),
+            tls: None,
+            store: store::Options {
+                cache: 1 << 20,
+                message_size: 1 << 20,
+                tiny: true,
+                secret: [0; 16],
+                folders: 0,
+                clock: Arc::new(crate::net::world::RealClock),
+                keywords: 0,
+            },
+            plaintext_loopback: false,
+            log: LogOptions {
+                level: log::LevelFilter::Info,
+                ring: 1024,
+                stderr: false,
+            },
+            confine: false,
+        }
+    }
+
+    #[test]
+    fn a_second_appliance_is_told_why_it_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let first = open(&plan(folder.path().join("data"), any)).unwrap();
+        let taken = first.sockets.listeners[0].1.local_addr().unwrap();
+        let same_data = plan(folder.path().join("data"), any);
+        let same_port = plan(folder.path().join("other"), taken);
+        for (plan, text) in [(same_data, "uses it"), (same_port, "is taken by")] {
+            let failure = open(&plan).err().unwrap();
+            assert_eq!(failure.exit_code(), 75);
+            assert!(failure.to_string().contains(text), "{failure}");
+        }
+        drop(first);
+        open(&plan(folder.path().join("data"), taken)).unwrap();
+    }
+}

@@ -1,0 +1,169 @@
+//! The configuration of this machine: file, environment, options, and what defaults depend on.
+
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    cli::{Global, Stop, Terminal},
+    config::{Config, Machine, Mistake, Place, Sources},
+    service::operate::{Kind, Problem},
+};
+
+const FILE: &str = "/etc/pillarbox/pillarbox.toml";
+/// A configuration file is never that long, in octets.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// All that a configuration is made of, but for the store's settings.
+#[derive(Debug)]
+pub struct Found {
+    /// The file's name as it is shown.
+    pub file: String,
+    text: Option<String>,
+    environment: Vec<(String, String)>,
+    options: Vec<(String, String)>,
+    machine: Machine,
+}
+
+impl Found {
+    /// Reads the file; `file` is another one than `--config` says.
+    pub fn new(
+        terminal: &Terminal<'_>,
+        global: &Global,
+        file: Option<&Path>,
+    ) -> Result<Self, Stop> {
+        Self::read(&terminal.environment, global, file)
+    }
+
+    /// The same where no terminal is left.
+    pub fn read(
+        environment: &[(String, String)],
+        global: &Global,
+        file: Option<&Path>,
+    ) -> Result<Self, Stop> {
+        let given = file.or(global.config.as_deref());
+        let path = given.unwrap_or(Path::new(FILE));
+        let name = path.display().to_string();
+        let text = match read(path) {
+            Ok(octets) => Some(utf8(octets, &name)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && given.is_none() => None,
+            Err(error) => return Err(Stop::Mistakes(vec![format!("{name}: {error}")])),
+        };
+        let mut options = Vec::new();
+        if let Some(data) = &global.data {
+            options.push(("data".to_owned(), absolute(data)?));
+        }
+        Ok(Self {
+            file: name,
+            text,
+            environment: environment.to_vec(),
+            options,
+            machine: machine(),
+        })
+    }
+
+    /// With the settings that the store holds.
+    pub fn load(&self, store: Vec<(String, String)>) -> Result<Config, Vec<Mistake>> {
+        Config::load(&Sources {
+            file: self.text.as_deref(),
+            environment: self.environment.clone(),
+            store,
+            options: self.options.clone(),
+            machine: self.machine.clone(),
+        })
+    }
+
+    /// The same, mistakes as lines.
+    pub fn config(&self, store: Vec<(String, String)>) -> Result<Config, Stop> {
+        self.load(store).map_err(|mistakes| {
+            let lines = mistakes.iter().map(|mistake| mistake.line(&self.file));
+            Stop::Mistakes(lines.collect())
+        })
+    }
+}
+
+/// Memory and name of this machine.
+pub fn machine() -> Machine {
+    let uname = rustix::system::uname();
+    Machine {
+        hostname: uname.nodename().to_string_lossy().into_owned(),
+        memory: memory(),
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    fs::File::open(path)?
+        .take(FILE_MAX.saturating_add(1))
+        .read_to_end(&mut octets)?;
+    if octets.len() as u64 > FILE_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too long"));
+    }
+    Ok(octets)
+}
+
+fn utf8(octets: Vec<u8>, name: &str) -> Result<String, Stop> {
+    String::from_utf8(octets).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..good).unwrap_or_default();
+        let before = String::from_utf8_lossy(before);
+        let line = before.matches('\n').count().saturating_add(1);
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let mistake = Mistake {
+            place: Place::File {
+                line,
+                column: last.chars().count().saturating_add(1),
+            },
+            text: "this is not UTF-8".to_owned(),
+        };
+        Stop::Mistakes(vec![mistake.line(name)])
+    })
+}
+
+fn absolute(path: &Path) -> Result<String, Problem> {
+    std::path::absolute(path)
+        .ok()
+        .and_then(|path| path.into_os_string().into_string().ok())
+        .ok_or_else(|| {
+            let text = format!("--data {}: not a path that can be used", path.display());
+            Problem::new(Kind::Usage, text)
+        })
+}
+
+/// The machine's memory or what its control group may take, whichever is less, in octets; 0 = not
+/// known.
+fn memory() -> u64 {
+    let machine = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| total(&text))
+        .unwrap_or_default();
+    groups()
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
+        .fold(machine, u64::min)
+}
+
+/// `MemTotal:        8041816 kB`
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// Where limits of this process' control group and of those above it are told.
+fn groups() -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let mut files = vec![root.join("memory/memory.limit_in_bytes")];
+    let listed = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    for line in listed.lines() {
+        if let Some(path) = line.strip_prefix("0::/") {
+            let below = Path::new(path).ancestors();
+            files.extend(below.map(|group| root.join(group).join("memory.max")));
+        }
+    }
+    files
+}

@@ -1,0 +1,148 @@
+//! Has a call carried out: by the server over its control socket, or, when nobody listens there, in
+//! this process on the store itself. Only one process has the store: the one with the lock.
+
+use std::{io, path::Path, sync::Arc, thread, time::Duration};
+
+use crate::{
+    appliance::{
+        control,
+        lock::{self, LockError},
+        privilege,
+    },
+    base::random::Random,
+    cli::{Global, Stop, Terminal, load::Found},
+    config::{
+        Config,
+        schema::{self, Profile},
+    },
+    net::world::{RealClock, RealWorld, World as _},
+    service::{
+        operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request},
+        password::{Cost, Passwords},
+    },
+    store::{self, Store, disk::local::LocalDisk},
+};
+
+/// A server that starts or stops has the lock and no socket: how often it is tried again.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Has it done, wherever the store is open.
+pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> Result<Reply, Stop> {
+    let found = Found::new(terminal, global, None)?;
+    let config = found.config(Vec::new())?;
+    let mut attempt = 1_u32;
+    loop {
+        if let Some(reply) = ask(&config, call)? {
+            return Ok(reply);
+        }
+        let data = config.text(&schema::DATA);
+        match &call.request {
+            Request::Status => {
+                let text = operate::status::NOT_RUNNING;
+                return Err(Problem::new(Kind::NotRunning, text).into());
+            }
+            Request::Config(operate::config::Request::Show { changed })
+                if !Path::new(data).exists() =>
+            {
+                return Ok(operate::config::show(&config, *changed));
+            }
+            _ => {}
+        }
+        // Acts on this thread; no other is there yet.
+        privilege::become_owner(Path::new(data))
+            .map_err(|error| Problem::new(Kind::NotAllowed, error.to_string()))?;
+        match lock::take(Path::new(data)) {
+            Ok(_lock) => return here(&found, &config, call),
+            Err(LockError::Held { .. }) if attempt < TRIES => thread::sleep(PAUSE),
+            Err(held @ LockError::Held { .. }) => {
+                let text = format!("{held} and does not answer; try again");
+                return Err(Problem::new(Kind::TryAgain, text).into());
+            }
+            Err(LockError::Io { error, .. }) => return Err(on_disk(data, &error).into()),
+        }
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+/// Asks the server; `None` if there is none.
+fn ask(config: &Config, call: &Call) -> Result<Option<Reply>, Problem> {
+    let path = config.control();
+    let lost = |error: &dyn std::fmt::Display| {
+        let text = format!("no answer from the server; look whether it was done ({error})");
+        Problem::new(Kind::TryAgain, text)
+    };
+    let line = serde_json::to_string(call).map_err(|error| lost(&error))?;
+    let answer = match control::call(Path::new(&path), &line) {
+        Ok(answer) => answer,
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::NotFound => Ok(None),
+                io::ErrorKind::PermissionDenied => Err(on_disk(&path, &error)),
+                _ => Err(lost(&error)),
+            };
+        }
+    };
+    match serde_json::from_str(&answer) {
+        Ok(Answer::Reply(reply)) => Ok(Some(reply)),
+        Ok(Answer::Problem(problem)) => Err(problem),
+        Err(error) => Err(lost(&error)),
+    }
+}
+
+/// Does it in this process. The caller holds the lock.
+fn here(found: &Found, config: &Config, call: &Call) -> Result<Reply, Stop> {
+    let world = RealWorld::new();
+    let data = config.text(&schema::DATA);
+    let disk = LocalDisk::new(Path::new(data)).map_err(|error| on_disk(data, &error))?;
+    let (store, running, _opened) =
+        Store::open(Arc::new(disk), options(config, &world)).map_err(Problem::from)?;
+    let reply = work(&store, found, &world, call);
+    store.stop();
+    if running.join().is_err() {
+        let text = "the store failed while it was closed; what was answered before is kept";
+        return Err(Problem::new(Kind::TryAgain, text).into());
+    }
+    reply
+}
+
+fn work(store: &Store, found: &Found, world: &RealWorld, call: &Call) -> Result<Reply, Stop> {
+    let settings = store.read(store::Reader::settings).map_err(Problem::from)?;
+    let config = found.config(settings)?;
+    let passwords = Passwords::new(Cost::of(config.profile()), world.octets());
+    let context = Context {
+        store,
+        passwords: &passwords,
+        config: &config,
+        now: world.time(),
+        running: None,
+    };
+    Ok(async_io::block_on(operate::operate(
+        &context,
+        call.clone(),
+    ))?)
+}
+
+/// How the store is opened.
+pub fn options(config: &Config, random: &impl Random) -> store::Options {
+    let cache = config.number(&schema::LIMIT_STORE_CACHE);
+    store::Options {
+        cache: usize::try_from(cache).unwrap_or(usize::MAX),
+        message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
+        tiny: config.profile() == Profile::Tiny,
+        secret: random.octets(),
+        folders: config.number(&schema::LIMIT_FOLDERS),
+        keywords: config.number(&schema::LIMIT_KEYWORDS),
+        clock: Arc::new(RealClock),
+    }
+}
+
+fn on_disk(path: &str, error: &io::Error) -> Problem {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => Kind::NotAllowed,
+        _ => Kind::TryAgain,
+    };
+    Problem::new(kind, format!("{path}: {error}"))
+}

@@ -1,0 +1,160 @@
+//! `serve`: from the configuration to the appliance's plan.
+
+use std::{cell::RefCell, path::PathBuf, rc::Rc};
+
+use crate::{
+    appliance::{
+        hall::Kind,
+        log, privilege,
+        start::{self, Appliance, Listener, Office, Plan},
+    },
+    base::random::Random as _,
+    cli::{Global, Stop, Terminal, load::Found, options},
+    config::{
+        Config,
+        schema::{self, Key},
+    },
+    net::{
+        certificate::Files,
+        house::Limits,
+        world::{Local, RealWorld},
+    },
+    service::{
+        operate::{self, Context, status::Running},
+        password::{Cost, Passwords},
+    },
+};
+
+/// Who the appliance becomes when it is started as root and there is such a user.
+const USER: &str = "pillarbox";
+
+pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, Stop> {
+    let found = Found::new(terminal, global, None)?;
+    let config = found.config(Vec::new())?;
+    for name in config.unknown() {
+        terminal.complain(&format!("pillarbox: {name} in the environment is no key"));
+    }
+    let world = RealWorld::new();
+    let plan = plan(&config, &world);
+    if plan.user.is_none() && privilege::is_root() {
+        terminal.complain(&format!(
+            "pillarbox: there is no user {USER}; it runs as root"
+        ));
+    }
+    let passwords = Rc::new(Passwords::new(Cost::of(config.profile()), world.octets()));
+    Ok(
+        match start::run(plan, office(global, terminal, config, passwords)) {
+            Ok(()) => 0,
+            Err(failure) => {
+                terminal.complain(&format!("pillarbox: {failure}"));
+                failure.exit_code()
+            }
+        },
+    )
+}
+
+fn plan(config: &Config, world: &RealWorld) -> Plan {
+    let listener = |kind, key: &Key| Listener {
+        kind,
+        addresses: config.listeners(key).to_vec(),
+    };
+    let count = |key: &Key| usize::try_from(config.number(key)).unwrap_or(usize::MAX);
+    let certificate = config.text(&schema::TLS_CERTIFICATE);
+    Plan {
+        data: PathBuf::from(config.text(&schema::DATA)),
+        control: PathBuf::from(config.control()),
+        hostname: config.text(&schema::HOSTNAME).to_owned(),
+        user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
+        listeners: vec![
+            listener(Kind::Mx, &schema::LISTEN_MX),
+            listener(Kind::Imap, &schema::LISTEN_IMAP),
+            listener(Kind::Imaps, &schema::LISTEN_IMAPS),
+        ],
+        smtp_sessions: Limits {
+            total: count(&schema::LIMIT_SMTP_SESSIONS),
+            per_address: count(&schema::LIMIT_SMTP_SESSIONS_PER_ADDRESS),
+        },
+        imap_sessions: Limits {
+            total: count(&schema::LIMIT_IMAP_SESSIONS),
+            per_address: 0,
+        },
+        tls: (!certificate.is_empty()).then(|| Files {
+            certificate: PathBuf::from(certificate),
+            key: PathBuf::from(config.text(&schema::TLS_KEY)),
+        }),
+        store: options(config, world),
+        plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
+        log: log::Options {
+            level: match config.text(&schema::LOG_LEVEL) {
+                "error" => ::log::LevelFilter::Error,
+                "warn" => ::log::LevelFilter::Warn,
+                "debug" => ::log::LevelFilter::Debug,
+                _ => ::log::LevelFilter::Info,
+            },
+            ring: count(&schema::LIMIT_LOG_RING),
+            stderr: true,
+        },
+        confine: true,
+    }
+}
+
+/// Operations over the control socket, and settings that are read anew.
+fn office(
+    global: &Global,
+    terminal: &Terminal<'_>,
+    config: Config,
+    passwords: Rc<Passwords>,
+) -> Office {
+    let config = Rc::new(RefCell::new(Rc::new(config)));
+    let (global, environment) = (global.clone(), terminal.environment.clone());
+    let shown = Rc::clone(&config);
+    Office {
+        passwords: Rc::clone(&passwords),
+        operate: Box::new(move |appliance, line| {
+            let (config, passwords) = (Rc::clone(&shown.borrow()), Rc::clone(&passwords));
+            answer(appliance, config, passwords, line)
+        }),
+        reload: Box::new(move |appliance| {
+            let found = Found::read(&environment, &global, None).map_err(stopped)?;
+            let settings = appliance
+                .store
+                .read(crate::store::Reader::settings)
+                .map_err(|broken| broken.to_string())?;
+            *config.borrow_mut() = Rc::new(found.config(settings).map_err(stopped)?);
+            Ok(())
+        }),
+    }
+}
+
+fn answer(
+    appliance: Rc<Appliance>,
+    config: Rc<Config>,
+    passwords: Rc<Passwords>,
+    line: String,
+) -> Local<'static, String> {
+    Box::pin(async move {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let context = Context {
+            store: &appliance.store,
+            passwords: &passwords,
+            config: &config,
+            now: appliance.world.time(),
+            running: Some(Running {
+                uptime: appliance.world.now().since(crate::base::time::Instant(0)),
+                smtp_sessions: number(appliance.houses.smtp.len()),
+                imap_sessions: number(appliance.houses.imap.len()),
+                opened: crate::store::Opened::default(),
+            }),
+        };
+        operate::line(&context, line.as_bytes()).await
+    })
+}
+
+/// What a reload says when it stops short.
+fn stopped(stop: Stop) -> String {
+    match stop {
+        Stop::Declined => String::new(),
+        Stop::Mistakes(lines) => lines.join("; "),
+        Stop::Problem(problem) => problem.text,
+    }
+}

@@ -1,0 +1,417 @@
+//! Every verb: help text, exit code for ok, usage, not found and server down, `--json` parses
+//! (UX-170, UX-171).
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixListener,
+    path::Path,
+    thread,
+};
+
+use super::*;
+use crate::service::operate::{Answer, Kind, user as operate_user};
+
+/// Every verb with arguments that are right.
+const VERBS: [&str; 18] = [
+    "config check",
+    "config default",
+    "config show",
+    "domain add home.test",
+    "domain list",
+    "domain remove home.test",
+    "serve",
+    "status",
+    "store check",
+    "store rebuild",
+    "user add a@home.test",
+    "user disable a@home.test",
+    "user enable a@home.test",
+    "user list",
+    "user passwd a@home.test",
+    "user quota a@home.test 1GiB",
+    "user remove a@home.test",
+    "user rename a@home.test b@home.test",
+];
+
+struct Played {
+    exit: u8,
+    out: String,
+    err: String,
+}
+
+/// Plays a command line with this on standard input and nobody at the terminal.
+fn play(line: &str, input: &str) -> Played {
+    let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), input.as_bytes());
+    let mut terminal = Terminal::new(&mut out, &mut err, &mut input);
+    let words = ["pillarbox"].into_iter().chain(line.split_whitespace());
+    let exit = run_in(&mut terminal, words.map(OsString::from));
+    Played {
+        exit,
+        out: String::from_utf8(out).unwrap(),
+        err: String::from_utf8(err).unwrap(),
+    }
+}
+
+/// The same on a data folder.
+fn on(data: &Path, line: &str, input: &str) -> Played {
+    play(&format!("--data {} {line}", data.display()), input)
+}
+
+#[test]
+fn every_verb_has_help_and_refuses_what_it_does_not_know() {
+    for verb in VERBS.iter().chain(&["version"]) {
+        let help = play(&format!("{verb} --help"), "");
+        assert_eq!(help.exit, 0, "{verb}");
+        let name: Vec<_> = verb.split(' ').take(2).collect();
+        let usage = match name.as_slice() {
+            [noun, verb] => format!("Usage: pillarbox {noun} {verb}"),
+            name => format!("Usage: pillarbox {}", name.join(" ")),
+        };
+        assert!(help.out.contains(&usage), "{}", help.out);
+        assert_eq!(help.err, "");
+        let wrong = play(&format!("{verb} --no-such-option"), "");
+        assert_eq!(wrong.exit, 64, "{verb}");
+        assert_eq!(wrong.out, "");
+        assert!(wrong.err.contains("--no-such-option"), "{}", wrong.err);
+    }
+    for line in [
+        "",
+        "domain",
+        "user",
+        "config",
+        "store",
+        "domain fly",
+        "users list",
+        "user add",
+    ] {
+        assert_eq!(play(line, "").exit, 64, "{line}");
+    }
+    assert_eq!(play("--help", "").exit, 0);
+    assert_eq!(play("--version", "").exit, 0);
+    assert_eq!(play("user quota a@home.test much", "").exit, 64);
+    assert_eq!(play("domain add home.test --class bakery", "").exit, 64);
+}
+
+#[test]
+fn version() {
+    assert!(play("version", "").out.starts_with("pillarbox 0."));
+    let json = play("version --json", "").out;
+    assert!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["version"].is_string());
+}
+
+#[test]
+fn config_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    let name = file.display().to_string();
+    let check = |text: &[u8], line: &str| {
+        std::fs::write(&file, text).unwrap();
+        play(line, "")
+    };
+    for line in [
+        format!("config check {name}"),
+        format!("--config {name} config check"),
+        format!("config check --config {name} --json"),
+    ] {
+        let good = check(b"listen.mx = \"off\"\n", &line);
+        assert_eq!(
+            (good.exit, good.out + &good.err),
+            (0, String::new()),
+            "{line}"
+        );
+    }
+    let bad = check(
+        b"hostname = 1.5\nlisten.xm = \"off\"\nrole = \"baker\"\n",
+        &format!("config check {name}"),
+    );
+    assert_eq!(bad.exit, 78);
+    assert_eq!(
+        bad.err,
+        format!(
+            "{name}:2:8: unknown key \"listen.xm\"; did you mean \"listen.mx\"?\n\
+             {name}:3:8: role: \"baker\" is none of: mailbox\n"
+        )
+    );
+    let json = check(
+        b"\n role = \"baker\"\n",
+        &format!("config check {name} --json"),
+    );
+    let object: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (json.exit, &object["line"], &object["column"]),
+        (78, &2.into(), &9.into())
+    );
+    let octets = check(b"# \xc3\xa4\n a\xff", &format!("config check {name}"));
+    assert_eq!(
+        (octets.exit, octets.err),
+        (78, format!("{name}:2:3: this is not UTF-8\n"))
+    );
+    assert_eq!(play("config check /nowhere/p.toml", "").exit, 78);
+    assert_eq!(play("serve --config /nowhere/p.toml", "").exit, 78);
+}
+
+#[test]
+fn config_default() {
+    assert_eq!(
+        play("config default listen.mx", "").out,
+        "listen.mx = \"[::]:25\"\n"
+    );
+    let all = play("config default --json", "");
+    assert_eq!(all.out.lines().count(), crate::config::schema::KEYS.len());
+    for line in all.out.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    let wrong = play("config default listen.mxx", "");
+    assert_eq!(wrong.exit, 67);
+    assert!(
+        wrong.err.contains("did you mean \"listen.mx\"?"),
+        "{}",
+        wrong.err
+    );
+}
+
+#[test]
+fn config_show_where_there_is_no_store_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("none");
+    let shown = on(&data, "config show --changed", "");
+    assert_eq!(shown.exit, 0, "{}", shown.err);
+    assert_eq!(
+        shown.out,
+        format!("data = \"{}\" # option\n", data.display())
+    );
+    assert!(!data.exists());
+}
+
+#[test]
+fn status_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let status = on(folder.path(), "status --json", "");
+    assert_eq!((status.exit, status.out.as_str()), (69, ""));
+    assert!(!folder.path().join("lock").exists());
+}
+
+#[test]
+fn secrets_are_no_arguments() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["add", "passwd"] {
+        let asked = on(folder.path(), &format!("user {verb} a@home.test"), "hush\n");
+        assert_eq!(asked.exit, 64);
+        assert!(asked.err.contains("--password-stdin"), "{}", asked.err);
+        let none = on(
+            folder.path(),
+            &format!("user {verb} a@home.test --password-stdin"),
+            "",
+        );
+        assert_eq!(none.exit, 65);
+    }
+}
+
+#[test]
+fn a_lock_without_a_socket_is_try_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let _held = crate::appliance::lock::take(folder.path()).unwrap();
+    assert_eq!(on(folder.path(), "domain list", "").exit, 75);
+}
+
+/// Plays a command line against a server that gives `answer`; also returns what it was asked.
+fn against(answer: &str, line: &str, input: &str) -> (Played, Option<Call>) {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("control")).unwrap();
+    let answer = answer.to_owned();
+    let server = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut asked = String::new();
+        BufReader::new(&socket).read_line(&mut asked).unwrap();
+        socket.write_all(answer.as_bytes()).unwrap();
+        serde_json::from_str(&asked).ok()
+    });
+    let played = on(folder.path(), line, input);
+    (played, server.join().unwrap())
+}
+
+#[test]
+fn every_verb_asks_the_server() {
+    let done = format!(
+        "{}\n",
+        serde_json::to_string(&Answer::Reply(Reply::Done("so".into()))).unwrap()
+    );
+    for verb in VERBS {
+        if ["config check", "config default", "serve"].contains(&verb) {
+            continue;
+        }
+        let secret = verb.starts_with("user add") || verb.starts_with("user passwd");
+        let line = if secret {
+            format!("{verb} --password-stdin")
+        } else {
+            verb.to_owned()
+        };
+        let (played, call) = against(&done, &line, "hush\n");
+        assert_eq!(
+            (played.exit, played.out.as_str()),
+            (0, "so\n"),
+            "{verb}: {}",
+            played.err
+        );
+        assert!(!call.unwrap().dry_run, "{verb}");
+    }
+    let (_, call) = against(&done, "user remove a@home.test --purge -n", "");
+    let call = call.unwrap();
+    assert!(call.dry_run);
+    match call.request {
+        Request::User(operate_user::Request::Remove { address, purge }) => {
+            assert_eq!((address.as_str(), purge), ("a@home.test", true));
+        }
+        other => panic!("{other:?}"),
+    }
+    let (played, call) = against(
+        &done,
+        "user add a@home.test --quota 2GiB --password-stdin --quiet",
+        "hu sh\r\nx",
+    );
+    assert_eq!(played.out, "");
+    match call.unwrap().request {
+        Request::User(operate_user::Request::Add {
+            password, quota, ..
+        }) => {
+            assert_eq!((password.reveal(), quota), (&b"hu sh"[..], 2 << 30));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn problems_of_the_server_are_exit_codes() {
+    let problem = Answer::Problem(Problem::new(Kind::NoSuch, "no such user: a@home.test"));
+    let problem = format!("{}\n", serde_json::to_string(&problem).unwrap());
+    let (played, _) = against(&problem, "user disable a@home.test", "");
+    assert_eq!(played.exit, 67);
+    assert_eq!(played.err, "pillarbox: no such user: a@home.test\n");
+    for lost in ["", "{\"Reply\":", "nonsense\n"] {
+        assert_eq!(against(lost, "domain list", "").0.exit, 75, "{lost}");
+    }
+}
+
+/// The life of a box without a server: each row is a command, its input, the exit code and what the
+/// output begins with.
+const LIFE: &[(&str, &str, u8, &str)] = &[
+    ("domain list", "", 0, ""),
+    ("user add a@home.test --password-stdin", "hush", 67, ""),
+    ("domain remove home.test", "", 67, ""),
+    (
+        "domain add home.test -n",
+        "",
+        0,
+        "would add domain home.test",
+    ),
+    ("domain add Home.Test", "", 0, "added domain home.test"),
+    ("domain add home.test", "", 73, ""),
+    ("domain add ho..me", "", 65, ""),
+    ("domain list", "", 0, "home.test  mailbox"),
+    (
+        "domain list --json",
+        "",
+        0,
+        "{\"domain\":\"home.test\",\"class\":\"mailbox\",\"enabled\":true}",
+    ),
+    ("user add a --password-stdin", "hush", 65, ""),
+    ("user add a@home.test --password-stdin", "\n", 65, ""),
+    (
+        "user add a@home.test --password-stdin -n",
+        "hush",
+        0,
+        "would add a@home.test",
+    ),
+    (
+        "user add A@home.test --password-stdin",
+        "hush",
+        0,
+        "added a@home.test",
+    ),
+    ("user add a@home.test --password-stdin", "hush", 73, ""),
+    ("user list", "", 0, "a@home.test  0 messages  0 of no limit"),
+    (
+        "user quota a@home.test 1GiB",
+        "",
+        0,
+        "a@home.test: quota 1GiB",
+    ),
+    (
+        "user list --json",
+        "",
+        0,
+        "{\"address\":\"a@home.test\",\"quota\":1073741824,",
+    ),
+    ("user disable a@home.test", "", 0, "a@home.test: disabled"),
+    (
+        "user list",
+        "",
+        0,
+        "a@home.test  0 messages  0 of 1GiB  disabled",
+    ),
+    ("user enable a@home.test", "", 0, "a@home.test: enabled"),
+    (
+        "user passwd a@home.test --password-stdin",
+        "hash",
+        0,
+        "a@home.test: new password",
+    ),
+    ("user passwd b@home.test --password-stdin", "hash", 67, ""),
+    ("user rename a@home.test c@away.test", "", 67, ""),
+    (
+        "user rename a@home.test b@home.test",
+        "",
+        0,
+        "a@home.test: now b@home.test",
+    ),
+    ("domain remove home.test", "", 77, ""),
+    ("user remove a@home.test", "", 67, ""),
+    (
+        "user remove b@home.test -n",
+        "",
+        0,
+        "b@home.test: would be: removed",
+    ),
+    (
+        "user remove b@home.test",
+        "",
+        0,
+        "b@home.test: removed; the mail is kept",
+    ),
+    ("user list", "", 0, ""),
+    (
+        "user list --removed",
+        "",
+        0,
+        "b@home.test  0 messages  0 of 1GiB  removed ",
+    ),
+    ("user remove b@home.test", "", 67, ""),
+    (
+        "user remove b@home.test --purge",
+        "",
+        0,
+        "b@home.test: removed with all mail",
+    ),
+    ("domain remove home.test --quiet", "", 0, ""),
+    ("domain list", "", 0, ""),
+    ("config show --json", "", 0, "{\"key\":\"role\""),
+    ("status", "", 69, ""),
+];
+
+#[test]
+#[ignore = "needs the store's bodies"]
+fn the_life_of_a_box() {
+    let folder = tempfile::tempdir().unwrap();
+    for &(line, input, exit, start) in LIFE {
+        let played = on(folder.path(), line, input);
+        assert_eq!(played.exit, exit, "{line}: {}{}", played.out, played.err);
+        assert!(played.out.starts_with(start), "{line}: {}", played.out);
+        assert_eq!(
+            start.is_empty(),
+            played.out.is_empty(),
+            "{line}: {}",
+            played.out
+        );
+        assert_eq!(exit == 0, played.err.is_empty(), "{line}: {}", played.err);
+    }
+}

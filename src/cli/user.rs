@@ -1,0 +1,176 @@
+//! `user`: people with a mailbox. Passwords come from standard input or a prompt, never from
+//! arguments (HD-2).
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    base::secret::Secret,
+    cli::{Change, Global, Read, Stop, Terminal, change, look},
+    config::value::parse_size,
+    service::operate::{Kind, Problem, Request, user},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Add a person with a mailbox; usable at once
+    Add {
+        /// The full address, which is the log-in name too
+        address: String,
+        /// Room for mail, like 500MiB or 2GiB; 0 = no limit
+        #[arg(long, value_name = "SIZE", value_parser = size, default_value = "0")]
+        quota: u64,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Nobody can log in; mail is no longer accepted
+    Disable {
+        address: String,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Undo disable
+    Enable {
+        address: String,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// All people
+    List {
+        /// Also those who were removed and whose mail is kept
+        #[arg(long)]
+        removed: bool,
+        #[command(flatten)]
+        read: Read,
+    },
+    /// Give a new password
+    Passwd {
+        address: String,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Set the room for mail
+    Quota {
+        address: String,
+        /// Like 500MiB or 2GiB; 0 = no limit
+        #[arg(value_name = "SIZE", value_parser = size)]
+        quota: u64,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Remove a person; the mail is kept for 30 days
+    Remove {
+        address: String,
+        /// The mail goes at once
+        #[arg(long)]
+        purge: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Give another address; mail and password stay
+    Rename {
+        address: String,
+        /// The new address
+        to: String,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Password {
+    /// Read the password from standard input, one line
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> Result<u8, Stop> {
+    let (how, request) = match verb {
+        Verb::Add {
+            address,
+            quota,
+            password,
+            change,
+        } => {
+            let password = secret(terminal, &password)?;
+            let request = user::Request::Add {
+                address,
+                password,
+                quota,
+            };
+            (change, request)
+        }
+        Verb::Disable { address, change } => (change, user::Request::Disable { address }),
+        Verb::Enable { address, change } => (change, user::Request::Enable { address }),
+        Verb::List { removed, read } => {
+            let request = Request::User(user::Request::List { removed });
+            return look(terminal, global, read, request);
+        }
+        Verb::Passwd {
+            address,
+            password,
+            change,
+        } => {
+            let password = secret(terminal, &password)?;
+            (change, user::Request::Passwd { address, password })
+        }
+        Verb::Quota {
+            address,
+            quota,
+            change,
+        } => (change, user::Request::Quota { address, quota }),
+        Verb::Remove {
+            address,
+            purge,
+            yes,
+            change,
+        } => {
+            if !yes && !change.dry_run {
+                let mail = if purge {
+                    "All mail is deleted"
+                } else {
+                    "The mail is kept for 30 days"
+                };
+                let shown = address.escape_debug();
+                terminal.confirm(&format!("Remove {shown}? {mail}."))?;
+            }
+            (change, user::Request::Remove { address, purge })
+        }
+        Verb::Rename {
+            address,
+            to,
+            change,
+        } => (change, user::Request::Rename { address, to }),
+    };
+    change(terminal, global, how, Request::User(request))
+}
+
+fn secret(terminal: &mut Terminal<'_>, from: &Password) -> Result<Secret, Stop> {
+    let (secret, otherwise) = if from.password_stdin {
+        let read = terminal.read();
+        (read, "no password on standard input")
+    } else if terminal.interactive {
+        (terminal.password(), "these were not the same twice")
+    } else {
+        (
+            None,
+            "give --password-stdin and the password on standard input",
+        )
+    };
+    let kind = if from.password_stdin || terminal.interactive {
+        Kind::BadData
+    } else {
+        Kind::Usage
+    };
+    Ok(secret.ok_or_else(|| Problem::new(kind, otherwise))?)
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).ok_or_else(|| "write it like 500MiB or 2GiB; 0 = no limit".to_owned())
+}

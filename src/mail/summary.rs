@@ -1,0 +1,258 @@
+//! What is stored beside a message so that listing and searching need not read it again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mail::date::SentDate;
+use crate::mail::envelope::Envelope;
+use crate::mail::header::{fields, unfold};
+use crate::mail::octets::Octets;
+use crate::mail::structure::{Scanner, Structure};
+
+/// A larger summary is not stored; it is made again from the content when it is needed.
+const STORED_MAX: usize = 64 * 1024;
+/// Longest field kept in [`Summary::fields`], in octets; of a longer one the end is kept, where the
+/// nearest ancestors of a thread stand.
+const FIELD_MAX: usize = 8 * 1024;
+/// What threads, searches and lists want beside the envelope.
+const FIELDS: [&str; 5] = [
+    "Importance",
+    "List-Id",
+    "Priority",
+    "References",
+    "X-Priority",
+];
+
+const WHOLE: u8 = 1;
+const TOO_BIG: u8 = 0;
+
+/// A message in short. Decoded it borrows from the stored octets.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Summary<'a> {
+    #[serde(borrow)]
+    pub envelope: Envelope<'a>,
+    #[serde(borrow)]
+    pub structure: Structure<'a>,
+    /// Fields that the envelope lacks, unfolded, the first of each name; see [`Summary::field`].
+    #[serde(borrow)]
+    pub fields: Vec<(Octets<'a>, Octets<'a>)>,
+    /// Octets of the header, its empty line included.
+    pub header_size: u64,
+    /// Line ends in the body.
+    pub lines: u64,
+}
+
+/// What a stored summary turned out to be.
+#[derive(Debug, Eq, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart at once; most are the large one"
+)]
+pub enum Stored<'a> {
+    /// Of another version, or damaged: make it again from the content and store it.
+    Other,
+    Summary(Summary<'a>),
+    /// Make it again from the content whenever it is needed.
+    TooBig,
+}
+
+impl<'a> Summary<'a> {
+    /// Grows with every change of what is stored or how it is found out.
+    pub const VERSION: u8 = 1;
+
+    /// For the store: a version, then the summary; a mark of two octets if it is above 64 KiB.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let head = vec![Self::VERSION, WHOLE];
+        match postcard::to_extend(self, head) {
+            Ok(stored) if stored.len() <= STORED_MAX => stored,
+            _ => vec![Self::VERSION, TOO_BIG],
+        }
+    }
+
+    /// Reads what [`Summary::encode`] made; `None` unless the summary itself is there.
+    #[must_use]
+    pub fn decode(stored: &'a [u8]) -> Option<Self> {
+        match Stored::read(stored) {
+            Stored::Summary(summary) => Some(summary),
+            Stored::Other | Stored::TooBig => None,
+        }
+    }
+
+    /// The unfolded value of `Importance`, `List-Id`, `Priority`, `References` or `X-Priority`.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Octets<'a>> {
+        let mut all = self.fields.iter();
+        all.find(|(n, _)| n.is(name)).map(|(_, value)| value)
+    }
+
+    /// When the `Date:` field says the message was sent.
+    #[must_use]
+    pub fn sent(&self) -> Option<SentDate> {
+        SentDate::parse(&self.envelope.date.as_ref()?.text())
+    }
+
+    /// Octets of the whole message.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.structure.root().end
+    }
+}
+
+impl<'a> Stored<'a> {
+    #[must_use]
+    pub fn read(stored: &'a [u8]) -> Self {
+        match stored {
+            [Summary::VERSION, WHOLE, rest @ ..] => {
+                postcard::from_bytes(rest).map_or(Self::Other, Self::Summary)
+            }
+            [Summary::VERSION, TOO_BIG] => Self::TooBig,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Makes a summary while the message streams by, in pieces of any size.
+#[derive(Debug)]
+pub struct SummaryBuilder {
+    scanner: Scanner,
+    envelope: Envelope<'static>,
+    fields: Vec<(Octets<'static>, Octets<'static>)>,
+}
+
+impl Default for SummaryBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SummaryBuilder {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            scanner: Scanner::keeping_header(),
+            envelope: Envelope::default(),
+            fields: Vec::new(),
+        }
+    }
+
+    /// Takes the next octets of the message.
+    pub fn push(&mut self, octets: &[u8]) {
+        self.scanner.push(octets);
+        self.header();
+    }
+
+    #[must_use]
+    pub fn finish(mut self) -> Summary<'static> {
+        self.scanner.end();
+        self.header();
+        let structure = self.scanner.finish();
+        let (header_size, lines) = (structure.root().body_start, structure.root().lines);
+        Summary {
+            envelope: self.envelope,
+            structure,
+            fields: self.fields,
+            header_size,
+            lines,
+        }
+    }
+
+    /// Reads the header as soon as it is whole, and lets go of it.
+    fn header(&mut self) {
+        let Some(block) = self.scanner.take_header() else {
+            return;
+        };
+        self.envelope = Envelope::from_header(&block);
+        for name in FIELDS {
+            if let Some(field) = fields(&block).find(|field| field.is(name)) {
+                let value = unfold(field.value);
+                let from = value.len().saturating_sub(FIELD_MAX);
+                let kept = value.get(from..).unwrap_or_default().to_vec();
+                self.fields.push((name.into(), kept.into()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn summary(content: &[u8], cut: usize) -> Summary<'static> {
+        let mut builder = SummaryBuilder::new();
+        for piece in content.chunks(cut) {
+            builder.push(piece);
+        }
+        builder.finish()
+    }
+
+    const CONTENT: &[u8] = b"Date: Sat, 21 Nov 2026 14:53:35 +0000\r\n\
+        From: =?utf-8?Q?Ol=C3=A1?= <a@a.test>\r\n\
+        To: \"B, A\" <b@b.test>, g: c@c.test;\r\n\
+        Subject: Hello\r\n\
+        References: <1@a.test>\r\n\t<2@a.test>\r\n\
+        Content-Type: multipart/mixed; boundary=x\r\n\
+        \r\n\
+        --x\r\n\r\none\r\n\
+        --x\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\ntwo\r\n\
+        --x--\r\n";
+
+    #[test]
+    fn one_message() {
+        let made = summary(CONTENT, CONTENT.len());
+        for cut in [1, 7, 100] {
+            assert_eq!(summary(CONTENT, cut), made);
+        }
+        let stored = made.encode();
+        let read = Summary::decode(&stored).unwrap();
+        assert_eq!(read, made);
+        assert_eq!(
+            read.field("references").unwrap().text(),
+            "<1@a.test>\t<2@a.test>"
+        );
+        assert_eq!(read.field("list-id"), None);
+        assert_eq!(read.sent().unwrap().time.0, 1_795_272_815);
+        assert_eq!(read.size(), CONTENT.len() as u64);
+        assert_eq!(read.structure.parts().count(), 4);
+        assert!(CONTENT[..usize::try_from(read.header_size).unwrap()].ends_with(b"\r\n\r\n"));
+        assert_eq!(read.lines, 10);
+    }
+
+    #[test]
+    fn not_stored() {
+        let content = format!("Subject: {}\r\n\r\n", "x".repeat(70_000));
+        let made = summary(content.as_bytes(), 4096);
+        assert_eq!(made.envelope.subject.as_ref().unwrap().len(), 70_000);
+        let stored = made.encode();
+        assert_eq!(stored.len(), 2);
+        assert_eq!(Stored::read(&stored), Stored::TooBig);
+        for stored in [
+            &b""[..],
+            &[0, 1],
+            &[Summary::VERSION, WHOLE],
+            &[Summary::VERSION],
+        ] {
+            assert_eq!(Stored::read(stored), Stored::Other);
+        }
+    }
+
+    #[test]
+    fn header_without_an_end() {
+        let made = summary(b"Subject: a\r\nTo: b@c", 3);
+        assert_eq!(made.envelope.subject.unwrap().text(), "a");
+        assert_eq!(made.envelope.to.len(), 1);
+        assert_eq!((made.header_size, made.lines), (19, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_found_or_harmless(at: prop::sample::Index, octet: u8) {
+            let mut stored = summary(CONTENT, 4096).encode();
+            *at.get_mut(&mut stored) = octet;
+            if let Some(read) = Summary::decode(&stored) {
+                let _ = (read.size(), read.sent(), read.structure.section(&[2, 1]));
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Certificates: the self-signed one made at the first start (SU-12), and the owner's own files.
+
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures_rustls::{
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    rustls::{crypto::ring, sign::CertifiedKey},
+};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use time::OffsetDateTime;
+
+use crate::base::time::Time;
+
+/// The self-signed certificate lives this long, in days: nobody should have to look after it.
+const DAYS: i64 = 3650;
+
+/// Where the owner's certificate lies.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Files {
+    /// PEM: the certificate, then its chain (`tls.certificate`).
+    pub certificate: PathBuf,
+    /// PEM: PKCS #8, PKCS #1 or SEC1 (`tls.key`).
+    pub key: PathBuf,
+}
+
+/// Why there is no certificate.
+#[derive(Debug)]
+pub enum Error {
+    /// The key does not belong to the certificate, or is of a kind that TLS here cannot use.
+    Key { path: PathBuf, reason: String },
+    /// A new certificate could not be made or written.
+    Make { path: PathBuf, reason: String },
+    /// No PEM, or not of the kind wanted.
+    Pem { path: PathBuf, wanted: &'static str },
+    /// The file cannot be read.
+    Read { path: PathBuf, error: io::Error },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Make { path, reason } => {
+                write!(f, "{}: cannot be made: {reason}", path.display())
+            }
+            Self::Pem { path, wanted } => write!(f, "{}: holds no {wanted} (PEM)", path.display()),
+            Self::Read { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                let uid = rustix::process::geteuid().as_raw();
+                write!(
+                    f,
+                    "{}: user {} (uid {uid}) may not read it",
+                    path.display(),
+                    user(uid)
+                )
+            }
+            Self::Read { path, error } => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Reads the owner's own certificate.
+///
+/// # Errors
+///
+/// A file cannot be read, is no PEM, or the two do not belong together.
+pub fn load(files: &Files) -> Result<Arc<CertifiedKey>, Error> {
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&read(&files.certificate)?).collect();
+    let no_chain = || Error::Pem {
+        path: files.certificate.clone(),
+        wanted: "certificate",
+    };
+    let chain = chain.map_err(|_: pem::Error| no_chain())?;
+    if chain.is_empty() {
+        return Err(no_chain());
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|_| Error::Pem {
+        path: files.key.clone(),
+        wanted: "private key",
+    })?;
+    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+    certified.map(Arc::new).map_err(|error| Error::Key {
+        path: files.key.clone(),
+        reason: match error {
+            futures_rustls::rustls::Error::InconsistentKeys(_) => format!(
+                "this key does not belong to the certificate in {}",
+                files.certificate.display()
+            ),
+            error => error.to_string(),
+        },
+    })
+}
+
+/// The self-signed certificate of a data folder; made if it is not there or cannot be read.
+///
+/// # Errors
+///
+/// It can neither be read nor made.
+pub fn self_signed(data: &Path, hostname: &str, now: Time) -> Result<Arc<CertifiedKey>, Error> {
+    let folder = data.join("tls");
+    let files = Files {
+        certificate: folder.join("self-signed.pem"),
+        key: folder.join("self-signed.key"),
+    };
+    match load(&files) {
+        Ok(certified) => return Ok(certified),
+        Err(Error::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => log::warn!(target: "tls", "{error}; a new one is made"),
+    }
+    let failed = |reason: String| Error::Make {
+        path: files.certificate.clone(),
+        reason,
+    };
+    let (certificate, key) = make(hostname, now).map_err(|error| failed(error.to_string()))?;
+    // The key first: a power cut between the two leaves a pair that does not fit, and is made anew.
+    store(&folder, &files.key, &key)
+        .and_then(|()| store(&folder, &files.certificate, &certificate))
+        .map_err(|error| failed(error.to_string()))?;
+    load(&files)
+}
+
+/// Certificate and key as PEM, for the hostname, the LAN name and localhost.
+fn make(hostname: &str, now: Time) -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut params = CertificateParams::new(names(hostname))?;
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, hostname);
+    params.distinguished_name = name;
+    // A box without a clock makes it in 1970: it has to be good from then on, and until after now.
+    params.not_before = OffsetDateTime::UNIX_EPOCH;
+    let end = now.0.max(BUILT).saturating_add(DAYS.saturating_mul(86_400));
+    params.not_after = Time(end).calendar();
+    let certificate = params.self_signed(&key)?;
+    Ok((certificate.pem(), key.serialize_pem()))
+}
+
+/// 2026-01-01: no clock that shows less is right.
+const BUILT: i64 = 1_767_225_600;
+
+fn names(hostname: &str) -> Vec<String> {
+    let host = hostname.split('.').next().unwrap_or_default();
+    let mut names = vec![hostname.to_owned()];
+    for name in [format!("{host}.local"), "localhost".to_owned()] {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.retain(|name| !name.is_empty() && !name.starts_with('.'));
+    names
+}
+
+/// Writes a file that is there whole, mode 600, or not at all.
+fn store(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)?;
+    let temporary = path.with_extension("tmp");
+    // One that a power cut left behind may have other rights.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| Error::Read {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// The user's name as `/etc/passwd` has it.
+fn user(uid: u32) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let wanted = uid.to_string();
+    passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&wanted.as_str()))
+        .and_then(|fields| fields.first().map(|name| (*name).to_owned()))
+        .unwrap_or(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn it_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
+        let again = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
+        assert_eq!(first.cert, again.cert);
+        let key = folder.path().join("tls/self-signed.key");
+        let mode = fs::metadata(key).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!folder.path().join("tls/self-signed.tmp").exists());
+    }
+
+    #[test]
+    fn half_a_pair_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
+        let (_, other) = make("mx.example.org", Time(0)).unwrap();
+        fs::write(folder.path().join("tls/self-signed.key"), other).unwrap();
+        let second = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
+        assert_ne!(first.cert, second.cert);
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files {
+            certificate: folder.path().join("own.pem"),
+            key: folder.path().join("own.key"),
+        };
+        let text = load(&files).unwrap_err().to_string();
+        assert!(text.contains("own.pem"), "{text}");
+        let (certificate, _) = make("a.example", Time(0)).unwrap();
+        let (_, key) = make("a.example", Time(0)).unwrap();
+        fs::write(&files.certificate, certificate).unwrap();
+        fs::write(&files.key, "nothing").unwrap();
+        let text = load(&files).unwrap_err().to_string();
+        assert!(
+            text.ends_with("own.key: holds no private key (PEM)"),
+            "{text}"
+        );
+        fs::write(&files.key, key).unwrap();
+        let text = load(&files).unwrap_err().to_string();
+        assert!(text.contains("own.key: this key does not belong"), "{text}");
+    }
+
+    #[test]
+    fn names_are_host_lan_and_localhost() {
+        assert_eq!(
+            names("mx.example.org"),
+            ["mx.example.org", "mx.local", "localhost"]
+        );
+        assert_eq!(names("localhost"), ["localhost", "localhost.local"]);
+        assert_eq!(names("pi.local"), ["pi.local", "localhost"]);
+    }
+}

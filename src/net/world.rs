@@ -1,0 +1,154 @@
+//! The one seam to the outside: services see clocks and randomness only through it; tests give
+//! another.
+
+use std::{
+    fmt::Debug,
+    future::{self, Future},
+    pin::Pin,
+    process,
+    sync::OnceLock,
+    time::{self, Duration, UNIX_EPOCH},
+};
+
+use async_io::Timer;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::base::{
+    random::Random,
+    time::{Clock, Instant, Time},
+};
+
+/// A future that need not be `Send`: everything but the writer runs on one thread.
+pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// The outside world as a service sees it.
+pub trait World: Debug {
+    /// The monotonic clock.
+    fn now(&self) -> Instant;
+    /// The calendar, as far as it is trusted.
+    fn time(&self) -> Time;
+    /// Ready once the monotonic clock has reached `until`.
+    fn sleep(&self, until: Instant) -> Local<'static, ()>;
+    fn random(&self) -> &dyn Random;
+}
+
+/// The machine's clocks and its random source.
+#[derive(Clone, Debug)]
+pub struct RealWorld(SystemRandom);
+
+impl RealWorld {
+    #[must_use]
+    pub fn new() -> Self {
+        start();
+        Self(SystemRandom::new())
+    }
+}
+
+impl Default for RealWorld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World for RealWorld {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn time(&self) -> Time {
+        calendar()
+    }
+
+    fn sleep(&self, until: Instant) -> Local<'static, ()> {
+        match start().checked_add(Duration::from_millis(until.0)) {
+            Some(at) if until != Instant::NEVER => Box::pin(Sleep(timer(at))),
+            _ => Box::pin(future::pending()),
+        }
+    }
+
+    fn random(&self) -> &dyn Random {
+        self
+    }
+}
+
+/// The machine's clocks for the writer's thread, which has no [`World`].
+#[derive(Clone, Copy, Debug)]
+pub struct RealClock;
+
+impl Clock for RealClock {
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn time(&self) -> Time {
+        calendar()
+    }
+}
+
+impl Random for RealWorld {
+    fn fill(&self, octets: &mut [u8]) {
+        if self.0.fill(octets).is_err() {
+            // Without randomness nothing here is safe: no key, no secret, no name.
+            log::error!(target: "net", "the system gives no random octets");
+            process::abort();
+        }
+    }
+}
+
+/// The calendar for what has no [`World`] at hand: the log.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+pub fn calendar() -> Time {
+    let seconds = match time::SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_secs())
+            .unwrap_or(i64::MAX)
+            .saturating_neg(),
+    };
+    Time(seconds)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+fn now() -> Instant {
+    let passed = time::Instant::now().saturating_duration_since(start());
+    Instant(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+fn start() -> time::Instant {
+    static START: OnceLock<time::Instant> = OnceLock::new();
+    *START.get_or_init(time::Instant::now)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that waits")]
+fn timer(at: time::Instant) -> Timer {
+    Timer::at(at)
+}
+
+/// A timer whose output nobody wants; smaller than an `async` block around it.
+struct Sleep(Timer);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        Pin::new(&mut self.0).poll(context).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_ends_when_the_clock_says_so() {
+        let world = RealWorld::new();
+        let until = world.now().plus(20);
+        async_io::block_on(world.sleep(until));
+        assert!(world.now() >= until);
+        assert!(world.time() > Time(1_700_000_000));
+        let mut octets = [0; 16];
+        world.random().fill(&mut octets);
+        assert_ne!(octets, [0; 16]);
+    }
+}

@@ -1,0 +1,482 @@
+//! What a client can ask for (RFC 3501 section 6 and the extensions in [`super::capability`]), as
+//! values that are whole: names are UTF-8, flags known, numbers in range.
+
+use ::time::Date;
+
+use super::flag::FlagList;
+use super::lexer::{Lexer, SyntaxError};
+use super::seqset::SeqSet;
+use crate::base::id::ModSeq;
+use crate::base::secret::Secret;
+use crate::base::time::Time;
+
+mod account;
+mod append;
+mod date;
+mod fetch;
+mod folder;
+mod list;
+mod search;
+mod store;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+/// The name of a command is read, its arguments are not.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    pub tag: &'a str,
+    pub entry: Result<&'static table::Entry, SyntaxError>,
+    lexer: Lexer<'a>,
+}
+
+/// Reads tag and name of a command that is whole, literals included.
+///
+/// # Errors
+///
+/// [`SyntaxError::Tag`]: the answer cannot have one.
+pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
+    let mut lexer = Lexer::new(octets);
+    let tag = lexer.tag()?;
+    Ok(Opened {
+        tag,
+        entry: entry(&mut lexer),
+        lexer,
+    })
+}
+
+impl Opened<'_> {
+    /// Reads the arguments, to the end.
+    pub fn parse(mut self) -> Result<Command, SyntaxError> {
+        let mut command = (self.entry?.parse)(&mut self.lexer)?;
+        self.lexer.end()?;
+        if let Command::Search(search) = &mut command {
+            self.tag.clone_into(&mut search.tag);
+        }
+        Ok(command)
+    }
+}
+
+fn entry(lexer: &mut Lexer<'_>) -> Result<&'static table::Entry, SyntaxError> {
+    let mut word = || {
+        let word = lexer.space().and_then(|()| lexer.keyword());
+        word.map_err(|_| SyntaxError::Command)
+    };
+    let mut name = word()?;
+    if name == "UID" {
+        name.push(' ');
+        name.push_str(&word()?);
+    }
+    table::named(&name).ok_or(SyntaxError::Command)
+}
+
+/// One command without its tag. Folder names are UTF-8 with `/` between levels; INBOX is always
+/// written `INBOX`, and so is its prefix in `INBOX/…`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// A message follows as a literal. The session asks [`super::session::Question::AppendBegin`]
+    /// instead of passing this on.
+    Append(Box<AppendMessage>),
+    /// The session's own.
+    Authenticate(Box<Authenticate>),
+    /// The session's own.
+    Capability,
+    Check,
+    Close,
+    Copy(Box<Copy>),
+    Create(Box<Create>),
+    Delete {
+        folder: String,
+    },
+    /// Capability names in upper case, as many as the client likes; unknown ones are ignored.
+    Enable(Vec<String>),
+    Expunge,
+    Fetch(Box<Fetch>),
+    /// What the client says of itself: field and value; empty for `NIL`.
+    Id(Vec<(String, Option<String>)>),
+    /// The session's own.
+    Idle,
+    List(Box<List>),
+    /// The session asks [`super::session::Question::Login`] instead of passing this on.
+    Login {
+        user: String,
+        password: Secret,
+    },
+    /// The session's own.
+    Logout,
+    Lsub(Box<Lsub>),
+    Move(Box<Copy>),
+    Namespace,
+    Noop,
+    Rename {
+        from: String,
+        to: String,
+    },
+    Search(Box<Search>),
+    /// SELECT and EXAMINE.
+    Select(Box<Select>),
+    /// The session's own.
+    StartTls,
+    Status(Box<Status>),
+    Store(Box<Store>),
+    Subscribe {
+        folder: String,
+    },
+    /// UID EXPUNGE (RFC 4315).
+    UidExpunge(SeqSet),
+    Unselect,
+    Unsubscribe {
+        folder: String,
+    },
+}
+
+/// One message of an APPEND. (MULTIAPPEND, RFC 3502, will bring several with one folder.)
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppendMessage {
+    pub folder: String,
+    pub flags: FlagList,
+    /// INTERNALDATE to give; now if the client names none.
+    pub date: Option<Time>,
+    /// Octets of the literal as the client announced them.
+    pub size: u64,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Authenticate {
+    /// In upper case.
+    pub mechanism: String,
+    /// The initial response, decoded (RFC 4959); empty for `=`.
+    pub initial: Option<Secret>,
+}
+
+/// COPY, MOVE, and both with UID.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Copy {
+    /// `set` holds UIDs, not sequence numbers.
+    pub uid: bool,
+    pub set: SeqSet,
+    pub folder: String,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Create {
+    pub folder: String,
+    /// From `(USE (\Sent))` (RFC 6154 section 3); empty without.
+    pub special_use: Vec<SpecialUse>,
+}
+
+/// Special uses of folders (RFC 6154 section 2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SpecialUse {
+    All,
+    Archive,
+    Drafts,
+    Flagged,
+    Junk,
+    Sent,
+    Trash,
+}
+
+impl SpecialUse {
+    /// Each use with the attribute that names it.
+    pub const NAMES: [(Self, &'static str); 7] = [
+        (Self::All, "\\All"),
+        (Self::Archive, "\\Archive"),
+        (Self::Drafts, "\\Drafts"),
+        (Self::Flagged, "\\Flagged"),
+        (Self::Junk, "\\Junk"),
+        (Self::Sent, "\\Sent"),
+        (Self::Trash, "\\Trash"),
+    ];
+
+    /// By its attribute, `\Sent`, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES
+            .iter()
+            .find(|(_, n)| n.eq_ignore_ascii_case(name))
+            .map(|(special_use, _)| *special_use)
+    }
+}
+
+/// FETCH and UID FETCH. UID FETCH always has [`FetchItem::Uid`]; no item is there twice.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fetch {
+    /// `set` holds UIDs, not sequence numbers.
+    pub uid: bool,
+    pub set: SeqSet,
+    /// Macros are already replaced by what they stand for.
+    pub items: Vec<FetchItem>,
+    /// CHANGEDSINCE (RFC 7162 section 3.1.4.1).
+    pub changed_since: Option<ModSeq>,
+    /// VANISHED (RFC 7162 section 3.2.6).
+    pub vanished: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FetchItem {
+    /// `BODY` without a section: BODYSTRUCTURE without extension data.
+    Body,
+    /// `BODY[…]<…>` and `BODY.PEEK[…]<…>`.
+    BodySection(Box<BodySection>),
+    BodyStructure,
+    Envelope,
+    Flags,
+    InternalDate,
+    ModSeq,
+    /// `RFC822`: as `BODY[]`, under its own name.
+    Rfc822,
+    /// As `BODY.PEEK[HEADER]`.
+    Rfc822Header,
+    Rfc822Size,
+    /// As `BODY[TEXT]`: sets `\Seen`.
+    Rfc822Text,
+    Uid,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BodySection {
+    pub section: Section,
+    /// First octet and highest number of octets, which is never 0.
+    pub partial: Option<(u32, u32)>,
+    /// Leaves `\Seen` alone.
+    pub peek: bool,
+}
+
+/// Which part of a message (RFC 3501 section 6.4.5).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Section {
+    /// Part numbers from the outside in, never 0; empty for the message itself.
+    pub part: Vec<u32>,
+    pub text: SectionText,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum SectionText {
+    /// The whole part, or the whole message.
+    #[default]
+    Full,
+    Header,
+    /// `HEADER.FIELDS (names)` or, with `not`, `HEADER.FIELDS.NOT (names)`. Names as they came.
+    HeaderFields {
+        names: Vec<String>,
+        not: bool,
+    },
+    /// Only with a part number.
+    Mime,
+    Text,
+}
+
+/// LIST with its extensions (RFC 5258, RFC 5819, RFC 6154).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct List {
+    pub reference: String,
+    /// With `%` and `*`; [`super::folder_name::matches`] compares. A single empty pattern asks for
+    /// the hierarchy separator.
+    pub patterns: Vec<String>,
+    pub select: ListSelect,
+    pub returns: ListReturn,
+    /// Selection options, return options or several patterns were given: answer as RFC 5258 says.
+    pub extended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four options that a client gives or not"
+)]
+pub struct ListSelect {
+    pub recursive_match: bool,
+    pub remote: bool,
+    pub special_use: bool,
+    pub subscribed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ListReturn {
+    pub children: bool,
+    pub special_use: bool,
+    pub status: Option<StatusItems>,
+    pub subscribed: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lsub {
+    pub reference: String,
+    pub pattern: String,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Search {
+    /// The command's, for ESEARCH (RFC 4466 section 2.6.2).
+    pub tag: String,
+    /// The results are UIDs, not sequence numbers.
+    pub uid: bool,
+    /// What RETURN asks for (RFC 4731); `None` for a plain `* SEARCH`.
+    pub returns: Option<SearchReturn>,
+    /// Text in it is decoded: CHARSET has done its work.
+    pub key: SearchKey,
+}
+
+/// RETURN options of SEARCH (RFC 4731 section 3.1); `RETURN ()` is `all`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four options that a client gives or not"
+)]
+pub struct SearchReturn {
+    pub all: bool,
+    pub count: bool,
+    pub max: bool,
+    pub min: bool,
+}
+
+/// What to search for (RFC 3501 section 6.4.4). `NEW` is `And(Recent, Not(Seen))`; `OLD`, `UNSEEN`
+/// and the like are `Not` of their opposites. At most [`SEARCH_DEPTH`] levels deep.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SearchKey {
+    All,
+    /// Several keys that must all match; never empty.
+    And(Vec<SearchKey>),
+    Bcc(String),
+    /// INTERNALDATE earlier than this day.
+    Before(Date),
+    Body(String),
+    Cc(String),
+    /// The message has all of these system flags.
+    Flag(crate::mail::flag::Flags),
+    From(String),
+    /// Field name, and text in it; empty text asks whether the field is there.
+    Header(String, String),
+    Keyword(String),
+    /// Octets, strictly more.
+    Larger(u64),
+    /// MODSEQ at or above (RFC 7162 section 3.1.5).
+    ModSeq(ModSeq),
+    Not(Box<SearchKey>),
+    /// INTERNALDATE on this day.
+    On(Date),
+    Or(Box<(SearchKey, SearchKey)>),
+    /// `\Recent` in this session's view.
+    Recent,
+    SentBefore(Date),
+    SentOn(Date),
+    SentSince(Date),
+    /// Sequence numbers.
+    Sequence(SeqSet),
+    Since(Date),
+    /// Octets, strictly fewer.
+    Smaller(u64),
+    Subject(String),
+    Text(String),
+    To(String),
+    Uid(SeqSet),
+}
+
+/// Deepest nesting of a [`SearchKey`]: `NOT`, `OR` and parentheses each count one.
+pub const SEARCH_DEPTH: usize = 32;
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Select {
+    pub folder: String,
+    /// EXAMINE.
+    pub read_only: bool,
+    /// `(CONDSTORE)` (RFC 7162 section 3.1.8).
+    pub condstore: bool,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Status {
+    pub folder: String,
+    pub items: StatusItems,
+}
+
+/// One thing that STATUS tells (RFC 3501 section 6.3.10, RFC 8438, RFC 9051, RFC 7162).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StatusItem {
+    Deleted,
+    HighestModSeq,
+    Messages,
+    Recent,
+    Size,
+    UidNext,
+    UidValidity,
+    Unseen,
+}
+
+impl StatusItem {
+    /// Each item with its name.
+    pub const NAMES: [(Self, &'static str); 8] = [
+        (Self::Deleted, "DELETED"),
+        (Self::HighestModSeq, "HIGHESTMODSEQ"),
+        (Self::Messages, "MESSAGES"),
+        (Self::Recent, "RECENT"),
+        (Self::Size, "SIZE"),
+        (Self::UidNext, "UIDNEXT"),
+        (Self::UidValidity, "UIDVALIDITY"),
+        (Self::Unseen, "UNSEEN"),
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(item, _)| *item == self);
+        found.map_or("", |(_, name)| name)
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Deleted => 1,
+            Self::HighestModSeq => 2,
+            Self::Messages => 4,
+            Self::Recent => 8,
+            Self::Size => 16,
+            Self::UidNext => 32,
+            Self::UidValidity => 64,
+            Self::Unseen => 128,
+        }
+    }
+}
+
+/// A set of [`StatusItem`]s.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StatusItems(u8);
+
+impl StatusItems {
+    #[must_use]
+    pub const fn with(self, item: StatusItem) -> Self {
+        Self(self.0 | item.bit())
+    }
+
+    #[must_use]
+    pub const fn has(self, item: StatusItem) -> bool {
+        self.0 & item.bit() != 0
+    }
+
+    /// The items with their names, in the order of [`StatusItem::NAMES`].
+    pub fn iter(self) -> impl Iterator<Item = (StatusItem, &'static str)> {
+        StatusItem::NAMES
+            .into_iter()
+            .filter(move |(item, _)| self.has(*item))
+    }
+}
+
+/// STORE and UID STORE.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Store {
+    /// `set` holds UIDs, not sequence numbers.
+    pub uid: bool,
+    pub set: SeqSet,
+    pub mode: StoreMode,
+    /// The client does not want to be told the new flags.
+    pub silent: bool,
+    pub flags: FlagList,
+    /// UNCHANGEDSINCE (RFC 7162 section 3.1.3).
+    pub unchanged_since: Option<ModSeq>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StoreMode {
+    Add,
+    Remove,
+    Replace,
+}

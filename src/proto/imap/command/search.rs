@@ -1,0 +1,194 @@
+//! SEARCH (RFC 3501 section 6.4.4; RETURN of RFC 4731; MODSEQ of RFC 7162).
+
+use ::time::Date;
+use encoding_rs::{Encoding, UTF_8};
+
+use super::super::lexer::{Lexer, SyntaxError};
+use super::super::seqset::SeqSet;
+use super::{Command, SEARCH_DEPTH, Search, SearchKey, SearchReturn, date};
+use crate::base::id::ModSeq;
+use crate::mail::flag::Flags;
+
+/// SEARCH \[RETURN (options)\] \[CHARSET name\] key …
+pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> {
+    lexer.space()?;
+    let mut returns = None;
+    if word(lexer, "RETURN") {
+        lexer.space()?;
+        returns = Some(options(lexer)?);
+        lexer.space()?;
+    }
+    let mut charset = UTF_8;
+    if word(lexer, "CHARSET") {
+        lexer.space()?;
+        charset = Encoding::for_label(&lexer.astring()?).ok_or(SyntaxError::Charset)?;
+        lexer.space()?;
+    }
+    let mut keys = Keys { lexer, charset };
+    let mut all = vec![keys.key(0)?];
+    while keys.lexer.skip(b' ') {
+        if keys.lexer.peek().is_none() {
+            break;
+        }
+        all.push(keys.key(0)?);
+    }
+    Ok(Command::Search(Box::new(Search {
+        tag: String::new(),
+        uid,
+        returns,
+        key: and(all)?,
+    })))
+}
+
+/// Takes `name` if it is the next word.
+fn word(lexer: &mut Lexer<'_>, name: &str) -> bool {
+    let mut ahead = lexer.clone();
+    let found = ahead.keyword().is_ok_and(|word| word == name);
+    if found {
+        *lexer = ahead;
+    }
+    found
+}
+
+fn options(lexer: &mut Lexer<'_>) -> Result<SearchReturn, SyntaxError> {
+    let mut returns = SearchReturn::default();
+    let given = lexer.list(|lexer| {
+        let option = match lexer.keyword()?.as_str() {
+            "ALL" => &mut returns.all,
+            "COUNT" => &mut returns.count,
+            "MAX" => &mut returns.max,
+            "MIN" => &mut returns.min,
+            _ => return Err(SyntaxError::Argument),
+        };
+        *option = true;
+        Ok(())
+    })?;
+    returns.all |= given.is_empty();
+    Ok(returns)
+}
+
+fn and(mut keys: Vec<SearchKey>) -> Result<SearchKey, SyntaxError> {
+    match keys.len() {
+        0 => Err(SyntaxError::Argument),
+        1 => keys.pop().ok_or(SyntaxError::Argument),
+        _ => Ok(SearchKey::And(keys)),
+    }
+}
+
+fn not(key: SearchKey) -> SearchKey {
+    SearchKey::Not(Box::new(key))
+}
+
+struct Keys<'a, 'b> {
+    lexer: &'b mut Lexer<'a>,
+    charset: &'static Encoding,
+}
+
+impl Keys<'_, '_> {
+    fn key(&mut self, depth: usize) -> Result<SearchKey, SyntaxError> {
+        if depth >= SEARCH_DEPTH {
+            return Err(SyntaxError::TooMuch);
+        }
+        match self.lexer.peek() {
+            Some(b'(') => {
+                let Self { lexer, charset } = self;
+                let keys = lexer.list(|lexer| Keys { lexer, charset }.key(depth + 1))?;
+                and(keys)
+            }
+            Some(b'0'..=b'9' | b'*') => SeqSet::parse(self.lexer).map(SearchKey::Sequence),
+            _ => {
+                let name = self.lexer.keyword()?;
+                match flag(&name) {
+                    Some(key) => Ok(key),
+                    None => self.argument(&name, depth),
+                }
+            }
+        }
+    }
+
+    /// Keys that have arguments.
+    fn argument(&mut self, name: &str, depth: usize) -> Result<SearchKey, SyntaxError> {
+        self.lexer.space()?;
+        Ok(match name {
+            "BCC" => SearchKey::Bcc(self.text()?),
+            "BEFORE" => SearchKey::Before(self.date()?),
+            "BODY" => SearchKey::Body(self.text()?),
+            "CC" => SearchKey::Cc(self.text()?),
+            "FROM" => SearchKey::From(self.text()?),
+            "HEADER" => {
+                let field = self.lexer.text()?;
+                self.lexer.space()?;
+                SearchKey::Header(field, self.text()?)
+            }
+            "KEYWORD" => SearchKey::Keyword(self.lexer.atom()?.to_owned()),
+            "LARGER" => SearchKey::Larger(self.lexer.number64()?),
+            "MODSEQ" => self.mod_seq()?,
+            "NOT" => not(self.key(depth + 1)?),
+            "ON" => SearchKey::On(self.date()?),
+            "OR" => {
+                let one = self.key(depth + 1)?;
+                self.lexer.space()?;
+                SearchKey::Or(Box::new((one, self.key(depth + 1)?)))
+            }
+            "SENTBEFORE" => SearchKey::SentBefore(self.date()?),
+            "SENTON" => SearchKey::SentOn(self.date()?),
+            "SENTSINCE" => SearchKey::SentSince(self.date()?),
+            "SINCE" => SearchKey::Since(self.date()?),
+            "SMALLER" => SearchKey::Smaller(self.lexer.number64()?),
+            "SUBJECT" => SearchKey::Subject(self.text()?),
+            "TEXT" => SearchKey::Text(self.text()?),
+            "TO" => SearchKey::To(self.text()?),
+            "UID" => SearchKey::Uid(SeqSet::parse(self.lexer)?),
+            "UNKEYWORD" => not(SearchKey::Keyword(self.lexer.atom()?.to_owned())),
+            _ => return Err(SyntaxError::Argument),
+        })
+    }
+
+    /// MODSEQ \[entry-name entry-type\] n: all flags share one sequence here, so the entry does not
+    /// matter.
+    fn mod_seq(&mut self) -> Result<SearchKey, SyntaxError> {
+        if self.lexer.peek() == Some(b'"') {
+            self.lexer.string()?;
+            self.lexer.space()?;
+            if !matches!(self.lexer.keyword()?.as_str(), "ALL" | "PRIV" | "SHARED") {
+                return Err(SyntaxError::Argument);
+            }
+            self.lexer.space()?;
+        }
+        Ok(SearchKey::ModSeq(ModSeq(self.lexer.number64()?)))
+    }
+
+    fn date(&mut self) -> Result<Date, SyntaxError> {
+        date::date(self.lexer)
+    }
+
+    fn text(&mut self) -> Result<String, SyntaxError> {
+        let octets = self.lexer.astring()?;
+        self.charset
+            .decode_without_bom_handling_and_without_replacement(&octets)
+            .map(std::borrow::Cow::into_owned)
+            .ok_or(SyntaxError::Charset)
+    }
+}
+
+/// Keys without arguments.
+fn flag(name: &str) -> Option<SearchKey> {
+    let has = SearchKey::Flag;
+    Some(match name {
+        "ALL" => SearchKey::All,
+        "ANSWERED" => has(Flags::ANSWERED),
+        "DELETED" => has(Flags::DELETED),
+        "DRAFT" => has(Flags::DRAFT),
+        "FLAGGED" => has(Flags::FLAGGED),
+        "NEW" => SearchKey::And(vec![SearchKey::Recent, not(has(Flags::SEEN))]),
+        "OLD" => not(SearchKey::Recent),
+        "RECENT" => SearchKey::Recent,
+        "SEEN" => has(Flags::SEEN),
+        "UNANSWERED" => not(has(Flags::ANSWERED)),
+        "UNDELETED" => not(has(Flags::DELETED)),
+        "UNDRAFT" => not(has(Flags::DRAFT)),
+        "UNFLAGGED" => not(has(Flags::FLAGGED)),
+        "UNSEEN" => not(has(Flags::SEEN)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,135 @@
+//! `* n FETCH (…)`: one line for each message.
+
+use super::super::command::{BodySection, Section, SectionText};
+use super::write;
+use crate::base::id::{ModSeq, Uid};
+use crate::base::time::Time;
+use crate::mail::flag::Flags;
+
+/// One line, written item by item. [`FetchLine::end`] must be the last.
+#[derive(Debug)]
+pub struct FetchLine<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> FetchLine<'a> {
+    /// `* n FETCH (`.
+    pub fn begin(out: &'a mut Vec<u8>, sequence: u32) -> Self {
+        out.extend_from_slice(b"* ");
+        write::number(out, u64::from(sequence));
+        out.extend_from_slice(b" FETCH (");
+        Self { out, first: true }
+    }
+
+    /// Goes on with a line that has no item yet.
+    pub fn resume_first(out: &'a mut Vec<u8>) -> Self {
+        Self { out, first: true }
+    }
+
+    /// Goes on with a line whose last literal was sent as a range.
+    pub fn resume(out: &'a mut Vec<u8>) -> Self {
+        Self { out, first: false }
+    }
+
+    /// `)` and the line end.
+    pub fn end(self) {
+        self.out.extend_from_slice(b")\r\n");
+    }
+
+    pub fn uid(&mut self, uid: Uid) {
+        write::number(self.item("UID"), u64::from(uid.0));
+    }
+
+    pub fn flags<'k>(
+        &mut self,
+        system: Flags,
+        keywords: impl IntoIterator<Item = &'k str>,
+        recent: bool,
+    ) {
+        write::flags(self.item("FLAGS"), system, keywords, recent);
+    }
+
+    pub fn internal_date(&mut self, time: Time) {
+        write::date_time(self.item("INTERNALDATE"), time);
+    }
+
+    /// `RFC822.SIZE`, in octets.
+    pub fn size(&mut self, size: u64) {
+        write::number(self.item("RFC822.SIZE"), size);
+    }
+
+    pub fn mod_seq(&mut self, mod_seq: ModSeq) {
+        let out = self.item("MODSEQ");
+        write::list(out, [mod_seq.0], write::number);
+    }
+
+    /// Any item: its name and a space; the value goes to what is returned. For `ENVELOPE`,
+    /// `BODYSTRUCTURE` and the like.
+    pub fn item(&mut self, name: &str) -> &mut Vec<u8> {
+        self.space();
+        write::text(self.out, name);
+        self.out.push(b' ');
+        self.out
+    }
+
+    /// `RFC822`, `RFC822.HEADER` or `RFC822.TEXT` with the head of its literal; the octets follow.
+    pub fn named_literal(&mut self, name: &str, size: u64) {
+        write::literal(self.item(name), size);
+    }
+
+    /// `BODY[…]<…>` and a space; the value goes to what is returned.
+    pub fn section(&mut self, section: &BodySection) -> &mut Vec<u8> {
+        self.space();
+        label(self.out, section);
+        self.out.push(b' ');
+        self.out
+    }
+
+    /// `BODY[…]<…>` with the head of its literal; the octets follow.
+    pub fn section_literal(&mut self, section: &BodySection, size: u64) {
+        write::literal(self.section(section), size);
+    }
+
+    fn space(&mut self) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b' ');
+        }
+    }
+}
+
+/// `BODY[1.HEADER.FIELDS (DATE)]<0>`: without PEEK, and of a partial only where it begins.
+pub fn label(out: &mut Vec<u8>, body: &BodySection) {
+    write::text(out, "BODY[");
+    section(out, &body.section);
+    out.push(b']');
+    if let Some((from, _)) = body.partial {
+        out.push(b'<');
+        write::number(out, u64::from(from));
+        out.push(b'>');
+    }
+}
+
+fn section(out: &mut Vec<u8>, section: &Section) {
+    for (n, part) in section.part.iter().enumerate() {
+        if n > 0 {
+            out.push(b'.');
+        }
+        write::number(out, u64::from(*part));
+    }
+    let name = match &section.text {
+        SectionText::Full => return,
+        SectionText::Header => "HEADER",
+        SectionText::HeaderFields { not: false, .. } => "HEADER.FIELDS ",
+        SectionText::HeaderFields { not: true, .. } => "HEADER.FIELDS.NOT ",
+        SectionText::Mime => "MIME",
+        SectionText::Text => "TEXT",
+    };
+    if !section.part.is_empty() {
+        out.push(b'.');
+    }
+    write::text(out, name);
+    if let SectionText::HeaderFields { names, .. } = &section.text {
+        write::list(out, names, |out, name| write::astring(out, name.as_bytes()));
+    }
+}

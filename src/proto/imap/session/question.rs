@@ -1,0 +1,124 @@
+//! What a session asks the service, and what it is answered.
+
+use super::super::command::{AppendMessage, Command};
+use crate::base::id::ContentRange;
+use crate::base::secret::Secret;
+
+/// What the session cannot settle itself. Each is answered once, by an [`Answer`].
+#[derive(Debug)]
+pub enum Question {
+    /// The literal of an APPEND cannot be taken (a NUL in it, no line end after it): forget what
+    /// came since [`Question::AppendBegin`]. Answer [`Answer::Done`]; its completion is ignored.
+    AppendAbort,
+    /// May this message come? [`Answer::Accept`] lets its octets follow as `Step::Content`;
+    /// [`Answer::Done`] refuses it.
+    AppendBegin(Box<AppendMessage>),
+    /// The literal is whole: all of its octets came as `Step::Content`. Deliver it.
+    AppendEnd,
+    /// Every command that needs the store. Never APPEND, AUTHENTICATE, CAPABILITY, IDLE, LOGIN,
+    /// LOGOUT or STARTTLS: those are the session's own. NOOP and CHECK come here.
+    Command(Box<Command>),
+    /// The connection is gone or logged out: forget everything, an open APPEND too. Answer
+    /// [`Answer::Done`]; its completion is ignored.
+    Forget,
+    /// LOGIN or AUTHENTICATE PLAIN. The name as the client wrote it.
+    Login { user: String, password: Secret },
+    /// What [`Answer::More`] brought is sent: go on with the running command.
+    More,
+    /// The client idles and something may have happened: what is new? The completion of
+    /// [`Answer::Done`] is ignored, save for [`StateChange::Bye`].
+    Poll,
+}
+
+/// A piece of a reply.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Piece {
+    /// Rendered untagged responses, or parts of them.
+    Octets(Vec<u8>),
+    /// Stored content; its literal's head `{n}\r\n` is at the end of the octets before it.
+    Range(ContentRange),
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// To [`Question::AppendBegin`] only: let the literal come.
+    Accept,
+    /// Send these, then the tagged completion.
+    Done(Vec<Piece>, Completion),
+    /// Send these, then ask [`Question::More`].
+    More(Vec<Piece>),
+}
+
+/// How a command ended: `tag status [code] text`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Completion {
+    pub status: Status,
+    /// What stands between the brackets, without them: `READ-WRITE`, `UIDNEXT 4`.
+    pub code: Option<String>,
+    pub text: String,
+    pub state: Option<StateChange>,
+}
+
+impl Completion {
+    /// `tag OK text`, nothing else.
+    #[must_use]
+    pub fn ok(text: &str) -> Self {
+        Self::plain(Status::Ok, text)
+    }
+
+    /// `tag NO text`, nothing else.
+    #[must_use]
+    pub fn no(text: &str) -> Self {
+        Self::plain(Status::No, text)
+    }
+
+    /// `tag BAD text`, nothing else.
+    #[must_use]
+    pub fn bad(text: &str) -> Self {
+        Self::plain(Status::Bad, text)
+    }
+
+    /// The same with a response code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// The same with a change of the session's state.
+    #[must_use]
+    pub fn with_state(mut self, state: StateChange) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    fn plain(status: Status, text: &str) -> Self {
+        Self {
+            status,
+            code: None,
+            text: text.to_owned(),
+            state: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Status {
+    Ok,
+    No,
+    Bad,
+}
+
+/// What a completion does to the session's state (RFC 3501 section 3). A LOGIN that is answered
+/// with OK needs none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StateChange {
+    Authenticated,
+    /// `* BYE` with the completion's code and text instead of a tagged reply; then the end.
+    Bye,
+    /// Also with the NO of a SELECT that failed while another folder was selected.
+    Deselected,
+    Selected {
+        read_only: bool,
+    },
+}

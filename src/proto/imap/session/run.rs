@@ -1,0 +1,147 @@
+//! A command that is whole is carried out, refused, or passed on.
+
+use super::super::capability;
+use super::super::command::table::Needs;
+use super::super::command::{self, Command};
+use super::super::lexer::{Lexer, SyntaxError};
+use super::append::Skip;
+use super::{Asked, Completion, Phase, Question, Session, State, Wait, Work};
+use crate::base::machine::Machine as _;
+
+/// Longest line while the client idles, in octets: it can only be `DONE`.
+const DONE_MAX: usize = 1024;
+
+impl Session {
+    pub(super) fn run(&mut self, octets: &[u8]) -> Work {
+        self.wait = None;
+        let opened = match command::open(octets) {
+            Ok(opened) => opened,
+            Err(_) if self.stranger() && !octets.trim_ascii().is_empty() => {
+                self.bye("This is an IMAP server");
+                return Work::Again;
+            }
+            Err(error) => {
+                self.tag = "*".into();
+                self.complete(&words(error));
+                return Work::Again;
+            }
+        };
+        self.tag = opened.tag.into();
+        let command = match opened.entry {
+            Ok(entry) => {
+                allowed(entry.needs, self.state).and_then(|()| opened.parse().map_err(words))
+            }
+            // A browser, or somebody who uses one against us.
+            Err(_) if self.stranger() && !is_command(octets) => {
+                self.bye("This is an IMAP server");
+                return Work::Again;
+            }
+            Err(error) => Err(words(error)),
+        };
+        match command {
+            Ok(command) => self.carry_out(command),
+            Err(completion) => {
+                self.complete(&completion);
+                Work::Again
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) -> Work {
+        match command {
+            // It ends with a literal, and never comes here.
+            Command::Append(_) => self.complete(&words(SyntaxError::Argument)),
+            Command::Authenticate(command) => return self.authenticate(&command),
+            Command::Capability => {
+                let list = capability::list(!self.stranger(), self.options.login);
+                self.out.line(&format!("* {list}"));
+                self.complete(&Completion::ok("Capability completed."));
+            }
+            Command::Idle => {
+                self.out.line("+ idling");
+                self.phase = Phase::Idle;
+                self.signals.woken = true;
+            }
+            Command::Login { user, password } => return self.login(user, password),
+            Command::Logout => {
+                self.out.line("* BYE Logging out");
+                self.complete(&Completion::ok("Logout completed."));
+                self.phase = Phase::Bye;
+            }
+            Command::Noop if self.stranger() => self.complete(&Completion::ok("Noop completed.")),
+            Command::StartTls => {
+                self.complete(&Completion::bad("STARTTLS is not available"));
+            }
+            command => return self.ask(Question::Command(Box::new(command)), Asked::Command),
+        }
+        Work::Again
+    }
+
+    /// The client idles (RFC 2177) until it says `DONE`.
+    pub(super) fn idle(&mut self) -> Work {
+        if let Some(n) = self.input.line() {
+            let line = self.input.rest().get(..n).unwrap_or_default();
+            let done = line.trim_ascii_end().eq_ignore_ascii_case(b"DONE");
+            self.input.advance(n);
+            self.signals.woken = false;
+            self.complete(&if done {
+                Completion::ok("Idle completed.")
+            } else {
+                Completion::bad("Expected DONE")
+            });
+            return Work::Again;
+        }
+        if self.input.len() > DONE_MAX {
+            self.skip_rest(Skip::new(0u64, Completion::bad("Expected DONE")));
+            return Work::Again;
+        }
+        if std::mem::take(&mut self.signals.woken) {
+            return self.ask(Question::Poll, Asked::Poll);
+        }
+        Work::Wait(Wait::Idle)
+    }
+}
+
+/// Whether a command may run now.
+pub(super) fn allowed(needs: Needs, state: State) -> Result<(), Completion> {
+    let why = match (needs, state) {
+        (Needs::Any, _)
+        | (Needs::NotAuthenticated, State::NotAuthenticated)
+        | (Needs::Authenticated, State::Authenticated | State::Selected)
+        | (Needs::Selected, State::Selected) => return Ok(()),
+        (Needs::NotAuthenticated, _) => "Already logged in",
+        (_, State::NotAuthenticated) => "Log in first",
+        (Needs::Selected, State::Authenticated) => "Select a folder first",
+    };
+    Err(Completion::bad(why))
+}
+
+/// How the client is told what it did wrong.
+pub(super) fn words(error: SyntaxError) -> Completion {
+    match error {
+        SyntaxError::Argument | SyntaxError::Incomplete => Completion::bad("Bad arguments"),
+        // RFC 5530 and RFC 3501 section 7.1 name the codes.
+        SyntaxError::Charset => Completion::no("The text is not in a known charset")
+            .with_code("BADCHARSET (US-ASCII UTF-8)"),
+        SyntaxError::Command => Completion::bad("Unknown command"),
+        SyntaxError::Flag => Completion::bad("No such flag"),
+        SyntaxError::FolderName => {
+            Completion::no("A folder cannot have this name").with_code("CANNOT")
+        }
+        SyntaxError::Tag => Completion::bad("Expected a tag and a command"),
+        SyntaxError::TooMuch => Completion::bad("Too much in one command"),
+        SyntaxError::UseAttribute => {
+            Completion::no("There is no such special use").with_code("USEATTR")
+        }
+    }
+}
+
+/// Whether a line has a word of letters behind its tag: `GET / HTTP/1.1` has none.
+fn is_command(octets: &[u8]) -> bool {
+    let mut lexer = Lexer::new(octets);
+    let name = lexer
+        .tag()
+        .and_then(|_| lexer.space())
+        .and_then(|()| lexer.run(|c| c.is_ascii_alphabetic()));
+    name.is_ok() && matches!(lexer.peek(), None | Some(b' '))
+}

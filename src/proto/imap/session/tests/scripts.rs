@@ -1,0 +1,301 @@
+//! What a session does when all goes well, and when a client errs.
+
+use super::*;
+
+/// RFC 3501 section 3.
+#[test]
+fn states() {
+    play(&format!(
+        "S: * OK [CAPABILITY IMAP4rev1 
+         C: a SELECT INBOX
+         S: a BAD Log in first
+         C: a2 NOOP
+         S: a2 OK
+         C: a3 STARTTLS
+         S: a3 BAD STARTTLS is not available
+         C: b LOGIN alice wrong
+         Q: Login
+         A: NO Authentication failed.
+         S: b NO Authentication failed.
+         {}
+         C: c LOGIN alice hush
+         S: c BAD Already logged in
+         C: d FETCH 1 FLAGS
+         S: d BAD Select a folder first
+         {SELECT}
+         C: e fetch 1 flags
+         Q: Command(Fetch(
+         A: * 1 FETCH (FLAGS ())\\r\\n || OK Fetch completed.
+         S: * 1 FETCH (FLAGS ())
+         S: e OK Fetch completed.
+         C: f CLOSE
+         Q: Command(Close)
+         A: OK Close completed. > deselected
+         S: f OK
+         C: g CHECK
+         S: g BAD Select a folder first
+         C: h LOGOUT
+         S: * BYE Logging out
+         S: h OK Logout completed.
+         closed",
+        LOGIN.replace("S: * OK [CAPABILITY IMAP4rev1 \n", "")
+    ));
+}
+
+#[test]
+fn capability_and_log_in_in_clear() {
+    let options = Options {
+        login: false,
+        ..Options::default()
+    };
+    play_cut(
+        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE SPECIAL-USE CREATE-SPECIAL-USE UIDPLUS MOVE UNSELECT CHILDREN LOGINDISABLED] Pillarbox ready.
+         C: a CAPABILITY
+         S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR
+         S: a OK
+         C: b LOGIN alice hush
+         S: b NO [PRIVACYREQUIRED]
+         C: c AUTHENTICATE PLAIN
+         S: c NO [PRIVACYREQUIRED]",
+        4096,
+        options,
+    );
+}
+
+/// RFC 4616, RFC 4959.
+#[test]
+fn authenticate_plain() {
+    play(
+        "S: * OK
+         C: a AUTHENTICATE PLAIN
+         S: +
+         C: *
+         S: a BAD Authentication cancelled
+         C: b AUTHENTICATE PLAIN
+         S: +
+         C: ???
+         S: b BAD Not in base64
+         C: c AUTHENTICATE PLAIN =
+         S: c BAD Not a response of PLAIN
+         C: d AUTHENTICATE PLAIN Ym9iAGFsaWNlAGh1c2g=
+         S: d NO [AUTHORIZATIONFAILED]
+         C: e AUTHENTICATE GSSAPI
+         S: e NO This mechanism
+         C: f authenticate plain AGFsaWNlAGh1c2g=
+         Q: Login { user: \"alice\", password: *** }
+         A: NO Authentication failed.
+         S: f NO
+         C: g AUTHENTICATE PLAIN
+         S: +
+         C: AGFsaWNlAGh1c2g=
+         Q: Login { user: \"alice\", password: *** }
+         A: OK Logged in
+         S: g OK [CAPABILITY IMAP4rev1",
+    );
+}
+
+#[test]
+fn pipelined_commands_are_worked_off_in_order() {
+    let mut session = Session::new(Options::default());
+    session.input(b"a LOGIN x y\r\nb NOOP\r\nc CAPABILITY\r\nd NOOP\r\n");
+    let now = Instant::default();
+    let mut told = vec![];
+    loop {
+        match session.step(now) {
+            Step::Ask(_) => session.answer(done("OK done")),
+            Step::Write(octets) => told.push(String::from_utf8(octets).unwrap()),
+            _ => break,
+        }
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    let tags: Vec<_> = told[0].lines().map(|line| &line[..1]).collect();
+    assert_eq!(tags, ["*", "a", "b", "*", "c", "d"]);
+}
+
+#[test]
+fn literals() {
+    play(
+        "S: * OK
+         C: a LOGIN {5}
+         S: + Ready
+         C: alice {4}
+         S: + Ready
+         C: hush
+         Q: Login { user: \"alice\"
+         A: OK Logged in
+         S: a OK
+         C: b SELECT {5+}
+         C: inbox
+         Q: Command(Select(Select { folder: \"INBOX\"
+         A: OK Done > selected
+         S: b OK
+         # Literals hold what lines cannot.
+         C: c SUBSCRIBE {4}
+         S: + Ready
+         C: a\\r\\nb
+         S: c NO [CANNOT]
+         # RFC 3501 section 9: but no NUL.
+         C: d SELECT {3+}
+         C: a\\0b
+         S: d BAD
+         C: e NOOP
+         Q: Command(Noop)
+         A: OK Done
+         S: e OK",
+    );
+}
+
+#[test]
+fn append() {
+    play(&format!(
+        "{LOGIN}
+         C: a APPEND sent (\\Seen) {{15}}
+         Q: AppendBegin(AppendMessage {{ folder: \"sent\"
+         A: accept
+         S: + Ready
+         C: From: a\\r\\n\\r\\nxyz\\
+         quiet
+         D: From: a\\r\\n\\r\\nxyz
+         C:
+         Q: AppendEnd
+         A: OK Append completed.
+         S: a OK"
+    ));
+    play(&format!(
+        "{LOGIN}
+         C: a APPEND {{4}}
+         S: + Ready
+         C: sent {{5+}}
+         Q: AppendBegin(AppendMessage {{ folder: \"sent\"
+         A: accept
+         C: hello\\
+         quiet
+         D: hello
+         C: 
+         Q: AppendEnd
+         A: OK [APPENDUID 1 2] Done
+         S: a OK
+         # Refused before it comes.
+         C: b APPEND gone {{5}}
+         Q: AppendBegin
+         A: NO No such folder
+         S: b NO No such folder
+         # Refused, and coming nevertheless.
+         C: c APPEND gone {{5+}}
+         Q: AppendBegin
+         A: NO No such folder
+         quiet
+         C: x NOO
+         S: c NO No such folder
+         C: d APPEND sent {{36700161}}
+         S: d NO [TOOBIG]
+         C: e APPEND sent (\\Foo) {{5}}
+         S: e BAD No such flag
+         C: f APPEND sent (\\Foo) {{5+}}
+         C: hello
+         S: f BAD No such flag
+         C: g APPEND sent {{99999999+}}
+         S: g NO [TOOBIG]
+         S: * BYE
+         closed"
+    ));
+}
+
+#[test]
+fn an_append_that_goes_wrong_is_forgotten() {
+    play(&format!(
+        "{LOGIN}
+         C: a APPEND sent {{5+}}
+         Q: AppendBegin
+         A: accept
+         C: he\\0lo
+         Q: AppendAbort
+         A: OK x
+         S: a BAD
+         D:
+         C: b APPEND sent {{5+}}
+         Q: AppendBegin
+         A: accept
+         C: hello {{10+}}
+         D: hello
+         C: x LOGOUT\\r\\n
+         Q: AppendAbort
+         A: OK x
+         S: b BAD
+         C: c APPEND sent {{5+}}
+         Q: AppendBegin
+         A: accept
+         C: he\\
+         wait 179
+         C: l\\
+         wait 179
+         wait 1
+         D: hel
+         S: * BYE Idle for too long
+         closed"
+    ));
+}
+
+/// RFC 2177.
+#[test]
+fn idle() {
+    play(&format!(
+        "{LOGIN}{SELECT}
+         wake
+         quiet
+         C: a IDLE
+         Q: Poll
+         A: * 3 EXISTS\\r\\n || OK x
+         S: + idling
+         S: * 3 EXISTS
+         quiet
+         wake
+         Q: Poll
+         A: more * 4 EXISTS\\r\\n
+         Q: More
+         A: * 1 EXPUNGE\\r\\n || OK x
+         S: * 4 EXISTS
+         S: * 1 EXPUNGE
+         wake
+         Q: Poll
+         wake
+         A: OK x
+         Q: Poll
+         A: OK x
+         quiet
+         C: done
+         S: a OK Idle completed.
+         wake
+         quiet
+         C: b IDLE
+         Q: Poll
+         A: OK x
+         S: + idling
+         C: c NOOP
+         S: b BAD Expected DONE
+         C: d IDLE
+         Q: Poll
+         A: OK x
+         S: + idling
+         stop
+         S: * BYE Server shutting down
+         closed"
+    ));
+}
+
+#[test]
+fn content_is_sent_as_ranges() {
+    play(&format!(
+        "{LOGIN}{SELECT}
+         C: a FETCH 1:2 BODY[]
+         Q: Command(Fetch
+         A: more * 1 FETCH (BODY[] {{3}}\\r\\n | ~3 | )\\r\\n
+         S: * 1 FETCH (BODY[] {{3}}
+         S: ~~~)
+         Q: More
+         A: * 2 FETCH (BODY[] {{4}}\\r\\n | ~4 | )\\r\\n || OK Fetch completed.
+         S: * 2 FETCH (BODY[] {{4}}
+         S: ~~~~)
+         S: a OK"
+    ));
+}

@@ -1,0 +1,60 @@
+//! What a listener lets its sessions do.
+
+/// All waits are in seconds, all sizes in octets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Our name in the greeting and the replies.
+    pub hostname: String,
+    /// Largest message; 0 = no limit.
+    pub size_limit: u64,
+    /// Most recipients of a message.
+    pub recipients_max: u32,
+    /// Most transactions of a session; 0 = no limit.
+    pub mails_max: u32,
+    /// Refused commands after which the connection ends.
+    pub errors_max: u32,
+    /// Commands that lead to no message before each counts as an error.
+    pub junk_max: u32,
+    /// Longest wait for a whole command.
+    pub command_wait_s: u64,
+    /// The same while the house is crowded.
+    pub crowded_wait_s: u64,
+    /// Longest silence in content.
+    pub data_wait_s: u64,
+    /// After so long, content must have come at `rate_min`.
+    pub rate_after_s: u64,
+    /// In octets per second; 0 = any.
+    pub rate_min: u64,
+    /// How long the rest of a refused content is swallowed before the connection ends.
+    pub swallow_wait_s: u64,
+    /// Paths without a domain, `<root>`, are for the service to complete.
+    pub bare_local_parts: bool,
+    /// Delivery status notifications (RFC 3461) are announced and their parameters parsed.
+    pub dsn: bool,
+    /// STARTTLS is announced and taken.
+    pub tls: bool,
+}
+
+impl Options {
+    /// The MX listener's numbers.
+    #[must_use]
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            size_limit: 0,
+            recipients_max: 100,
+            mails_max: 0,
+            errors_max: 20,
+            junk_max: 100,
+            command_wait_s: 300,
+            crowded_wait_s: 60,
+            data_wait_s: 180,
+            rate_after_s: 120,
+            rate_min: 1024,
+            swallow_wait_s: 600,
+            bare_local_parts: false,
+            dsn: false,
+            tls: false,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! EXPUNGE and UID EXPUNGE (RFC 4315).
+
+use super::{Imap, Outcome, refusal::read_only, sync::Tell};
+use crate::{
+    proto::imap::{seqset::SeqSet, session::Completion},
+    store::Request,
+};
+
+impl Imap {
+    /// Messages that the client does not know yet stay, even those that somebody else marked.
+    pub(super) async fn expunge(&mut self, set: Option<SeqSet>) -> Outcome {
+        let selected = self.open()?;
+        if selected.read_only {
+            return Err(read_only());
+        }
+        let uids = match &set {
+            Some(set) => selected.view.by_uid(set),
+            None => selected.view.uids().as_ref().clone(),
+        };
+        let folder = selected.folder();
+        if !uids.is_empty() {
+            let uids = Some(uids);
+            let request = Request::Expunge { folder, uids };
+            self.shared.store.request(request).await?;
+            self.refresh()?;
+        }
+        let tell = Tell {
+            uid: set.is_some(),
+            ..Tell::ALL
+        };
+        let completion = Completion::ok("Expunge completed.");
+        Ok(self.finish(Vec::new(), completion, tell))
+    }
+
+    /// What this session changed itself shows in its own next words.
+    pub(super) fn refresh(&mut self) -> Result<(), Completion> {
+        if let Some(selected) = self.selected.as_deref() {
+            self.shared.registry.refresh(&selected.watch)?;
+        }
+        Ok(())
+    }
+}

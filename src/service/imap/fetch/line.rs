@@ -1,0 +1,65 @@
+//! One message's `* n FETCH (…)`.
+
+use super::describe;
+use crate::{
+    base::id::Uid,
+    mail::summary::Summary,
+    proto::imap::{command::FetchItem, response::fetch::FetchLine},
+    service::imap::flags::write_flags,
+    store::message::Message,
+};
+
+/// What is known of a message before its content is looked at.
+pub struct Line<'a> {
+    pub uid: Uid,
+    pub place: u32,
+    pub row: &'a Message,
+    pub keywords: &'a [String],
+    pub recent: bool,
+}
+
+impl Line<'_> {
+    /// The whole line; the items need no content.
+    pub fn write(&self, out: &mut Vec<u8>, items: &[FetchItem], summary: Option<&Summary<'_>>) {
+        let mut line = FetchLine::begin(out, self.place);
+        for item in items {
+            self.item(&mut line, item, summary);
+        }
+        line.end();
+    }
+
+    pub fn flags(&self, line: &mut FetchLine<'_>) {
+        write_flags(line, self.row, self.keywords, self.recent);
+    }
+
+    /// One item; nothing for those that need content.
+    pub fn item(&self, line: &mut FetchLine<'_>, item: &FetchItem, summary: Option<&Summary<'_>>) {
+        match (item, summary) {
+            (FetchItem::Flags, _) => self.flags(line),
+            (FetchItem::InternalDate, _) => line.internal_date(self.row.date),
+            (FetchItem::ModSeq, _) => line.mod_seq(self.row.modseq),
+            (FetchItem::Rfc822Size, _) => line.size(self.row.size),
+            (FetchItem::Uid, _) => line.uid(self.uid),
+            (FetchItem::Body, Some(summary)) => {
+                describe::structure(line.item("BODY"), summary.structure.root(), false);
+            }
+            (FetchItem::BodyStructure, Some(summary)) => {
+                let to = line.item("BODYSTRUCTURE");
+                describe::structure(to, summary.structure.root(), true);
+            }
+            (FetchItem::Envelope, Some(summary)) => {
+                describe::envelope(line.item("ENVELOPE"), &summary.envelope);
+            }
+            (
+                FetchItem::Body
+                | FetchItem::BodyStructure
+                | FetchItem::Envelope
+                | FetchItem::BodySection(_)
+                | FetchItem::Rfc822
+                | FetchItem::Rfc822Header
+                | FetchItem::Rfc822Text,
+                _,
+            ) => {}
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! IMAP: what a session's questions do to the store, one file per command or family.
+//!
+//! An [`Imap`] belongs to one connection; what the connections share is in [`Shared`]. Every answer
+//! that says yes waits for the store; long answers leave in slices, so that others get their turn.
+
+mod append;
+mod copy;
+mod crlf;
+mod expunge;
+mod fetch;
+mod flags;
+mod folder;
+mod hello;
+mod list;
+mod refusal;
+mod rest;
+mod search;
+mod select;
+mod selected;
+mod status;
+mod store;
+mod summary;
+mod sync;
+
+use std::{collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
+
+use smol::lock::Semaphore;
+
+use self::{append::Appending, fetch::Fetching, search::Searching, selected::Selected};
+use self::{
+    store::Telling,
+    sync::{Ending, Tell},
+};
+use crate::{
+    base::{
+        id::{ContentId, ContentRange, UserId},
+        secret::Secret,
+    },
+    net::{drive::Service, world::World},
+    proto::imap::{
+        command::Command,
+        session::{Answer, Completion, Question, Session},
+    },
+    service::{
+        login::{Login, LoginError},
+        notify::Registry,
+    },
+    store::{Content, Store},
+};
+
+/// Rows that are read in one transaction.
+const SLICE_ROWS: u32 = 256;
+
+/// A piece of a long answer is sent when it has grown beyond this, in octets.
+const SLICE_OCTETS: usize = 32 * 1024;
+
+/// Contents that are read at the same time, over all sessions.
+const READS_MAX: usize = 2;
+
+/// How big things may get.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Largest message that APPEND takes, in octets; 0 = no limit.
+    pub message_size: u64,
+}
+
+/// What all sessions share, on one thread.
+#[derive(Debug)]
+pub struct Shared {
+    pub store: Store,
+    pub registry: Rc<Registry>,
+    pub login: Rc<Login>,
+    pub world: Rc<dyn World>,
+    pub options: Options,
+    reads: Semaphore,
+    searches: Semaphore,
+}
+
+impl Shared {
+    pub fn new(
+        store: Store,
+        registry: Rc<Registry>,
+        login: Rc<Login>,
+        world: Rc<dyn World>,
+        options: Options,
+    ) -> Self {
+        Self {
+            store,
+            registry,
+            login,
+            world,
+            options,
+            reads: Semaphore::new(READS_MAX),
+            searches: Semaphore::new(1),
+        }
+    }
+}
+
+/// One connection. Small while it idles: what a command needs is in boxes.
+#[derive(Debug)]
+pub struct Imap {
+    shared: Rc<Shared>,
+    peer: IpAddr,
+    user: Option<UserId>,
+    selected: Option<Box<Selected>>,
+    running: Option<Running>,
+    appending: Option<Box<Appending>>,
+    /// Contents whose octets were promised, in the order in which they will be asked for.
+    promised: VecDeque<(ContentId, Content)>,
+}
+
+/// A command that has more to say than one answer holds.
+#[derive(Debug)]
+enum Running {
+    Ending(Box<Ending>),
+    Fetching(Box<Fetching>),
+    Searching(Box<Searching>),
+    Telling(Box<Telling>),
+}
+
+/// A command's untagged responses and its completion; or only the latter, when it cannot be done.
+type Outcome = Result<Answer, Completion>;
+
+impl Imap {
+    pub fn new(shared: Rc<Shared>, peer: IpAddr) -> Self {
+        Self {
+            shared,
+            peer,
+            user: None,
+            selected: None,
+            running: None,
+            appending: None,
+            promised: VecDeque::new(),
+        }
+    }
+
+    async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
+        match self.shared.login.login(name, password, self.peer).await {
+            Ok(user) => {
+                self.user = Some(user);
+                Completion::ok("Logged in")
+            }
+            Err(LoginError::Refused) => {
+                Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
+            }
+            Err(LoginError::TryAgain) => {
+                Completion::no("Temporary authentication failure.").with_code("UNAVAILABLE")
+            }
+        }
+    }
+
+    async fn command(&mut self, command: Command) -> Answer {
+        self.running = None;
+        self.promised.clear();
+        let quiet = quiet(&command);
+        let outcome = match self.settled(&command).await {
+            Ok(()) => self.carry_out(command).await,
+            Err(completion) => Err(completion),
+        };
+        match outcome {
+            Ok(answer) => answer,
+            Err(completion) => self.finish(Vec::new(), completion, quiet),
+        }
+    }
+
+    /// Waits for the medium where a command reads or changes flags and \Seen is on its way.
+    async fn settled(&mut self, command: &Command) -> Result<(), Completion> {
+        if reads_flags(command)
+            && let Some(selected) = self.selected.as_deref_mut()
+            && selected.unsettled
+        {
+            self.shared.store.settle().await?;
+            selected.unsettled = false;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, command: Command) -> Outcome {
+        let user = self.user.ok_or_else(|| Completion::bad("Log in first"))?;
+        match command {
+            Command::Check => Ok(self.finish_all(Completion::ok("Check completed"))),
+            Command::Close => self.close().await,
+            Command::Copy(copy) => self.copy(user, *copy).await,
+            Command::Create(create) => self.create(user, *create).await,
+            Command::Delete { folder } => self.delete(user, &folder).await,
+            Command::Enable(_) => Ok(self.enable()),
+            Command::Expunge => self.expunge(None).await,
+            Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
+            Command::Id(fields) => Ok(self.id(&fields)),
+            Command::List(list) => self.list(user, &list).await,
+            Command::Lsub(lsub) => self.lsub(user, &lsub),
+            Command::Move(copy) => self.move_messages(user, *copy).await,
+            Command::Namespace => Ok(self.namespace()),
+            Command::Noop => Ok(self.finish_all(Completion::ok("Noop completed."))),
+            Command::Rename { from, to } => self.rename(user, &from, to).await,
+            Command::Search(search) => Box::pin(self.search(*search)).await,
+            Command::Select(select) => self.select(user, *select).await,
+            Command::Status(status) => self.status(user, &status).await,
+            Command::Store(store) => self.store(*store).await,
+            Command::Subscribe { folder } => self.subscribe(user, folder, true).await,
+            Command::UidExpunge(set) => self.expunge(Some(set)).await,
+            Command::Unselect => self.unselect().await,
+            Command::Unsubscribe { folder } => self.subscribe(user, folder, false).await,
+            // The session's own.
+            Command::Append(_)
+            | Command::Authenticate(_)
+            | Command::Capability
+            | Command::Idle
+            | Command::Login { .. }
+            | Command::Logout
+            | Command::StartTls => Err(Completion::bad("Command is not for now")),
+        }
+    }
+
+    async fn more(&mut self) -> Answer {
+        self.promised.clear();
+        smol::future::yield_now().await;
+        match self.running.take() {
+            Some(Running::Ending(ending)) => self.end(Vec::new(), ending),
+            Some(Running::Fetching(fetching)) => Box::pin(self.fetch_more(fetching)).await,
+            Some(Running::Searching(searching)) => self.search_told(searching),
+            Some(Running::Telling(telling)) => self.store_told(telling).await,
+            None => Answer::Done(Vec::new(), Completion::ok("Completed")),
+        }
+    }
+
+    /// The client idles: what is new?
+    fn poll(&mut self) -> Answer {
+        self.finish_all(Completion::ok("Idle"))
+    }
+
+    fn finish_all(&mut self, completion: Completion) -> Answer {
+        self.finish(Vec::new(), completion, Tell::ALL)
+    }
+
+    /// The selected folder, for commands that the session lets pass only while there is one.
+    fn open(&mut self) -> Result<&mut Selected, Completion> {
+        let selected = self.selected.as_deref_mut();
+        selected.ok_or_else(|| Completion::bad("No mailbox selected"))
+    }
+}
+
+/// What may be told with a refusal of this command.
+fn quiet(command: &Command) -> Tell {
+    let expunge = match command {
+        Command::Fetch(fetch) => fetch.uid,
+        Command::Search(search) => search.uid,
+        Command::Store(store) => store.uid,
+        _ => true,
+    };
+    Tell {
+        expunge,
+        ..Tell::default()
+    }
+}
+
+/// Whether a command shows flags or depends on them.
+fn reads_flags(command: &Command) -> bool {
+    match command {
+        Command::Fetch(fetch) => fetch::reads_flags(fetch),
+        Command::Close
+        | Command::Copy(_)
+        | Command::Expunge
+        | Command::Move(_)
+        | Command::Search(_)
+        | Command::Select(_)
+        | Command::Status(_)
+        | Command::Store(_)
+        | Command::UidExpunge(_) => true,
+        Command::Append(_)
+        | Command::Authenticate(_)
+        | Command::Capability
+        | Command::Check
+        | Command::Create(_)
+        | Command::Delete { .. }
+        | Command::Enable(_)
+        | Command::Id(_)
+        | Command::Idle
+        | Command::List(_)
+        | Command::Login { .. }
+        | Command::Logout
+        | Command::Lsub(_)
+        | Command::Namespace
+        | Command::Noop
+        | Command::Rename { .. }
+        | Command::StartTls
+        | Command::Subscribe { .. }
+        | Command::Unselect
+        | Command::Unsubscribe { .. } => false,
+    }
+}
+
+impl Service for Imap {
+    type Machine = Session;
+
+    async fn ask(&mut self, question: Question) -> Answer {
+        match question {
+            Question::AppendAbort => {
+                self.appending = None;
+                Answer::Done(Vec::new(), Completion::ok("Forgotten"))
+            }
+            Question::AppendBegin(message) => self.append_begin(*message),
+            Question::AppendEnd => Box::pin(self.append_end()).await,
+            Question::Command(command) => Box::pin(self.command(*command)).await,
+            Question::Forget => {
+                self.forget().await;
+                Answer::Done(Vec::new(), Completion::ok("Forgotten"))
+            }
+            Question::Login { user, password } => {
+                let completion = Box::pin(self.log_in(&user, &password)).await;
+                Answer::Done(Vec::new(), completion)
+            }
+            Question::More => self.more().await,
+            Question::Poll => self.poll(),
+        }
+    }
+
+    async fn content(&mut self, octets: Vec<u8>) {
+        Box::pin(self.append_octets(octets)).await;
+    }
+
+    async fn range(&mut self, range: &ContentRange, at: u64) -> Option<Vec<u8>> {
+        Box::pin(self.promised_octets(range, at)).await
+    }
+
+    async fn woken(&mut self) {
+        let Some(selected) = self.selected.as_deref_mut() else {
+            return pending().await;
+        };
+        self.shared.registry.catch_up();
+        selected.watch.changed(selected.woken).await;
+        selected.woken = selected.watch.version();
+    }
+}

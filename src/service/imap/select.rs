@@ -1,0 +1,143 @@
+//! SELECT, EXAMINE, CLOSE, UNSELECT, and the end of a session.
+
+use super::{
+    Imap, Outcome,
+    flags::write_flag_list,
+    refusal::no_folder,
+    selected::Selected,
+    sync::{pieces, write_counts},
+};
+use crate::{
+    base::{id::UserId, ranges::Ranges},
+    proto::imap::{
+        command::Select,
+        response,
+        session::{Answer, Completion, StateChange},
+        view::View,
+    },
+    store::{Request, mailbox::Folder},
+};
+
+impl Imap {
+    /// SELECT and EXAMINE. Whatever was selected before no longer is, even if this fails (RFC 3501
+    /// section 6.3.1).
+    pub(super) async fn select(&mut self, user: UserId, select: Select) -> Outcome {
+        self.deselect().await;
+        let answer = self.open_folder(user, &select);
+        answer.map_err(|completion| completion.with_state(StateChange::Deselected))
+    }
+
+    fn open_folder(&mut self, user: UserId, select: &Select) -> Outcome {
+        let shared = &self.shared;
+        let id = shared
+            .store
+            .read(|reader| reader.folder_named(user, &select.folder))?
+            .ok_or_else(no_folder)?;
+        let watch = shared.registry.watch(id)?.ok_or_else(no_folder)?;
+        shared.registry.refresh(&watch)?;
+        let row = shared
+            .store
+            .read(|reader| reader.folder(id))?
+            .ok_or_else(no_folder)?;
+        let snapshot = watch.snapshot();
+        let mut selected = Selected {
+            watch,
+            read_only: select.read_only,
+            view: View::new(snapshot.uids, Ranges::new()),
+            modseq: snapshot.modseq,
+            version: snapshot.version,
+            woken: snapshot.version,
+            keywords: row.keywords.len(),
+            told: Vec::new(),
+            unsettled: false,
+        };
+        selected.take_recent(&shared.registry);
+        let mut out = Vec::new();
+        describe(&mut out, &selected, &row);
+        self.selected = Some(Box::new(selected));
+        let (code, text) = if select.read_only {
+            ("READ-ONLY", "Examine completed.")
+        } else {
+            ("READ-WRITE", "Select completed.")
+        };
+        let state = StateChange::Selected {
+            read_only: select.read_only,
+        };
+        let completion = Completion::ok(text).with_code(code).with_state(state);
+        Ok(Answer::Done(pieces(out), completion))
+    }
+
+    /// CLOSE: what is \Deleted goes without a word, unless the folder is read-only.
+    pub(super) async fn close(&mut self) -> Outcome {
+        let selected = self.open()?;
+        let folder = selected.folder();
+        if !selected.read_only {
+            // Messages that came after the last word to the client stay.
+            let uids = Some(selected.view.uids().as_ref().clone());
+            let request = Request::Expunge { folder, uids };
+            match self.shared.store.request(request).await {
+                Ok(_) | Err(crate::store::Refusal::NoFolder) => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        self.deselect().await;
+        let completion = Completion::ok("Close completed.").with_state(StateChange::Deselected);
+        Ok(Answer::Done(Vec::new(), completion))
+    }
+
+    /// UNSELECT (RFC 3691).
+    pub(super) async fn unselect(&mut self) -> Outcome {
+        self.deselect().await;
+        let completion = Completion::ok("Unselect completed.").with_state(StateChange::Deselected);
+        Ok(Answer::Done(Vec::new(), completion))
+    }
+
+    /// The connection is gone, or its client logged out.
+    pub(super) async fn forget(&mut self) {
+        self.running = None;
+        self.appending = None;
+        self.promised.clear();
+        self.deselect().await;
+        self.user = None;
+    }
+
+    /// Ends the interest in the selected folder. What was shown as \Recent is written down only now:
+    /// one change per visit, not one per message.
+    async fn deselect(&mut self) {
+        let Some(selected) = self.selected.take() else {
+            return;
+        };
+        let (folder, uid) = (selected.folder(), selected.watch.recent());
+        if selected.read_only || selected.view.recent().is_empty() {
+            return;
+        }
+        drop(selected);
+        if let Err(refusal) = self
+            .shared
+            .store
+            .request(Request::Recent { folder, uid })
+            .await
+        {
+            log::debug!("imap: recent of folder {folder} not kept: {refusal}");
+        }
+    }
+}
+
+/// What a client is told of a folder that it opens (RFC 3501 section 6.3.1). Counts come from the
+/// snapshot, so that they fit what is told later.
+fn describe(out: &mut Vec<u8>, selected: &Selected, row: &Folder) {
+    write_flag_list(out, &row.keywords, selected.read_only);
+    write_counts(out, &selected.view);
+    let unseen = selected.view.sequence(row.first_unseen);
+    if let Some(place) = unseen.map(u64::from) {
+        response::ok_number(out, "UNSEEN", place, "First unseen.");
+    }
+    let numbers = [
+        ("UIDVALIDITY", u64::from(row.validity), "UIDs valid."),
+        ("UIDNEXT", u64::from(row.uid_next.0), "Predicted next UID."),
+        ("HIGHESTMODSEQ", row.modseq.0, "Highest."),
+    ];
+    for (code, number, text) in numbers {
+        response::ok_number(out, code, number, text);
+    }
+}

@@ -1,0 +1,148 @@
+//! The selected folder of a session: what its client was told, and telling it what is new.
+
+use std::ops::RangeInclusive;
+
+use crate::{
+    base::{
+        id::{FolderId, ModSeq, Uid},
+        ranges::Ranges,
+    },
+    mail::flag::Flags,
+    proto::imap::{
+        seqset::SeqSet,
+        session::Completion,
+        view::{NoSuchMessage, View},
+    },
+    service::notify::{Registry, Watch},
+    store::message::Message,
+};
+
+/// Flags that a FETCH set and told, remembered until the store tells them too.
+const TOLD_MAX: usize = 64;
+
+/// One per session with a folder; small, because a thousand sessions idle.
+#[derive(Debug)]
+pub struct Selected {
+    pub watch: Watch,
+    pub read_only: bool,
+    pub view: View,
+    /// Flag changes up to here were told.
+    pub modseq: ModSeq,
+    /// The snapshot's version that was told.
+    pub version: u64,
+    /// The snapshot's version for which the session was woken last.
+    pub woken: u64,
+    /// How many of the folder's keywords the client knows.
+    pub keywords: usize,
+    /// \Seen that was told ahead of the store.
+    pub told: Vec<Told>,
+    /// A lazy request is on its way: what reads flags has to wait for it.
+    pub unsettled: bool,
+}
+
+/// Flags and keywords as a FETCH told them.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Told {
+    pub uid: Uid,
+    pub flags: Flags,
+    pub keywords: Vec<u16>,
+}
+
+impl Selected {
+    pub fn folder(&self) -> FolderId {
+        self.watch.folder()
+    }
+
+    /// The UIDs that a set means.
+    ///
+    /// # Errors
+    ///
+    /// It names a sequence number that no message has.
+    pub fn resolve(&self, set: &SeqSet, uid: bool) -> Result<Ranges, Completion> {
+        self.view
+            .resolve(set, uid)
+            .map_err(|NoSuchMessage| Completion::bad("No such message"))
+    }
+
+    /// Messages that nobody was shown as \Recent are so here (RFC 3501 section 2.3.2).
+    pub fn take_recent(&mut self, registry: &Registry) {
+        let first = self.watch.recent().0;
+        let uids = self.view.uids();
+        let last = uids.last().unwrap_or(0);
+        let new = uids.intersection(&Ranges::span(first, last));
+        self.view.add_recent(&new);
+        if !self.read_only && last >= first {
+            registry.claim_recent(&self.watch, Uid(last.saturating_add(1)));
+        }
+    }
+
+    /// Whether these flags were told when a FETCH set them; once.
+    pub fn knows(&mut self, uid: Uid, row: &Message) -> bool {
+        let told = |told: &Told| {
+            told.uid == uid && told.flags == row.flags && told.keywords == row.keywords
+        };
+        let Some(at) = self.told.iter().position(told) else {
+            return false;
+        };
+        self.told.swap_remove(at);
+        true
+    }
+
+    /// Remembers flags that were told before the store tells them.
+    pub fn tell_ahead(&mut self, told: Told) {
+        if self.told.len() < TOLD_MAX {
+            self.told.push(told);
+        }
+    }
+}
+
+/// Sequence numbers of ascending UIDs: each costs one step, not one walk.
+pub struct Places<'a> {
+    spans: Box<dyn Iterator<Item = RangeInclusive<u32>> + 'a>,
+    span: (u32, u32),
+    before: u32,
+}
+
+impl<'a> Places<'a> {
+    pub fn new(all: &'a Ranges) -> Self {
+        let mut spans: Box<dyn Iterator<Item = _>> = Box::new(all.spans());
+        let span = spans.next().map_or((0, 0), |s| (*s.start(), *s.end()));
+        Self {
+            spans,
+            span,
+            before: 0,
+        }
+    }
+
+    /// The place of a number that is in the set; numbers have to come in ascending order.
+    pub fn of(&mut self, n: u32) -> u32 {
+        while n > self.span.1 {
+            let Some(next) = self.spans.next() else {
+                break;
+            };
+            let width = self.span.1.saturating_sub(self.span.0).saturating_add(1);
+            self.before = self.before.saturating_add(width);
+            self.span = (*next.start(), *next.end());
+        }
+        let inside = n.saturating_sub(self.span.0).saturating_add(1);
+        self.before.saturating_add(inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn places_one_by_one(all: Vec<u8>) {
+            let all: Ranges = all.iter().map(|&n| u32::from(n)).collect();
+            let mut places = Places::new(&all);
+            for n in all.iter().filter(|n| n % 3 > 0) {
+                prop_assert_eq!(u64::from(places.of(n)), all.rank(n));
+            }
+        }
+    }
+}

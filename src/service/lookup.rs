@@ -1,0 +1,130 @@
+//! The only adapter of [`Directory`] on the store: one read transaction for all that is judged at once.
+
+use std::cell::RefCell;
+
+use crate::{
+    base::id::UserId,
+    policy::recipient::Room,
+    routing::{Class, Directory, LookupFailed},
+    store::{Broken, Reader, Store, directory::DomainClass},
+};
+
+/// The setting that names the person at whom postmaster and abuse end (SR-26).
+pub const POSTMASTER: &str = "postmaster";
+
+/// People looked at in one go.
+const SLICE: usize = 64;
+
+/// The directory at one moment.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    reader: &'a Reader,
+    /// The first failure: the store has to hear of it, the judgement only that there was one.
+    broken: RefCell<Option<Broken>>,
+}
+
+/// Judges with the directory as it is at one moment.
+///
+/// # Errors
+///
+/// The store cannot be read; that is logged here.
+pub fn look<T>(store: &Store, judge: impl FnOnce(&Rows<'_>) -> T) -> Result<T, LookupFailed> {
+    store
+        .read(|reader| {
+            let rows = Rows {
+                reader,
+                broken: RefCell::new(None),
+            };
+            let judged = judge(&rows);
+            rows.broken.into_inner().map_or(Ok(judged), Err)
+        })
+        .map_err(|broken| {
+            log::error!("directory: {broken}");
+            LookupFailed
+        })
+}
+
+impl Rows<'_> {
+    /// A mailbox' quota and what it holds. Nothing is free for somebody who has just gone.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn room(&self, user: UserId) -> Result<Room, LookupFailed> {
+        self.row(|reader| {
+            let quota = reader.user(user)?.map_or(1, |row| row.quota);
+            let octets = reader.usage(user)?.octets;
+            Ok(Room {
+                quota,
+                used: octets,
+            })
+        })
+    }
+
+    fn row<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Broken>) -> Result<T, LookupFailed> {
+        read(self.reader).map_err(|broken| {
+            self.broken.borrow_mut().get_or_insert(broken);
+            LookupFailed
+        })
+    }
+}
+
+impl Directory for Rows<'_> {
+    fn domain(&self, name: &str) -> Result<Option<Class>, LookupFailed> {
+        self.row(|reader| {
+            let row = reader.domain(name)?.filter(|row| row.enabled);
+            Ok(row.map(|row| class(row.class)))
+        })
+    }
+
+    fn mailbox(&self, key: &str) -> Result<Option<UserId>, LookupFailed> {
+        self.row(|reader| enabled(reader, key))
+    }
+
+    fn postmaster(&self) -> Result<Option<UserId>, LookupFailed> {
+        self.row(|reader| {
+            if let Some(key) = reader.setting(POSTMASTER)?
+                && let Some(user) = enabled(reader, &key)?
+            {
+                return Ok(Some(user));
+            }
+            first(reader)
+        })
+    }
+}
+
+fn enabled(reader: &Reader, key: &str) -> Result<Option<UserId>, Broken> {
+    let Some(user) = reader.user_named(key)? else {
+        return Ok(None);
+    };
+    let row = reader.user(user)?;
+    Ok(row.filter(|row| row.enabled).map(|_| user))
+}
+
+/// The first person who is neither removed nor switched off.
+fn first(reader: &Reader) -> Result<Option<UserId>, Broken> {
+    let mut after = None;
+    loop {
+        let people = reader.users(after, SLICE)?;
+        let found = people
+            .iter()
+            .find(|(_, row)| row.enabled && row.removed.is_none());
+        if let Some((user, _)) = found {
+            return Ok(Some(*user));
+        }
+        match people.last() {
+            Some((user, _)) => after = Some(*user),
+            None => return Ok(None),
+        }
+    }
+}
+
+fn class(class: DomainClass) -> Class {
+    match class {
+        DomainClass::Alias => Class::Alias,
+        DomainClass::Backup => Class::Backup,
+        DomainClass::Local => Class::Local,
+        DomainClass::Mailbox => Class::Mailbox,
+        DomainClass::Relay => Class::Relay,
+    }
+}

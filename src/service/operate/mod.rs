@@ -1,0 +1,270 @@
+//! What an admin does: one file per noun, request in, reply or problem out, with all texts. Page,
+//! control socket and command line call this and nothing else.
+
+pub mod config;
+pub mod domain;
+pub mod status;
+pub mod store;
+pub mod user;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::time::Time,
+    config::Config,
+    service::password::Passwords,
+    store::{Broken, Refusal, Store},
+};
+
+/// What operations work on.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub store: &'a Store,
+    pub passwords: &'a Passwords,
+    pub config: &'a Config,
+    pub now: Time,
+    /// `None` when only the store is open, for one command.
+    pub running: Option<status::Running>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Call {
+    pub request: Request,
+    /// Says what would happen, and does nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Request {
+    Config(config::Request),
+    Domain(domain::Request),
+    Status,
+    Store(store::Request),
+    User(user::Request),
+}
+
+/// What was done or found.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub enum Reply {
+    /// A change, in one line for people.
+    Done(String),
+    Domains(Vec<domain::Row>),
+    Settings(Vec<config::Row>),
+    Status(status::Report),
+    Store(store::Report),
+    Users(Vec<user::Row>),
+}
+
+/// One line over the control socket.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Answer {
+    Problem(Problem),
+    Reply(Reply),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Problem {
+    pub kind: Kind,
+    /// For people: what, and where it helps, what to do.
+    pub text: String,
+}
+
+/// Problems by exit code (`spec/ux.md` section 3.13).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Kind {
+    BadConfig,
+    BadData,
+    Exists,
+    NoSuch,
+    NotAllowed,
+    NotRunning,
+    TryAgain,
+    Usage,
+}
+
+impl Kind {
+    #[must_use]
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::BadData => 65,
+            Self::NoSuch => 67,
+            Self::NotRunning => 69,
+            Self::Exists => 73,
+            Self::TryAgain => 75,
+            Self::NotAllowed => 77,
+            Self::BadConfig => 78,
+        }
+    }
+}
+
+impl Problem {
+    #[must_use]
+    pub fn new(kind: Kind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+        }
+    }
+
+    /// Why the store did not do something to `what`.
+    #[must_use]
+    pub fn refused(refusal: &Refusal, what: &str) -> Self {
+        let kind = match refusal {
+            Refusal::Exists => Kind::Exists,
+            Refusal::Name => Kind::BadData,
+            Refusal::NoDomain | Refusal::NoFolder | Refusal::NoUser => Kind::NoSuch,
+            Refusal::Limit { .. } | Refusal::NotEmpty | Refusal::OverQuota { .. } => {
+                Kind::NotAllowed
+            }
+            Refusal::Broken(_) | Refusal::Full | Refusal::Unknown => Kind::TryAgain,
+        };
+        Self::new(kind, format!("{what}: {refusal}"))
+    }
+}
+
+impl From<Broken> for Problem {
+    fn from(broken: Broken) -> Self {
+        Self::new(Kind::TryAgain, broken.to_string())
+    }
+}
+
+impl Reply {
+    /// Lines for people.
+    #[must_use]
+    pub fn text(&self) -> Vec<String> {
+        match self {
+            Self::Done(line) => vec![line.clone()],
+            Self::Domains(rows) => domain::text(rows),
+            Self::Settings(rows) => rows.iter().map(config::Row::text).collect(),
+            Self::Status(report) => report.text(),
+            Self::Store(report) => report.text(),
+            Self::Users(rows) => user::text(rows),
+        }
+    }
+
+    /// Lines for programs: one object each.
+    #[must_use]
+    pub fn json(&self) -> Vec<String> {
+        match self {
+            Self::Done(line) => vec![object(&serde_json::json!({ "done": line }))],
+            Self::Domains(rows) => rows.iter().map(object).collect(),
+            Self::Settings(rows) => rows.iter().map(object).collect(),
+            Self::Status(report) => vec![object(report)],
+            Self::Store(report) => vec![object(report)],
+            Self::Users(rows) => rows.iter().map(object).collect(),
+        }
+    }
+
+    /// 0, or what `status` and `store check` found: 1 = warning, 2 = failing.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Status(report) => report.state.exit(),
+            Self::Store(report) => report.exit(),
+            Self::Done(_) | Self::Domains(_) | Self::Settings(_) | Self::Users(_) => 0,
+        }
+    }
+}
+
+/// Does what is asked. When it returns, a change is on the medium and in effect.
+///
+/// # Errors
+///
+/// Nothing has changed, except where the text says that nobody knows.
+pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem> {
+    match call.request {
+        Request::Config(request) => Ok(config::operate(context, &request)),
+        Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
+        Request::Status => status::operate(context),
+        Request::Store(request) => store::operate(context, request, call.dry_run).await,
+        Request::User(request) => user::operate(context, request, call.dry_run).await,
+    }
+}
+
+/// The same for one line of the control socket: JSON in, JSON out, both without line end.
+pub async fn line(context: &Context<'_>, line: &[u8]) -> String {
+    let answer = match serde_json::from_slice(line) {
+        Ok(call) => match operate(context, call).await {
+            Ok(reply) => Answer::Reply(reply),
+            Err(problem) => Answer::Problem(problem),
+        },
+        Err(error) => Answer::Problem(Problem::new(
+            Kind::Usage,
+            format!("not understood, is the program newer than the server? {error}"),
+        )),
+    };
+    object(&answer)
+}
+
+fn object<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Puts rows below each other, in columns.
+fn columns(rows: &[Vec<String>]) -> Vec<String> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<_> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_exit_code() {
+        for (kind, exit) in [
+            (Kind::Usage, 64),
+            (Kind::BadData, 65),
+            (Kind::NoSuch, 67),
+            (Kind::NotRunning, 69),
+            (Kind::Exists, 73),
+            (Kind::TryAgain, 75),
+            (Kind::NotAllowed, 77),
+            (Kind::BadConfig, 78),
+        ] {
+            assert_eq!(kind.exit(), exit);
+        }
+    }
+
+    #[test]
+    fn answers_survive_the_socket() {
+        let problem = Problem::refused(&Refusal::NoUser, "a@home.test");
+        assert_eq!(problem.text, "a@home.test: no such user");
+        let sent = object(&Answer::Problem(problem.clone()));
+        assert!(!sent.contains('\n'));
+        match serde_json::from_str(&sent).unwrap() {
+            Answer::Problem(got) => assert_eq!(got, problem),
+            Answer::Reply(_) => panic!("{sent}"),
+        }
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [
+            vec!["a".to_owned(), "b".to_owned()],
+            vec!["ccc".to_owned(), String::new()],
+        ];
+        assert_eq!(columns(&rows), ["a    b", "ccc"]);
+    }
+}

@@ -1,0 +1,158 @@
+//! `status`: is it well, and how much of everything.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    service::operate::{Context, Kind, Problem, Reply},
+    store,
+};
+
+/// What is said when nobody can be asked.
+pub const NOT_RUNNING: &str = "pillarbox is not running (pillarbox serve)";
+
+/// What only the running appliance knows.
+#[derive(Clone, Debug, Default)]
+pub struct Running {
+    /// Since the start.
+    pub uptime: Duration,
+    pub smtp_sessions: u64,
+    pub imap_sessions: u64,
+    /// What the start found in the store that should not be.
+    pub opened: store::Opened,
+}
+
+/// How well it is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Ok,
+    Warning,
+    Failing,
+}
+
+impl State {
+    #[must_use]
+    pub fn exit(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Failing => 2,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Report {
+    pub state: State,
+    /// What is not well, and what to do.
+    pub problems: Vec<String>,
+    pub version: String,
+    pub uptime_seconds: u64,
+    pub hostname: String,
+    pub profile: String,
+    pub domains: u64,
+    pub smtp_sessions: u64,
+    pub imap_sessions: u64,
+    /// Number of the last change.
+    pub sequence: u64,
+    pub live_octets: u64,
+    pub log_octets: u64,
+    pub free_octets: u64,
+}
+
+pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
+    let Some(running) = &context.running else {
+        return Err(Problem::new(Kind::NotRunning, NOT_RUNNING));
+    };
+    let figures = context.store.status();
+    let domains = context.store.read(store::Reader::domains)?;
+    let mut state = State::Ok;
+    let mut problems = Vec::new();
+    let mut say = |how: State, text: String| {
+        state = state.max(how);
+        problems.push(text);
+    };
+    if !figures.room {
+        let text = "the disk is full: mail is deferred until something is deleted";
+        say(State::Failing, text.to_owned());
+    }
+    if running.opened.lost > 0 {
+        let text = format!(
+            "{} changes were lost before the last start",
+            running.opened.lost
+        );
+        say(State::Warning, text);
+    }
+    let damage = running.opened.damage.len();
+    if damage > 0 {
+        let text = format!("{damage} places in the log cannot be read (pillarbox store check)");
+        say(State::Warning, text);
+    }
+    if domains.is_empty() {
+        let text = "there is no domain yet (pillarbox domain add NAME)";
+        say(State::Warning, text.to_owned());
+    }
+    Ok(Reply::Status(Report {
+        state,
+        problems,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: running.uptime.as_secs(),
+        hostname: context
+            .config
+            .text(&crate::config::schema::HOSTNAME)
+            .to_owned(),
+        profile: context.config.profile().name().to_owned(),
+        domains: u64::try_from(domains.len()).unwrap_or(u64::MAX),
+        smtp_sessions: running.smtp_sessions,
+        imap_sessions: running.imap_sessions,
+        sequence: figures.sequence,
+        live_octets: figures.live_octets,
+        log_octets: figures.log_octets,
+        free_octets: figures.free_octets,
+    }))
+}
+
+impl Report {
+    pub(super) fn text(&self) -> Vec<String> {
+        let word = match self.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Failing => "failing",
+        };
+        let mut lines = vec![format!(
+            "{word}: {} (pillarbox {}, profile {})",
+            self.hostname, self.version, self.profile
+        )];
+        lines.extend(self.problems.iter().map(|problem| format!("- {problem}")));
+        lines.push(format!(
+            "up {}, {} SMTP and {} IMAP sessions",
+            span(self.uptime_seconds),
+            self.smtp_sessions,
+            self.imap_sessions
+        ));
+        lines.push(format!(
+            "{} domains; store: {} MiB live of {} MiB, {} MiB free, change {}",
+            self.domains,
+            mebibytes(self.live_octets),
+            mebibytes(self.log_octets),
+            mebibytes(self.free_octets),
+            self.sequence
+        ));
+        lines
+    }
+}
+
+fn mebibytes(octets: u64) -> u64 {
+    octets.div_ceil(1024 * 1024)
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

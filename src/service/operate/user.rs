@@ -1,0 +1,383 @@
+//! `user`: people with a mailbox.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{id::UserId, secret::Secret, time::Time},
+    config::value::print_size,
+    mail::address::Address,
+    service::{
+        operate::{Context, Kind, Problem, Reply, columns},
+        password::LENGTH_MAX,
+    },
+    store::{
+        self,
+        directory::{Usage, User},
+    },
+};
+
+/// People that are read in one go.
+const SLICE: usize = 256;
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Request {
+    /// `quota` in octets, 0 = none.
+    Add {
+        address: String,
+        password: Secret,
+        quota: u64,
+    },
+    Disable {
+        address: String,
+    },
+    Enable {
+        address: String,
+    },
+    /// Of people whose mail is kept (ST-11) too, with `removed`.
+    List {
+        removed: bool,
+    },
+    Passwd {
+        address: String,
+        password: Secret,
+    },
+    Quota {
+        address: String,
+        quota: u64,
+    },
+    Remove {
+        address: String,
+        purge: bool,
+    },
+    Rename {
+        address: String,
+        to: String,
+    },
+}
+
+/// A person as a list shows them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Row {
+    pub address: String,
+    /// In octets; 0 = none.
+    pub quota: u64,
+    pub octets: u64,
+    pub messages: u64,
+    pub enabled: bool,
+    pub created: String,
+    /// When the person was removed; the mail is still there.
+    pub removed: Option<String>,
+}
+
+pub(super) async fn operate(
+    context: &Context<'_>,
+    request: Request,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    match request {
+        Request::Add {
+            address,
+            password,
+            quota,
+        } => add(context, &address, &password, quota, dry_run).await,
+        Request::Disable { address } => enable(context, &address, false, dry_run).await,
+        Request::Enable { address } => enable(context, &address, true, dry_run).await,
+        Request::List { removed } => list(context, removed),
+        Request::Passwd { address, password } => {
+            passwd(context, &address, &password, dry_run).await
+        }
+        Request::Quota { address, quota } => {
+            let (user, key) = find(context, &address)?;
+            let amount = amount(quota);
+            let request = store::Request::SetQuota { user, quota };
+            change(context, request, &key, &format!("quota {amount}"), dry_run).await
+        }
+        Request::Remove { address, purge } => remove(context, &address, purge, dry_run).await,
+        Request::Rename { address, to } => rename(context, &address, &to, dry_run).await,
+    }
+}
+
+async fn add(
+    context: &Context<'_>,
+    address: &str,
+    password: &Secret,
+    quota: u64,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let key = free(context, address)?;
+    check(password)?;
+    if dry_run {
+        return Ok(Reply::Done(format!("would add {key}")));
+    }
+    let request = store::Request::AddUser {
+        address: key.clone(),
+        password: hash(context, password).await?,
+        quota,
+    };
+    let done = context.store.request(request).await;
+    done.map_err(|refusal| Problem::refused(&refusal, &key))?;
+    Ok(Reply::Done(format!("added {key}")))
+}
+
+async fn enable(
+    context: &Context<'_>,
+    address: &str,
+    enabled: bool,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let (user, key) = find(context, address)?;
+    let request = store::Request::SetUserEnabled { user, enabled };
+    let what = if enabled { "enabled" } else { "disabled" };
+    change(context, request, &key, what, dry_run).await
+}
+
+async fn passwd(
+    context: &Context<'_>,
+    address: &str,
+    password: &Secret,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let (user, key) = find(context, address)?;
+    check(password)?;
+    let what = "new password";
+    if dry_run {
+        return Ok(Reply::Done(format!("{key}: would be: {what}")));
+    }
+    let password = hash(context, password).await?;
+    let request = store::Request::SetPassword { user, password };
+    change(context, request, &key, what, dry_run).await
+}
+
+async fn remove(
+    context: &Context<'_>,
+    address: &str,
+    purge: bool,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    // Who is removed already can still be purged.
+    let (user, key) = match find(context, address) {
+        Err(problem) if purge && problem.kind == Kind::NoSuch => {
+            let key = parse(address)?;
+            (kept(context, &key)?.ok_or(problem)?, key)
+        }
+        other => other?,
+    };
+    let what = if purge {
+        "removed with all mail"
+    } else {
+        "removed; the mail is kept for 30 days (user remove --purge does not)"
+    };
+    let request = store::Request::RemoveUser { user, purge };
+    change(context, request, &key, what, dry_run).await
+}
+
+async fn rename(
+    context: &Context<'_>,
+    address: &str,
+    to: &str,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let (user, key) = find(context, address)?;
+    let to = free(context, to)?;
+    let what = format!("now {to}");
+    let request = store::Request::RenameUser { user, address: to };
+    change(context, request, &key, &what, dry_run).await
+}
+
+fn list(context: &Context<'_>, removed: bool) -> Result<Reply, Problem> {
+    let mut rows = Vec::new();
+    each(context, |_, user, usage| {
+        if removed || user.removed.is_none() {
+            rows.push(Row {
+                address: user.address.clone(),
+                quota: user.quota,
+                octets: usage.octets,
+                messages: usage.messages,
+                enabled: user.enabled,
+                created: user.created.rfc3339(),
+                removed: user.removed.map(Time::rfc3339),
+            });
+        }
+    })?;
+    rows.sort_by(|a, b| a.address.cmp(&b.address));
+    Ok(Reply::Users(rows))
+}
+
+pub(super) fn text(rows: &[Row]) -> Vec<String> {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let state = match (&row.removed, row.enabled) {
+                (Some(time), _) => format!("removed {time}"),
+                (None, true) => String::new(),
+                (None, false) => "disabled".to_owned(),
+            };
+            vec![
+                row.address.clone(),
+                format!("{} messages", row.messages),
+                format!("{} of {}", near(row.octets), amount(row.quota)),
+                state,
+            ]
+        })
+        .collect();
+    columns(&rows)
+}
+
+/// Has a change made that has been looked at, or says what it would be.
+async fn change(
+    context: &Context<'_>,
+    request: store::Request,
+    key: &str,
+    what: &str,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    if dry_run {
+        return Ok(Reply::Done(format!("{key}: would be: {what}")));
+    }
+    let done = context.store.request(request).await;
+    done.map_err(|refusal| Problem::refused(&refusal, key))?;
+    Ok(Reply::Done(format!("{key}: {what}")))
+}
+
+/// Shows every person, with what their mail takes, a slice at a time.
+fn each(context: &Context<'_>, mut show: impl FnMut(UserId, &User, Usage)) -> Result<(), Problem> {
+    let mut after = None;
+    loop {
+        let slice = context.store.read(|reader| {
+            let users = reader.users(after, SLICE)?;
+            let usages: Result<Vec<_>, _> = users.iter().map(|(id, _)| reader.usage(*id)).collect();
+            Ok((users, usages?))
+        })?;
+        let (users, usages) = slice;
+        for ((id, user), usage) in users.iter().zip(usages) {
+            show(*id, user, usage);
+        }
+        match users.last() {
+            Some((last, _)) => after = Some(*last),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The person of this address who was removed last and whose mail is kept.
+fn kept(context: &Context<'_>, key: &str) -> Result<Option<UserId>, Problem> {
+    let mut found = None;
+    each(context, |id, user, _| {
+        if user.removed.is_some() && user.address == key {
+            found = Some(id);
+        }
+    })?;
+    Ok(found)
+}
+
+fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Problem> {
+    let key = parse(address)?;
+    match context.store.read(|reader| reader.user_named(&key))? {
+        Some(user) => Ok((user, key)),
+        None => Err(Problem::new(Kind::NoSuch, format!("no such user: {key}"))),
+    }
+}
+
+/// The key of an address that nobody has, at a domain that is ours.
+fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
+    let key = parse(address)?;
+    let domain = key.rsplit('@').next().unwrap_or_default();
+    let (taken, ours) = context.store.read(|reader| {
+        let taken = reader.user_named(&key)?.is_some();
+        Ok((taken, reader.domain(domain)?.is_some()))
+    })?;
+    if !ours {
+        let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
+        return Err(Problem::new(Kind::NoSuch, text));
+    }
+    if taken {
+        return Err(Problem::new(
+            Kind::Exists,
+            format!("{key} is there already"),
+        ));
+    }
+    Ok(key)
+}
+
+fn parse(address: &str) -> Result<String, Problem> {
+    Address::parse(address)
+        .map(|address| address.key())
+        .ok_or_else(|| {
+            let text = format!(
+                "\"{}\" is no address; write name@domain",
+                address.escape_debug()
+            );
+            Problem::new(Kind::BadData, text)
+        })
+}
+
+fn check(password: &Secret) -> Result<(), Problem> {
+    let wrong = match str::from_utf8(password.reveal()) {
+        Err(_) => "the password is not UTF-8",
+        Ok("") => "the password is empty",
+        Ok(text) if text.len() > LENGTH_MAX => "the password is longer than 1024 octets",
+        // RFC 4616 section 2: no NUL; the others cannot be typed.
+        Ok(text) if text.chars().any(char::is_control) => "the password holds control characters",
+        Ok(_) => return Ok(()),
+    };
+    Err(Problem::new(Kind::BadData, wrong))
+}
+
+async fn hash(context: &Context<'_>, password: &Secret) -> Result<Secret, Problem> {
+    let hash = context.passwords.hash(password).await;
+    hash.ok_or_else(|| Problem::new(Kind::TryAgain, "the password could not be hashed"))
+}
+
+fn amount(quota: u64) -> String {
+    match quota {
+        0 => "no limit".to_owned(),
+        octets => print_size(octets),
+    }
+}
+
+/// For people: never below, at most a unit above.
+fn near(octets: u64) -> String {
+    match octets {
+        0 => "0".to_owned(),
+        1..1_048_576 => format!("{}KiB", octets.div_ceil(1024)),
+        _ => format!("{}MiB", octets.div_ceil(1_048_576)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_that_cannot_be_typed() {
+        for (octets, right) in [
+            (&b"hush"[..], true),
+            ("p\u{e4}ss w\u{f6}rd".as_bytes(), true),
+            (b"", false),
+            (b"a\0b", false),
+            (b"a\nb", false),
+            (b"\xff", false),
+            (&[b'x'; 1025], false),
+            (&[b'x'; 1024], true),
+        ] {
+            assert_eq!(check(&Secret::new(octets.to_vec())).is_ok(), right);
+        }
+    }
+
+    #[test]
+    fn a_person_on_a_line() {
+        let row = Row {
+            address: "a@home.test".to_owned(),
+            quota: 1 << 30,
+            octets: 1,
+            messages: 2,
+            enabled: false,
+            created: String::new(),
+            removed: None,
+        };
+        assert_eq!(
+            text(&[row]),
+            ["a@home.test  2 messages  1KiB of 1GiB  disabled"]
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! From a refusal to its SMTP reply: the one place. Codes and texts are those of `spec/mail.md`, to the
+//! letter: admins grep for them.
+
+use crate::{
+    base::id::UserId,
+    mail::path::{ForwardPath, ReversePath},
+    policy::sender,
+    proto::smtp::reply::Reply,
+    routing::Resolution,
+    service::inbound::Failure,
+    store::Refusal,
+};
+
+/// How the peer hears of a refusal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// Not at all: the connection ends, because either answer could be wrong.
+    Hang,
+    Reply(Reply),
+}
+
+impl From<Reply> for Told {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
+}
+
+/// A sender that is refused (SR-14); told at the recipient `path` (SR-11).
+#[must_use]
+pub fn sender(refusal: sender::Refusal, path: &ReversePath) -> Reply {
+    match refusal {
+        sender::Refusal::Bare => Reply::new(
+            504,
+            format!("5.5.2 {path}: Sender address rejected: need fully-qualified address"),
+        ),
+        sender::Refusal::LookupFailed => lookup_failed(path),
+        sender::Refusal::Unknown => Reply::new(
+            550,
+            format!("5.1.0 {path}: Sender address rejected: User unknown in virtual mailbox table"),
+        ),
+    }
+}
+
+/// The person at whom a recipient ends, or why it ends at none (SR-8, SR-9, SR-10, SR-26).
+///
+/// # Errors
+///
+/// The reply to RCPT.
+pub fn recipient(
+    resolution: Resolution,
+    path: &ForwardPath,
+    hint: Option<&str>,
+) -> Result<UserId, Reply> {
+    match resolution {
+        Resolution::Foreign => Err(relay_denied(path, hint)),
+        Resolution::LookupFailed => Err(lookup_failed(path)),
+        Resolution::Mailbox(user) => Ok(user),
+        Resolution::Nobody => Err(Reply::new(
+            451,
+            format!("4.3.0 {path}: Recipient address rejected: nobody is set up to read this yet"),
+        )),
+        Resolution::Unknown => Err(Reply::new(
+            550,
+            format!(
+                "5.1.1 {path}: Recipient address rejected: User unknown in virtual mailbox table"
+            ),
+        )),
+    }
+}
+
+/// The recipient's mailbox has no room (ST-8).
+#[must_use]
+pub fn full(path: &ForwardPath) -> Reply {
+    Reply::new(
+        552,
+        format!("5.2.2 {path}: Recipient address rejected: Mailbox is full"),
+    )
+}
+
+/// The disk has no room (SR-30).
+#[must_use]
+pub fn no_room() -> Reply {
+    Reply::new(452, "4.3.1 Insufficient system storage")
+}
+
+/// A message that came and is not taken.
+#[must_use]
+pub fn message(failure: &Failure) -> Told {
+    match failure {
+        Failure::HeaderTooBig => Reply::new(552, "5.3.4 Message header too big").into(),
+        Failure::Store(refusal) => store(refusal),
+        Failure::TooManyHops => Reply::new(554, "5.4.6 Error: too many hops").into(),
+    }
+}
+
+/// What the store refused at the end of a message.
+fn store(refusal: &Refusal) -> Told {
+    match refusal {
+        Refusal::Full => no_room().into(),
+        Refusal::OverQuota { .. } => Reply::new(552, "5.2.2 Mailbox is full").into(),
+        Refusal::Limit { name, .. } => {
+            Reply::new(452, format!("4.3.1 Insufficient system resources ({name})")).into()
+        }
+        // The recipients were there at RCPT; the peer asks again and hears what has become of them.
+        Refusal::NoDomain | Refusal::NoFolder | Refusal::NoUser => {
+            Reply::new(451, "4.3.0 Temporary lookup failure").into()
+        }
+        Refusal::Broken(_) | Refusal::Exists | Refusal::Name | Refusal::NotEmpty => {
+            Reply::new(451, "4.3.0 Error: queue file write error").into()
+        }
+        Refusal::Unknown => Told::Hang,
+    }
+}
+
+/// `hint` follows for clients on loopback: which port relays (SR-10).
+fn relay_denied(path: &ForwardPath, hint: Option<&str>) -> Reply {
+    let hint = hint.map_or(String::new(), |port| format!("; use port {port}"));
+    Reply::new(554, format!("5.7.1 {path}: Relay access denied{hint}"))
+}
+
+fn lookup_failed(path: &impl std::fmt::Display) -> Reply {
+    Reply::new(451, format!("4.3.0 {path}: Temporary lookup failure"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::path::{parse_forward, parse_reverse};
+
+    fn line(reply: &Reply) -> String {
+        format!("{} {}", reply.code, reply.lines.join("\n"))
+    }
+
+    #[test]
+    fn recipients() {
+        let path = parse_forward("<x@home.test>").unwrap();
+        for (resolution, hint, want) in [
+            (
+                Resolution::Unknown,
+                None,
+                "550 5.1.1 <x@home.test>: Recipient address rejected: User unknown in virtual mailbox table",
+            ),
+            (
+                Resolution::LookupFailed,
+                None,
+                "451 4.3.0 <x@home.test>: Temporary lookup failure",
+            ),
+            (
+                Resolution::Foreign,
+                None,
+                "554 5.7.1 <x@home.test>: Relay access denied",
+            ),
+            (
+                Resolution::Foreign,
+                Some("2526"),
+                "554 5.7.1 <x@home.test>: Relay access denied; use port 2526",
+            ),
+        ] {
+            let reply = recipient(resolution, &path, hint).unwrap_err();
+            assert_eq!(line(&reply), want);
+        }
+        let user = recipient(Resolution::Mailbox(UserId(3)), &path, None);
+        assert_eq!(user, Ok(UserId(3)));
+        let nobody = recipient(Resolution::Nobody, &path, None).unwrap_err();
+        assert_eq!(nobody.code, 451);
+        assert_eq!(
+            line(&full(&path)),
+            "552 5.2.2 <x@home.test>: Recipient address rejected: Mailbox is full"
+        );
+    }
+
+    #[test]
+    fn senders() {
+        let path = parse_reverse("<ghost@home.test>").unwrap();
+        assert_eq!(
+            line(&sender(sender::Refusal::Unknown, &path)),
+            "550 5.1.0 <ghost@home.test>: Sender address rejected: User unknown in virtual mailbox table"
+        );
+        assert_eq!(
+            line(&sender(sender::Refusal::LookupFailed, &path)),
+            "451 4.3.0 <ghost@home.test>: Temporary lookup failure"
+        );
+    }
+
+    #[test]
+    fn a_doubt_is_not_answered() {
+        assert_eq!(message(&Failure::Store(Refusal::Unknown)), Told::Hang);
+        let full = message(&Failure::Store(Refusal::Full));
+        assert_eq!(full, Told::Reply(no_room()));
+    }
+}

@@ -1,0 +1,167 @@
+//! Applying a change: deterministic and, but for the index's IO, total. What a change names and does
+//! not find is skipped for that part; counters still rise; counts follow the rows that really changed.
+
+use std::ops::ControlFlow;
+
+use crate::{
+    base::{
+        id::{FolderId, ModSeq, Uid},
+        time::Time,
+    },
+    store::{
+        Broken,
+        change::{Change, Dated},
+        counters, directory,
+        directory::Domain,
+        index::{
+            key::{self, Kind},
+            table::{Rows, Tables},
+        },
+        mailbox::{self, Folder, folder},
+        message::{arrive, content, copy, expunge, flag},
+        value,
+    },
+};
+
+/// Where and when a change stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    pub sequence: u64,
+    pub segment: u64,
+    pub time: Time,
+    /// Content that dies by it has to leave the medium.
+    pub purge: bool,
+}
+
+impl Context {
+    #[must_use]
+    pub fn new(sequence: u64, segment: u64, time: Time) -> Self {
+        Self {
+            sequence,
+            segment,
+            time,
+            purge: false,
+        }
+    }
+
+    #[must_use]
+    pub fn purging(self) -> Self {
+        Self {
+            purge: true,
+            ..self
+        }
+    }
+}
+
+/// Applies a change inside a transaction: at run time, at recovery, at rebuild.
+///
+/// # Errors
+///
+/// The index cannot be read or written: the caller drops the transaction.
+pub fn apply(
+    tables: &mut Tables<'_>,
+    sequence: u64,
+    segment: u64,
+    dated: &Dated,
+) -> Result<(), Broken> {
+    let at = Context::new(sequence, segment, dated.time);
+    one(tables, &at, &dated.change)?;
+    note(tables, sequence, segment)?;
+    let mut numbers = counters::counters(tables)?;
+    if dated.time > numbers.time {
+        numbers.time = dated.time;
+        counters::set_counters(tables, &numbers)?;
+    }
+    tables.set(key::SEQUENCE, &sequence)
+}
+
+/// Notes that a segment holds a change, applied or not.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn note(tables: &mut Tables<'_>, sequence: u64, segment: u64) -> Result<(), Broken> {
+    let mut row = counters::segment(tables, segment)?;
+    row.last_change = row.last_change.max(sequence);
+    counters::set_segment(tables, segment, &row)
+}
+
+fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Broken> {
+    match change {
+        Change::Accept(accepted) => arrive::apply(tables, at, accepted),
+        Change::AddDomain { name, class } => {
+            let enabled = true;
+            let class = *class;
+            tables.set(&key::domain(name), &Domain { class, enabled })
+        }
+        Change::AddUser(new) => directory::add_user(tables, at, new),
+        Change::Copy(copied) => copy::apply(tables, at, copied, false),
+        Change::CreateFolder(new) => folder::create(tables, new),
+        Change::DeleteFolders(folders) => folder::delete(tables, at, folders),
+        Change::Expunge {
+            folder,
+            uids,
+            modseq,
+        } => expunge::apply(tables, at, *folder, uids, *modseq),
+        Change::Flag(flagged) => flag::apply(tables, flagged),
+        Change::Jump { numbers, modseqs } => jump(tables, *numbers, *modseqs),
+        Change::Move(copied) => copy::apply(tables, at, copied, true),
+        Change::Moved(pieces) => content::moved(tables, pieces),
+        Change::Recent { folder, uid } => folder::recent(tables, *folder, *uid),
+        Change::RemoveDomain { name } => tables.remove(&key::domain(name)).map(drop),
+        Change::RemoveUser { user, purge } => directory::remove_user(tables, at, *user, *purge),
+        Change::RenameFolders(renames) => folder::rename(tables, renames),
+        Change::RenameUser { user, address } => directory::rename(tables, *user, address),
+        Change::Set { key, value } => match value {
+            Some(text) => tables.set(&key::setting(key), text),
+            None => tables.remove(&key::setting(key)).map(drop),
+        },
+        Change::SetDomainEnabled { name, enabled } => match directory::domain(tables, name)? {
+            Some(row) => tables.set(
+                &key::domain(name),
+                &Domain {
+                    enabled: *enabled,
+                    ..row
+                },
+            ),
+            None => Ok(()),
+        },
+        Change::SetPassword { user, password } => directory::edit(tables, *user, |row| {
+            row.password = password.clone();
+            row.credentials = row.credentials.saturating_add(1);
+        }),
+        Change::SetQuota { user, quota } => {
+            directory::edit(tables, *user, |row| row.quota = *quota)
+        }
+        Change::SetUserEnabled { user, enabled } => {
+            directory::edit(tables, *user, |row| row.enabled = *enabled)
+        }
+        Change::Several(changes) => changes.iter().try_for_each(|c| one(tables, at, c)),
+        Change::Subscribe { user, name, on } => folder::subscribe(tables, *user, name, *on),
+        Change::Summarize { content, summary } => content::summarize(tables, *content, summary),
+    }
+}
+
+/// After a loss: no number that was handed out may name something new.
+fn jump(tables: &mut Tables<'_>, numbers: u32, modseqs: u64) -> Result<(), Broken> {
+    let mut counted = counters::counters(tables)?;
+    counted.user = counted.user.saturating_add(numbers);
+    counted.folder = counted.folder.saturating_add(numbers);
+    counted.validity = counted.validity.saturating_add(numbers);
+    counted.content = counted.content.saturating_add(u64::from(numbers));
+    counters::set_counters(tables, &counted)?;
+    let mut folders: Vec<(FolderId, Folder)> = Vec::new();
+    tables.scan_prefix(&[Kind::Folder.letter()], &mut |key, octets| {
+        let id = key::u32_of(key).ok_or(Broken::Corrupt("folder key"))?;
+        folders.push((FolderId(id), value::decode(octets, "folder")?));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (id, mut row) in folders {
+        // The row of this transaction, not the one that the scan saw.
+        row = mailbox::folder(tables, id)?.unwrap_or(row);
+        row.uid_next = Uid(row.uid_next.0.saturating_add(numbers));
+        row.modseq = ModSeq(row.modseq.0.saturating_add(modseqs));
+        tables.set(&key::folder(id), &row)?;
+    }
+    Ok(())
+}

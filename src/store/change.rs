@@ -1,0 +1,207 @@
+//! Everything that alters state, as values. Decided once, applied the same way at run time, at
+//! recovery, at rebuild, at restore and on a standby.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{
+        id::{ContentId, FolderId, ModSeq, Uid, UserId},
+        ranges::Ranges,
+        secret::Secret,
+        time::Time,
+    },
+    mail::flag::Flags,
+    store::{
+        directory::DomainClass,
+        log::Place,
+        request::{FlagMode, Special},
+        value,
+    },
+};
+
+/// Largest encoded change in octets.
+pub const CHANGE_MAX: usize = 4 * 1024 * 1024;
+
+/// A change and when it was decided.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Dated {
+    pub time: Time,
+    pub change: Change,
+}
+
+impl Dated {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        value::encode(self)
+    }
+
+    /// # Errors
+    ///
+    /// It was not written by us, or by a newer version.
+    pub fn decode(octets: &[u8]) -> Result<Self, crate::store::Broken> {
+        value::decode(octets, "change")
+    }
+}
+
+/// All that was decided is in here: applying it asks nothing. New variants go to the end.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Change {
+    /// Messages arrive: with all their deliveries, at once.
+    Accept(Vec<Accepted>),
+    AddDomain {
+        name: String,
+        class: DomainClass,
+    },
+    AddUser(NewUser),
+    Copy(Copied),
+    CreateFolder(NewFolder),
+    /// Folders with their messages.
+    DeleteFolders(Vec<FolderId>),
+    Expunge {
+        folder: FolderId,
+        uids: Ranges,
+        modseq: ModSeq,
+    },
+    Flag(Flagged),
+    /// After a loss: every counter that hands out numbers is raised.
+    Jump {
+        numbers: u32,
+        modseqs: u64,
+    },
+    Move(Copied),
+    /// Content has a new place.
+    Moved(Vec<MovedPiece>),
+    Recent {
+        folder: FolderId,
+        uid: Uid,
+    },
+    RemoveDomain {
+        name: String,
+    },
+    RemoveUser {
+        user: UserId,
+        purge: bool,
+    },
+    RenameFolders(Vec<(FolderId, String)>),
+    RenameUser {
+        user: UserId,
+        address: String,
+    },
+    Set {
+        key: String,
+        value: Option<String>,
+    },
+    SetDomainEnabled {
+        name: String,
+        enabled: bool,
+    },
+    SetPassword {
+        user: UserId,
+        password: Secret,
+    },
+    SetQuota {
+        user: UserId,
+        quota: u64,
+    },
+    SetUserEnabled {
+        user: UserId,
+        enabled: bool,
+    },
+    /// Several at once, in this order.
+    Several(Vec<Change>),
+    Subscribe {
+        user: UserId,
+        name: String,
+        on: bool,
+    },
+    Summarize {
+        content: ContentId,
+        summary: Vec<u8>,
+    },
+}
+
+/// Content with the messages that have it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Accepted {
+    pub content: ContentId,
+    pub prefix: Vec<u8>,
+    /// Of the content without the prefix, in octets.
+    pub size: u64,
+    pub pieces: Vec<PieceAt>,
+    pub summary: Vec<u8>,
+    pub date: Time,
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A piece of content in the log.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PieceAt {
+    pub place: Place,
+    pub deflated: bool,
+}
+
+/// A message arrives in a folder.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Delivery {
+    pub folder: FolderId,
+    pub uid: Uid,
+    pub modseq: ModSeq,
+    pub flags: Flags,
+    pub keywords: Vec<u16>,
+    /// Keyword names that the folder gets with it, behind those it has.
+    pub names: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NewUser {
+    pub user: UserId,
+    pub address: String,
+    pub password: Secret,
+    pub quota: u64,
+    pub folders: Vec<NewFolder>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct NewFolder {
+    pub folder: FolderId,
+    pub user: UserId,
+    pub name: String,
+    pub special: Option<Special>,
+    pub validity: u32,
+}
+
+/// The k-th of `uids` becomes `first + k`, whether or not it is there at replay.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Copied {
+    pub from: FolderId,
+    pub to: FolderId,
+    pub uids: Ranges,
+    pub first: Uid,
+    /// Of `from`, where they vanish (MOVE).
+    pub from_modseq: ModSeq,
+    /// Of `to`.
+    pub modseq: ModSeq,
+    /// Keyword places in `from` with those in `to`.
+    pub keywords: Vec<(u16, u16)>,
+    /// Keyword names that `to` gets, behind those it has.
+    pub names: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Flagged {
+    pub folder: FolderId,
+    /// Exactly those that change.
+    pub uids: Ranges,
+    pub mode: FlagMode,
+    pub flags: Flags,
+    pub keywords: Vec<u16>,
+    pub names: Vec<String>,
+    pub modseq: ModSeq,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MovedPiece {
+    pub content: ContentId,
+    pub old: Place,
+    pub new: Place,
+}

@@ -1,0 +1,132 @@
+//! Reads everything: is all content there, does every message have its own?
+
+use std::ops::ControlFlow;
+
+use crate::{
+    base::id::ContentId,
+    store::{
+        Broken, Store, content,
+        index::{
+            key::{self, Kind},
+            table::Rows,
+        },
+        message::{Message, content::ContentRow},
+        value,
+    },
+};
+
+/// Rows read in one transaction.
+const SLICE: usize = 256;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Report {
+    pub messages: u64,
+    pub contents: u64,
+    /// Of content, as text.
+    pub octets: u64,
+    /// What is wrong, a line each; at most 1,000 lines.
+    pub wrong: Vec<String>,
+}
+
+impl Report {
+    fn wrong(&mut self, text: String) {
+        if self.wrong.len() < 1000 {
+            self.wrong.push(text);
+        }
+    }
+}
+
+impl Store {
+    /// Reads all messages and all content. Takes as long as that takes; runs beside everything else.
+    ///
+    /// # Errors
+    ///
+    /// The index fails. What is damaged is in the report.
+    pub fn check(&self) -> Result<Report, Broken> {
+        let mut report = Report::default();
+        self.check_messages(&mut report)?;
+        self.check_contents(&mut report)?;
+        Ok(report)
+    }
+
+    fn check_messages(&self, report: &mut Report) -> Result<(), Broken> {
+        self.each_row(Kind::Message, &mut |rows, key, octets| {
+            let message: Message = value::decode(octets, "message")?;
+            report.messages = report.messages.saturating_add(1);
+            if !rows.has(&key::content(message.content))? {
+                let uid = key::uid_of(key).unwrap_or_default();
+                let folder = key::u32_of(key).unwrap_or(0);
+                report.wrong(format!("message {uid} of folder {folder} has no content"));
+            }
+            Ok(())
+        })
+    }
+
+    fn check_contents(&self, report: &mut Report) -> Result<(), Broken> {
+        let mut contents: Vec<(ContentId, ContentRow)> = Vec::new();
+        self.each_row(Kind::Content, &mut |_, key, octets| {
+            let id = ContentId(key::u64_of(key).ok_or(Broken::Corrupt("content key"))?);
+            contents.push((id, value::decode(octets, "content")?));
+            if contents.len() < SLICE {
+                return Ok(());
+            }
+            for (id, row) in contents.drain(..) {
+                self.check_content(id, &row, report);
+            }
+            Ok(())
+        })?;
+        for (id, row) in contents {
+            self.check_content(id, &row, report);
+        }
+        Ok(())
+    }
+
+    fn check_content(&self, id: ContentId, row: &ContentRow, report: &mut Report) {
+        report.contents = report.contents.saturating_add(1);
+        for &piece in &row.pieces {
+            let text = content::read_piece(&self.0.segments, self.0.secret, piece);
+            match text {
+                Ok(text) => report.octets = report.octets.saturating_add(text.len() as u64),
+                // It may have moved, or gone, since its row was read.
+                Err(error) => match self.content_places(id) {
+                    Ok(Some(now)) if now.pieces == row.pieces => {
+                        report.wrong(format!("content {id}: {error}"));
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    fn each_row(
+        &self,
+        kind: Kind,
+        each: &mut dyn FnMut(
+            &crate::store::index::table::Snapshot,
+            &[u8],
+            &[u8],
+        ) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        let mut from = vec![kind.letter()];
+        let to = [kind.letter().saturating_add(1)];
+        loop {
+            let (mut count, mut last) = (0, None);
+            self.snapshot(|rows| {
+                rows.scan(&from, &to, &mut |key, octets| {
+                    if count == SLICE {
+                        last = Some(key.to_vec());
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    count += 1;
+                    each(rows, key, octets)?;
+                    Ok(ControlFlow::Continue(()))
+                })
+            })?;
+            match last {
+                Some(next) => from = next,
+                None => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Deciding a request: reads what the batch has done so far, refuses, or says what will be.
+
+use crate::{
+    base::{
+        id::{ContentId, FolderId, ModSeq, UserId},
+        ranges::Ranges,
+        time::Time,
+    },
+    store::{
+        Broken, Refusal,
+        change::{Change, Copied},
+        counters, directory,
+        index::table::Rows,
+        mailbox::{self, folder},
+        message::{arrive, content, copy, expunge, flag},
+        request::{Happened, Notice, Reply, Request},
+    },
+};
+
+/// What is handed out and what is allowed while a request is decided.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    user: u32,
+    folder: u32,
+    validity: u32,
+    content: u64,
+    pub folders_max: u64,
+    pub keywords_max: u64,
+    /// Octets by which the index may grow.
+    pub index_room: u64,
+}
+
+impl Numbers {
+    /// # Errors
+    ///
+    /// The index fails.
+    pub fn new(
+        rows: &impl Rows,
+        content: u64,
+        now: Time,
+        folders_max: u64,
+        keywords_max: u64,
+        index_room: u64,
+    ) -> Result<Self, Broken> {
+        let counters = counters::counters(rows)?;
+        // Seconds since 1970 as a floor: a store made anew does not repeat an older one's.
+        let now = u32::try_from(now.0).unwrap_or(0);
+        Ok(Self {
+            user: counters.user,
+            folder: counters.folder,
+            validity: counters.validity.max(now).max(1),
+            content: content.max(counters.content),
+            folders_max,
+            keywords_max,
+            index_room,
+        })
+    }
+
+    pub fn content(&mut self) -> ContentId {
+        let id = ContentId(self.content);
+        self.content = self.content.saturating_add(1);
+        id
+    }
+
+    /// The next content's number.
+    #[must_use]
+    pub fn next_content(&self) -> u64 {
+        self.content
+    }
+
+    pub fn folder(&mut self) -> FolderId {
+        let id = FolderId(self.folder);
+        self.folder = self.folder.saturating_add(1);
+        id
+    }
+
+    pub fn user(&mut self) -> UserId {
+        let id = UserId(self.user);
+        self.user = self.user.saturating_add(1);
+        id
+    }
+
+    pub fn validity(&mut self) -> u32 {
+        let validity = self.validity;
+        self.validity = self.validity.saturating_add(1);
+        validity
+    }
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decided {
+    /// `None`: nothing has to change.
+    pub change: Option<Change>,
+    /// What to answer once it is on the medium.
+    pub reply: Reply,
+}
+
+/// Decides one request. Writes nothing.
+///
+/// # Errors
+///
+/// See [`Refusal`].
+pub fn decide(
+    rows: &impl Rows,
+    numbers: &mut Numbers,
+    sequence: u64,
+    request: &Request,
+) -> Result<Decided, Refusal> {
+    let change = match request {
+        Request::AddDomain { name, class } => {
+            if directory::domain(rows, name)?.is_some() {
+                return Err(Refusal::Exists);
+            }
+            Change::AddDomain {
+                name: name.clone(),
+                class: *class,
+            }
+        }
+        Request::AddUser {
+            address,
+            password,
+            quota,
+        } => {
+            let change = directory::decide_user(rows, numbers, address, password, *quota)?;
+            let user = match &change {
+                Change::AddUser(new) => new.user,
+                _ => UserId(0),
+            };
+            return Ok(done(change, Reply::User(user)));
+        }
+        Request::Append(append) => {
+            let validity = mailbox::folder(rows, append.folder)?
+                .ok_or(Refusal::NoFolder)?
+                .validity;
+            let change = arrive::decide_append(rows, numbers, append)?;
+            let uids = arrived(&change);
+            return Ok(done(change, Reply::Appended { validity, uids }));
+        }
+        Request::Copy { from, to, uids } => {
+            return copied(
+                rows,
+                *to,
+                copy::decide(rows, numbers, *from, *to, uids, false)?,
+            );
+        }
+        Request::Move { from, to, uids } => {
+            return copied(
+                rows,
+                *to,
+                copy::decide(rows, numbers, *from, *to, uids, true)?,
+            );
+        }
+        Request::CreateFolder {
+            user,
+            name,
+            special,
+        } => {
+            let change = folder::decide_create(rows, numbers, *user, name, *special)?;
+            let id = match &change {
+                Change::CreateFolder(new) => new.folder,
+                _ => FolderId(0),
+            };
+            return Ok(done(change, Reply::Folder(id)));
+        }
+        Request::DeleteFolder { folder } => folder::decide_delete(rows, *folder)?,
+        Request::Deliver(deliver) => {
+            let change = arrive::decide_delivery(rows, numbers, deliver)?;
+            return Ok(done(change, Reply::Delivered { sequence }));
+        }
+        Request::Expunge { folder, uids } => {
+            let change = expunge::decide(rows, *folder, uids.as_ref())?;
+            let uids = match &change {
+                Some(Change::Expunge { uids, .. }) => uids.clone(),
+                _ => Ranges::new(),
+            };
+            let reply = Reply::Expunged { uids };
+            return Ok(Decided { change, reply });
+        }
+        Request::Flag(flag) => return flagged(rows, numbers, flag),
+        Request::Recent { folder, uid } => match mailbox::folder(rows, *folder)? {
+            Some(row) if row.recent < *uid => Change::Recent {
+                folder: *folder,
+                uid: *uid,
+            },
+            _ => return Ok(nothing()),
+        },
+        Request::RenameFolder { folder, name } => {
+            folder::decide_rename(rows, numbers, *folder, name)?
+        }
+        Request::Subscribe { user, name, on } => {
+            known(rows, *user)?;
+            if folder::subscriptions(rows, *user)?.contains(name) == *on {
+                return Ok(nothing());
+            }
+            Change::Subscribe {
+                user: *user,
+                name: name.clone(),
+                on: *on,
+            }
+        }
+        Request::Summarize { content, summary } => {
+            if content::row(rows, *content)?.is_none() {
+                return Ok(nothing());
+            }
+            Change::Summarize {
+                content: *content,
+                summary: summary.clone(),
+            }
+        }
+        other => administer(rows, other)?,
+    };
+    Ok(done(change, Reply::Done))
+}
+
+/// Domains, people and settings.
+fn administer(rows: &impl Rows, request: &Request) -> Result<Change, Refusal> {
+    Ok(match request {
+        Request::RemoveDomain { name } => {
+            directory::vacant(rows, name)?;
+            Change::RemoveDomain { name: name.clone() }
+        }
+        Request::RemoveUser { user, purge } => {
+            directory::user(rows, *user)?.ok_or(Refusal::NoUser)?;
+            Change::RemoveUser {
+                user: *user,
+                purge: *purge,
+            }
+        }
+        Request::RenameUser { user, address } => {
+            known(rows, *user)?;
+            directory::free(rows, address)?;
+            Change::RenameUser {
+                user: *user,
+                address: address.clone(),
+            }
+        }
+        Request::Set { key, value } => Change::Set {
+            key: key.clone(),
+            value: value.clone(),
+        },
+        Request::SetDomainEnabled { name, enabled } => {
+            directory::domain(rows, name)?.ok_or(Refusal::NoDomain)?;
+            Change::SetDomainEnabled {
+                name: name.clone(),
+                enabled: *enabled,
+            }
+        }
+        Request::SetPassword { user, password } => {
+            known(rows, *user)?;
+            Change::SetPassword {
+                user: *user,
+                password: password.clone(),
+            }
+        }
+        Request::SetQuota { user, quota } => {
+            known(rows, *user)?;
+            Change::SetQuota {
+                user: *user,
+                quota: *quota,
+            }
+        }
+        Request::SetUserEnabled { user, enabled } => {
+            known(rows, *user)?;
+            Change::SetUserEnabled {
+                user: *user,
+                enabled: *enabled,
+            }
+        }
+        // All others are decided by the caller.
+        _ => Change::Several(Vec::new()),
+    })
+}
+
+fn known(rows: &impl Rows, user: UserId) -> Result<(), Refusal> {
+    match directory::user(rows, user)? {
+        Some(row) if row.removed.is_none() => Ok(()),
+        _ => Err(Refusal::NoUser),
+    }
+}
+
+fn done(change: Change, reply: Reply) -> Decided {
+    Decided {
+        change: Some(change),
+        reply,
+    }
+}
+
+fn nothing() -> Decided {
+    Decided {
+        change: None,
+        reply: Reply::Done,
+    }
+}
+
+fn arrived(change: &Change) -> Ranges {
+    match change {
+        Change::Accept(accepted) => accepted
+            .iter()
+            .flat_map(|a| &a.deliveries)
+            .map(|d| d.uid.0)
+            .collect(),
+        _ => Ranges::new(),
+    }
+}
+
+fn copied(rows: &impl Rows, to: FolderId, change: Option<Change>) -> Result<Decided, Refusal> {
+    let validity = mailbox::folder(rows, to)?
+        .ok_or(Refusal::NoFolder)?
+        .validity;
+    let (from, to) = match &change {
+        Some(Change::Copy(c) | Change::Move(c)) => (c.uids.clone(), targets(c)),
+        _ => (Ranges::new(), Ranges::new()),
+    };
+    let reply = Reply::Copied { validity, from, to };
+    Ok(Decided { change, reply })
+}
+
+/// The numbers that copies get.
+fn targets(copied: &Copied) -> Ranges {
+    let count = u32::try_from(copied.uids.count()).unwrap_or(u32::MAX);
+    match count.checked_sub(1) {
+        Some(more) => Ranges::span(copied.first.0, copied.first.0.saturating_add(more)),
+        None => Ranges::new(),
+    }
+}
+
+fn flagged(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    request: &crate::store::request::Flag,
+) -> Result<Decided, Refusal> {
+    let (change, outcome) = flag::decide(rows, numbers, request)?;
+    let (changed, modseq) = match &change {
+        Some(Change::Flag(f)) => (f.uids.clone(), f.modseq),
+        _ => (Ranges::new(), ModSeq(0)),
+    };
+    let reply = Reply::Flagged {
+        changed,
+        failed: outcome.failed,
+        modseq,
+    };
+    Ok(Decided { change, reply })
+}
+
+/// What a change does to folders, for those who look at them.
+pub fn notices(change: &Change, out: &mut Vec<Notice>) {
+    let mut tell = |folder: FolderId, modseq: ModSeq, what: Happened| {
+        out.push(Notice {
+            folder,
+            modseq,
+            what,
+        });
+    };
+    match change {
+        Change::Accept(accepted) => {
+            for d in accepted.iter().flat_map(|a| &a.deliveries) {
+                let uids = Ranges::span(d.uid.0, d.uid.0);
+                tell(d.folder, d.modseq, Happened::Appeared(uids));
+            }
+        }
+        Change::Copy(c) => tell(c.to, c.modseq, Happened::Appeared(targets(c))),
+        Change::Move(c) => {
+            tell(c.to, c.modseq, Happened::Appeared(targets(c)));
+            let modseq = if c.from == c.to {
+                c.modseq
+            } else {
+                c.from_modseq
+            };
+            tell(c.from, modseq, Happened::Vanished(c.uids.clone()));
+        }
+        Change::DeleteFolders(folders) => {
+            for &folder in folders {
+                tell(folder, ModSeq(0), Happened::Deleted);
+            }
+        }
+        Change::Expunge {
+            folder,
+            uids,
+            modseq,
+        } => tell(*folder, *modseq, Happened::Vanished(uids.clone())),
+        Change::Flag(f) => tell(f.folder, f.modseq, Happened::Flagged(f.uids.clone())),
+        Change::Several(changes) => {
+            for change in changes {
+                notices(change, out);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,153 @@
+//! The index: redb, one table of octets to octets. What is read; can be thrown away.
+
+pub mod backend;
+pub mod key;
+pub mod table;
+
+use std::sync::Arc;
+
+use redb::{Database, Durability, ReadableDatabase, TableDefinition};
+
+use crate::store::{
+    Broken,
+    disk::{Disk, File},
+    index::{
+        backend::Backend,
+        table::{Snapshot, Tables},
+    },
+};
+
+/// The one table.
+pub const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
+const NAME: &str = "index.redb";
+const ASIDE: &str = "index.broken";
+const NEW: &str = "index.new";
+
+/// An open index.
+#[derive(Debug)]
+pub struct Index {
+    database: Database,
+}
+
+impl Index {
+    /// Opens the index, or makes an empty one. `true` with it: it was damaged and is put aside, or it
+    /// was not there.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn open(disk: &Arc<dyn Disk>, cache: usize) -> Result<(Self, bool), Broken> {
+        let there = disk.list("")?.iter().any(|name| name == NAME);
+        if there {
+            match Self::try_open(disk, cache) {
+                Ok(index) => return Ok((index, false)),
+                Err(Broken::Index(error)) if is_damage(&error) => {
+                    disk.rename(NAME, ASIDE)?;
+                    disk.sync_folder("")?;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        disk.create(NAME)?;
+        disk.sync_folder("")?;
+        Ok((Self::try_open(disk, cache)?, true))
+    }
+
+    fn try_open(disk: &Arc<dyn Disk>, cache: usize) -> Result<Self, Broken> {
+        Self::with(disk.open(NAME)?, cache)
+    }
+
+    fn with(file: Arc<dyn File>, cache: usize) -> Result<Self, Broken> {
+        let database = Database::builder()
+            .set_cache_size(cache)
+            .create_with_backend(Backend::new(file))?;
+        let index = Self { database };
+        // A table that was never opened for writing cannot be opened for reading.
+        if index.snapshot().is_err() {
+            index.write(false, |_| Ok(()))?;
+        }
+        Ok(index)
+    }
+
+    /// An empty index beside the one that is there; [`Index::adopt`] puts it into its place.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn beside(disk: &Arc<dyn Disk>, cache: usize) -> Result<Self, Broken> {
+        Self::with(disk.create(NEW)?, cache)
+    }
+
+    /// The index made by [`Index::beside`] is the index from now on. It counts only when it has been
+    /// written durably.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn adopt(disk: &Arc<dyn Disk>) -> Result<(), Broken> {
+        disk.rename(NEW, NAME)?;
+        disk.sync_folder("")?;
+        Ok(())
+    }
+
+    /// The state at this moment.
+    ///
+    /// # Errors
+    ///
+    /// The index fails.
+    pub fn snapshot(&self) -> Result<Snapshot, Broken> {
+        Ok(Snapshot::new(self.database.begin_read()?.open_table(ROWS)?))
+    }
+
+    /// Runs `write` in one transaction and commits it if all went well. `durable`: a checkpoint, which
+    /// is on the medium afterwards, with all commits before it.
+    ///
+    /// # Errors
+    ///
+    /// What `write` says, or the index fails: nothing of it is there then.
+    pub fn write<T>(
+        &self,
+        durable: bool,
+        write: impl FnOnce(&mut Tables<'_>) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        let mut transaction = self.database.begin_write()?;
+        if durable {
+            transaction.set_durability(Durability::Immediate)?;
+            // Without this the next unclean open would read the whole file.
+            transaction.set_quick_repair(true);
+        } else {
+            transaction.set_durability(Durability::None)?;
+        }
+        let mut tables = Tables::new(transaction.open_table(ROWS)?);
+        let done = write(&mut tables).and_then(|done| tables.flush().map(|()| done));
+        drop(tables);
+        match done {
+            Ok(done) => {
+                transaction.commit()?;
+                Ok(done)
+            }
+            Err(error) => {
+                // What a failed abort leaves is dropped with the transaction.
+                let _ = transaction.abort();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether the file itself is at fault, not the disk's mood.
+fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Corrupted(_)
+        | redb::Error::UpgradeRequired(_)
+        | redb::Error::RepairAborted
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. } => true,
+        // A file too short to hold what it says, or without redb's magic.
+        redb::Error::Io(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+        ),
+        _ => false,
+    }
+}

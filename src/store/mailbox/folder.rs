@@ -1,0 +1,265 @@
+//! Folders come, go and get other names; subscriptions.
+
+use std::ops::ControlFlow;
+
+use crate::{
+    base::{
+        id::{FolderId, Uid, UserId},
+        ranges::Ranges,
+    },
+    store::{
+        Broken, Refusal,
+        apply::Context,
+        change::{Change, Copied, NewFolder},
+        decide::Numbers,
+        directory,
+        index::{
+            key,
+            table::{Rows, Tables},
+        },
+        mailbox::{self, Folder, INBOX},
+        message,
+        request::Special,
+    },
+};
+
+/// Longest folder name in octets, and how deep folders may lie.
+pub const NAME_MAX: usize = 1000;
+const DEPTH_MAX: usize = 64;
+
+/// Decides a new folder.
+///
+/// # Errors
+///
+/// For good: [`Refusal::Exists`], [`Refusal::Name`], [`Refusal::NoUser`], [`Refusal::Limit`].
+pub fn decide_create(
+    rows: &impl Rows,
+    numbers: &mut Numbers,
+    user: UserId,
+    name: &str,
+    special: Option<Special>,
+) -> Result<Change, Refusal> {
+    directory::user(rows, user)?.ok_or(Refusal::NoUser)?;
+    check_name(name)?;
+    if mailbox::named(rows, user, name)?.is_some() {
+        return Err(Refusal::Exists);
+    }
+    let count = mailbox::all(rows, user)?.len() as u64;
+    if numbers.folders_max > 0 && count >= numbers.folders_max {
+        return Err(Refusal::Limit {
+            name: "limit.folders",
+            limit: numbers.folders_max,
+        });
+    }
+    Ok(Change::CreateFolder(NewFolder {
+        folder: numbers.folder(),
+        user,
+        name: name.to_owned(),
+        special,
+        validity: numbers.validity(),
+    }))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let parts = name.split('/').count();
+    let good = !name.is_empty()
+        && name.len() <= NAME_MAX
+        && parts <= DEPTH_MAX
+        && name.split('/').all(|part| !part.is_empty())
+        && !name.chars().any(char::is_control)
+        && (name == INBOX || !name.eq_ignore_ascii_case(INBOX));
+    good.then_some(()).ok_or(Refusal::Name)
+}
+
+/// Applies a new folder.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn create(tables: &mut Tables<'_>, new: &NewFolder) -> Result<(), Broken> {
+    let mut numbers = crate::store::counters::counters(tables)?;
+    numbers.folder = numbers.folder.max(new.folder.0.saturating_add(1));
+    numbers.validity = numbers.validity.max(new.validity.saturating_add(1));
+    crate::store::counters::set_counters(tables, &numbers)?;
+    let folder = Folder {
+        user: new.user,
+        name: new.name.clone(),
+        special: new.special,
+        validity: new.validity,
+        uid_next: Uid(1),
+        modseq: crate::base::id::ModSeq(1),
+        exists: 0,
+        unseen: 0,
+        octets: 0,
+        first_unseen: Uid(0),
+        recent: Uid(1),
+        keywords: Vec::new(),
+    };
+    tables.set(&key::folder(new.folder), &folder)?;
+    tables.set(&key::folder_name(new.user, &new.name), &new.folder)
+}
+
+/// Decides that a folder goes with its messages.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoFolder`], [`Refusal::Name`] for INBOX.
+pub fn decide_delete(rows: &impl Rows, id: FolderId) -> Result<Change, Refusal> {
+    let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    if folder.name == INBOX {
+        return Err(Refusal::Name);
+    }
+    Ok(Change::DeleteFolders(vec![id]))
+}
+
+/// Applies that folders go with their messages.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn delete(tables: &mut Tables<'_>, at: &Context, folders: &[FolderId]) -> Result<(), Broken> {
+    for &id in folders {
+        let Some(mut folder) = mailbox::folder(tables, id)? else {
+            continue;
+        };
+        let all = Ranges::span(1, u32::MAX);
+        message::for_each(tables, id, &all, &mut |tables, uid, message| {
+            message::take(tables, at, id, &mut folder, uid, &message)
+        })?;
+        tables.remove(&key::folder_name(folder.user, &folder.name))?;
+        tables.remove(&key::folder(id))?;
+    }
+    Ok(())
+}
+
+/// Decides new names for a folder and its children. INBOX itself stays and gives its messages away.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoFolder`], [`Refusal::Exists`], [`Refusal::Name`], [`Refusal::Limit`].
+pub fn decide_rename(
+    rows: &impl Rows,
+    numbers: &mut Numbers,
+    id: FolderId,
+    name: &str,
+) -> Result<Change, Refusal> {
+    let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    check_name(name)?;
+    if mailbox::named(rows, folder.user, name)?.is_some() {
+        return Err(Refusal::Exists);
+    }
+    if folder.name == INBOX {
+        return decide_rename_inbox(rows, numbers, id, &folder, name);
+    }
+    let inside = format!("{}/", folder.name);
+    if name.starts_with(&inside) {
+        return Err(Refusal::Name);
+    }
+    let mut renames = vec![(id, name.to_owned())];
+    for child in mailbox::all(rows, folder.user)? {
+        let row = mailbox::folder(rows, child)?.ok_or(Broken::Corrupt("folder"))?;
+        if let Some(rest) = row.name.strip_prefix(&inside) {
+            let new = format!("{name}/{rest}");
+            check_name(&new)?;
+            if mailbox::named(rows, folder.user, &new)?.is_some() {
+                return Err(Refusal::Exists);
+            }
+            renames.push((child, new));
+        }
+    }
+    Ok(Change::RenameFolders(renames))
+}
+
+fn decide_rename_inbox(
+    rows: &impl Rows,
+    numbers: &mut Numbers,
+    id: FolderId,
+    inbox: &Folder,
+    name: &str,
+) -> Result<Change, Refusal> {
+    let create = decide_create(rows, numbers, inbox.user, name, None)?;
+    let Change::CreateFolder(new) = &create else {
+        return Err(Refusal::Name);
+    };
+    let uids = message::existing(rows, id, &Ranges::span(1, u32::MAX))?;
+    if uids.is_empty() {
+        return Ok(create);
+    }
+    let places = 0..u16::try_from(inbox.keywords.len()).unwrap_or(u16::MAX);
+    let all = Copied {
+        from: id,
+        to: new.folder,
+        uids,
+        first: Uid(1),
+        from_modseq: mailbox::next_modseq(inbox)?,
+        modseq: crate::base::id::ModSeq(2),
+        keywords: places.map(|place| (place, place)).collect(),
+        names: inbox.keywords.clone(),
+    };
+    Ok(Change::Several(vec![create, Change::Move(all)]))
+}
+
+/// Applies new names.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn rename(tables: &mut Tables<'_>, renames: &[(FolderId, String)]) -> Result<(), Broken> {
+    for (id, name) in renames {
+        let Some(mut folder) = mailbox::folder(tables, *id)? else {
+            continue;
+        };
+        tables.remove(&key::folder_name(folder.user, &folder.name))?;
+        tables.set(&key::folder_name(folder.user, name), id)?;
+        folder.name.clone_from(name);
+        tables.set(&key::folder(*id), &folder)?;
+    }
+    Ok(())
+}
+
+/// Applies that messages below `uid` have been shown as \Recent.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn recent(tables: &mut Tables<'_>, id: FolderId, uid: Uid) -> Result<(), Broken> {
+    if let Some(mut folder) = mailbox::folder(tables, id)? {
+        folder.recent = folder.recent.max(uid);
+        tables.set(&key::folder(id), &folder)?;
+    }
+    Ok(())
+}
+
+/// Applies a subscription.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn subscribe(
+    tables: &mut Tables<'_>,
+    user: UserId,
+    name: &str,
+    on: bool,
+) -> Result<(), Broken> {
+    let key = key::subscription(user, name);
+    if on {
+        tables.set(&key, &())
+    } else {
+        tables.remove(&key).map(drop)
+    }
+}
+
+/// Names a person subscribed to.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn subscriptions(rows: &impl Rows, user: UserId) -> Result<Vec<String>, Broken> {
+    let mut out = Vec::new();
+    rows.scan_prefix(&key::subscription(user, ""), &mut |key, _| {
+        let name = key::text_of(key, 5).ok_or(Broken::Corrupt("subscription"))?;
+        out.push(name.to_owned());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(out)
+}

@@ -1,0 +1,173 @@
+//! COPY and MOVE.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use crate::{
+    base::{
+        id::{FolderId, Uid},
+        ranges::Ranges,
+    },
+    store::{
+        Broken, Refusal,
+        apply::Context,
+        change::{Change, Copied},
+        decide::Numbers,
+        directory,
+        index::table::{Rows, Tables},
+        mailbox,
+        message::{self, Message},
+    },
+};
+
+/// What a message's row and its part of a content's row take in the index, in octets, at most.
+pub const ROW: u64 = 96;
+
+/// Decides a COPY or MOVE: names exactly the messages that are there. `None`: none is.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoFolder`], [`Refusal::OverQuota`], [`Refusal::Limit`]. For now:
+/// [`Refusal::Full`] when the rows of a COPY would not fit on the disk.
+pub fn decide(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    from: FolderId,
+    to: FolderId,
+    uids: &Ranges,
+    moves: bool,
+) -> Result<Option<Change>, Refusal> {
+    let source = mailbox::folder(rows, from)?.ok_or(Refusal::NoFolder)?;
+    let target = mailbox::folder(rows, to)?.ok_or(Refusal::NoFolder)?;
+    let (mut there, mut size, mut used) = (Ranges::new(), 0_u64, BTreeSet::new());
+    message::scan(rows, from, uids, &mut |uid, message| {
+        there.insert(uid.0);
+        size = size.saturating_add(message.size);
+        used.extend(message.keywords);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if there.is_empty() {
+        return Ok(None);
+    }
+    if !moves {
+        if there.count().saturating_mul(2 * ROW) > numbers.index_room {
+            return Err(Refusal::Full);
+        }
+        within_quota(rows, target.user, size)?;
+    }
+    let used: Vec<(u16, String)> = used
+        .into_iter()
+        .filter_map(|place| Some((place, source.keywords.get(usize::from(place))?.clone())))
+        .collect();
+    let mut known = target.clone();
+    let (mut names, mut keywords) = (Vec::new(), Vec::new());
+    for (place, name) in used {
+        let (places, new) = mailbox::keywords(&known, &[name], numbers.keywords_max)?;
+        known.keywords.extend(new.iter().cloned());
+        names.extend(new);
+        keywords.extend(places.first().map(|&there| (place, there)));
+    }
+    let first = target.uid_next;
+    let last = u64::from(first.0).saturating_add(there.count());
+    if last >= u64::from(u32::MAX) {
+        return Err(Refusal::Limit {
+            name: "UIDs",
+            limit: u64::from(u32::MAX),
+        });
+    }
+    let from_modseq = mailbox::next_modseq(&source)?;
+    let modseq = mailbox::next_modseq(&target)?;
+    let copied = Copied {
+        from,
+        to,
+        uids: there,
+        first,
+        from_modseq,
+        modseq,
+        keywords,
+        names,
+    };
+    Ok(Some(if moves {
+        Change::Move(copied)
+    } else {
+        Change::Copy(copied)
+    }))
+}
+
+fn within_quota(rows: &impl Rows, user: crate::base::id::UserId, size: u64) -> Result<(), Refusal> {
+    let quota = directory::user(rows, user)?.map_or(0, |user| user.quota);
+    let wanted = directory::usage(rows, user)?.octets.saturating_add(size);
+    if quota > 0 && wanted > quota {
+        return Err(Refusal::OverQuota {
+            limit: quota,
+            wanted,
+        });
+    }
+    Ok(())
+}
+
+/// Applies a COPY or MOVE. Numbers are taken whether or not the messages are there.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn apply(
+    tables: &mut Tables<'_>,
+    at: &Context,
+    copied: &Copied,
+    moves: bool,
+) -> Result<(), Broken> {
+    let Some(mut target) = mailbox::folder(tables, copied.to)? else {
+        return Ok(());
+    };
+    let same = copied.from == copied.to;
+    let mut source = match mailbox::folder(tables, copied.from)? {
+        Some(source) if !same => Some(source),
+        _ => None,
+    };
+    target.keywords.extend(copied.names.iter().cloned());
+    target.modseq = target.modseq.max(copied.modseq);
+    let last = u64::from(copied.first.0).saturating_add(copied.uids.count());
+    let next = u32::try_from(last).unwrap_or(u32::MAX);
+    target.uid_next = target.uid_next.max(Uid(next));
+    message::for_each(
+        tables,
+        copied.from,
+        &copied.uids,
+        &mut |tables, uid, old| {
+            let nth = copied.uids.rank(uid.0).saturating_sub(1);
+            let to = u64::from(copied.first.0).saturating_add(nth);
+            let to = Uid(u32::try_from(to).unwrap_or(u32::MAX));
+            let new = Message {
+                keywords: map(&old.keywords, &copied.keywords),
+                modseq: copied.modseq,
+                ..old.clone()
+            };
+            // In first, out second: the content never counts as unnamed in between.
+            message::put(tables, copied.to, &mut target, to, &new)?;
+            if moves {
+                let source = source.as_mut().unwrap_or(&mut target);
+                message::take(tables, at, copied.from, source, uid, &old)?;
+            }
+            Ok(())
+        },
+    )?;
+    if let Some(mut source) = source
+        && moves
+    {
+        source.modseq = source.modseq.max(copied.from_modseq);
+        message::put_folder(tables, copied.from, source)?;
+    }
+    message::put_folder(tables, copied.to, target)
+}
+
+fn map(places: &[u16], mapping: &[(u16, u16)]) -> Vec<u16> {
+    let mut out: Vec<u16> = places
+        .iter()
+        .filter_map(|place| {
+            let found = mapping.iter().find(|(from, _)| from == place)?;
+            Some(found.1)
+        })
+        .collect();
+    out.sort_unstable();
+    out
+}

@@ -1,0 +1,163 @@
+//! What can be read: one transaction, one moment. Never held across an await, never longer than a
+//! slice (256 rows or 5 ms).
+
+use std::ops::ControlFlow;
+
+use crate::{
+    base::{
+        id::{ContentId, FolderId, Uid, UserId},
+        ranges::Ranges,
+    },
+    store::{
+        Broken, directory,
+        directory::{Domain, Usage, User},
+        index::{
+            key::{self, Kind},
+            table::{Rows, Snapshot},
+        },
+        mailbox::{self, Folder, folder},
+        message::{self, Message},
+        value,
+    },
+};
+
+/// The state at one moment.
+#[derive(Debug)]
+pub struct Reader {
+    rows: Snapshot,
+}
+
+impl Reader {
+    pub(super) fn new(rows: Snapshot) -> Self {
+        Self { rows }
+    }
+
+    /// Sequence number of the last change that is in this state.
+    pub fn sequence(&self) -> Result<u64, Broken> {
+        self.rows.sequence()
+    }
+
+    /// `name` in ASCII form, lower case.
+    pub fn domain(&self, name: &str) -> Result<Option<Domain>, Broken> {
+        directory::domain(&self.rows, name)
+    }
+
+    /// All domains by name.
+    pub fn domains(&self) -> Result<Vec<(String, Domain)>, Broken> {
+        directory::domains(&self.rows)
+    }
+
+    /// By the address' key form. Removed people are not found, disabled ones are.
+    pub fn user_named(&self, address: &str) -> Result<Option<UserId>, Broken> {
+        directory::named(&self.rows, address)
+    }
+
+    pub fn user(&self, user: UserId) -> Result<Option<User>, Broken> {
+        directory::user(&self.rows, user)
+    }
+
+    /// Up to `limit` people after `after`, by number.
+    pub fn users(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, User)>, Broken> {
+        directory::users(&self.rows, after, limit)
+    }
+
+    pub fn usage(&self, user: UserId) -> Result<Usage, Broken> {
+        directory::usage(&self.rows, user)
+    }
+
+    pub fn folder_named(&self, user: UserId, name: &str) -> Result<Option<FolderId>, Broken> {
+        mailbox::named(&self.rows, user, name)
+    }
+
+    pub fn folder(&self, folder: FolderId) -> Result<Option<Folder>, Broken> {
+        mailbox::folder(&self.rows, folder)
+    }
+
+    /// A person's folders by name.
+    pub fn folders(&self, user: UserId) -> Result<Vec<(FolderId, Folder)>, Broken> {
+        let mut out = Vec::new();
+        for id in mailbox::all(&self.rows, user)? {
+            out.extend(self.folder(id)?.map(|folder| (id, folder)));
+        }
+        Ok(out)
+    }
+
+    /// Names a person subscribed to, whether or not there is such a folder.
+    pub fn subscriptions(&self, user: UserId) -> Result<Vec<String>, Broken> {
+        folder::subscriptions(&self.rows, user)
+    }
+
+    /// The UIDs of a folder's messages. Scans the folder when it has holes: keep the result.
+    pub fn uids(&self, id: FolderId) -> Result<Ranges, Broken> {
+        let Some(folder) = self.folder(id)? else {
+            return Ok(Ranges::new());
+        };
+        // As many as there are numbers from the first message on: no holes, no scan.
+        let mut first = None;
+        let from = key::message(id, Uid(1));
+        let to = key::message(id, Uid(u32::MAX));
+        self.rows.scan(&from, &to, &mut |key, _| {
+            first = key::uid_of(key);
+            Ok(ControlFlow::Break(()))
+        })?;
+        let Some(first) = first else {
+            return Ok(Ranges::new());
+        };
+        if folder.uid_next.0.checked_sub(first.0) == Some(folder.exists) {
+            return Ok(Ranges::span(first.0, folder.uid_next.0.saturating_sub(1)));
+        }
+        message::existing(&self.rows, id, &Ranges::span(1, u32::MAX))
+    }
+
+    pub fn message(&self, folder: FolderId, uid: Uid) -> Result<Option<Message>, Broken> {
+        self.rows.row(&key::message(folder, uid), "message")
+    }
+
+    /// Shows the messages from `from` to `to`, ascending, until `each` breaks.
+    pub fn messages(
+        &self,
+        folder: FolderId,
+        from: Uid,
+        to: Uid,
+        each: &mut dyn FnMut(Uid, &Message) -> ControlFlow<()>,
+    ) -> Result<(), Broken> {
+        let span = Ranges::span(from.0, to.0);
+        message::scan(&self.rows, folder, &span, &mut |uid, message| {
+            Ok(each(uid, &message))
+        })
+    }
+
+    /// What was derived from a content, as it was given with the delivery; `None` where it has to be
+    /// derived again.
+    pub fn summary<T>(
+        &self,
+        content: ContentId,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Broken> {
+        let (mut read, mut out) = (Some(read), None);
+        self.rows.show(&key::summary(content), &mut |octets| {
+            out = read.take().map(|read| read(octets));
+        })?;
+        Ok(out)
+    }
+
+    pub fn setting(&self, name: &str) -> Result<Option<String>, Broken> {
+        self.rows.row(&key::setting(name), "setting")
+    }
+
+    /// All settings by key.
+    pub fn settings(&self) -> Result<Vec<(String, String)>, Broken> {
+        let mut out = Vec::new();
+        let prefix = [Kind::Setting.letter()];
+        self.rows.scan_prefix(&prefix, &mut |key, octets| {
+            let name = key::text_of(key, 1).ok_or(Broken::Corrupt("setting"))?;
+            out.push((name.to_owned(), value::decode(octets, "setting")?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,437 @@
+//! A start: what the log, the dumps and the index say together, and making them agree before
+//! anything is answered.
+
+use std::{io, sync::Arc};
+
+use crate::{
+    base::time::Time,
+    store::{
+        Broken, Opened, Options, apply,
+        change::Dated,
+        counters::{self, Segment},
+        disk::Disk,
+        dump,
+        index::{
+            Index,
+            key::{self, Kind},
+            table::{Rows, Tables},
+        },
+        log::{
+            BLOCK,
+            append::{End, Log},
+            chart::{self, Chart, Damage},
+            pin::Segments,
+            segment,
+        },
+        message::content::ContentRow,
+        value,
+    },
+};
+
+/// So many times a start tries to put the log's tail on the medium.
+const TRIES: u32 = 3;
+
+/// A store that can be written.
+#[derive(Debug)]
+pub struct Recovered {
+    pub index: Index,
+    pub log: Log,
+    pub segments: Arc<Segments>,
+    pub secret: [u8; 16],
+    /// Number of the last change.
+    pub sequence: u64,
+    /// The dump that counts and its length in octets.
+    pub dump: Option<(u64, u64)>,
+    pub want_dump: bool,
+    pub opened: Opened,
+}
+
+/// What the dumps' folder holds.
+#[derive(Debug, Default)]
+struct Dumps {
+    newest: Option<(u64, dump::Read)>,
+    /// A newer one is there and not complete.
+    broken: bool,
+}
+
+/// Opens what is there. `force`: the index is made anew whatever it says.
+///
+/// # Errors
+///
+/// The disk or the index fails for good.
+pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Recovered, Broken> {
+    disk.make_folder(segment::FOLDER)?;
+    disk.make_folder(dump::FOLDER)?;
+    disk.sync_folder("")?;
+    let (index, fresh) = Index::open(disk, options.cache)?;
+    let known: Option<[u8; 16]> = index.snapshot()?.row(key::SECRET, "secret")?;
+    let chart = chart::read(&**disk, known)?;
+    let dumps = read_dumps(disk, known.or(chart.secret))?;
+    let dumped = dumps.newest.map(|(_, read)| read.secret);
+    let secret = known.or(chart.secret).or(dumped);
+    let mut opened = Opened {
+        created: secret.is_none(),
+        ..Opened::default()
+    };
+    let secret = secret.unwrap_or(options.secret);
+    let mut start = Start {
+        disk,
+        options,
+        chart,
+        dumps,
+        opened: &mut opened,
+        damage: Vec::new(),
+    };
+    let (index, sequence, lost) = start.state(index, fresh, force)?;
+    let Start {
+        chart,
+        dumps,
+        damage,
+        ..
+    } = start;
+    report(&mut opened, damage);
+    mend_tail(disk, &chart)?;
+    index.write(opened.rebuilt, |tables| {
+        tables.set(key::SECRET, &secret)?;
+        tables.set(key::SEQUENCE, &sequence)
+    })?;
+    let segments = Arc::new(Segments::new(Arc::clone(disk)));
+    for (&number, charted) in &chart.segments {
+        segments.insert(number, charted.end, None);
+    }
+    let end = End {
+        segment: chart.tail.unwrap_or(0),
+        offset: chart
+            .tail
+            .and_then(|tail| chart.segments.get(&tail))
+            .map_or(0, |tail| tail.end),
+        sequence,
+    };
+    let next = next_segment(&index, &chart)?;
+    let log = Log::new(
+        Arc::clone(disk),
+        Arc::clone(&segments),
+        secret,
+        end,
+        next,
+        chart.junk.clone(),
+    );
+    let dump = dumps.newest.map(|(number, read)| (number, read.octets));
+    Ok(Recovered {
+        index,
+        log,
+        segments,
+        secret,
+        sequence,
+        want_dump: lost || dumps.broken || (dump.is_none() && sequence > 0),
+        dump,
+        opened,
+    })
+}
+
+fn report(opened: &mut Opened, damage: Vec<Damage>) {
+    for place in damage {
+        let what = format!("octets of batch {}/{}", place.segment, place.offset);
+        opened
+            .damage
+            .push((place.segment, u64::from(place.offset), what));
+    }
+}
+
+/// The number that no file has had.
+fn next_segment(index: &Index, chart: &Chart) -> Result<u64, Broken> {
+    let mut greatest = chart.greatest;
+    index
+        .snapshot()?
+        .scan_prefix(&[Kind::Segment.letter()], &mut |key, _| {
+            greatest = greatest.max(key::u64_of(key).unwrap_or(0));
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+    Ok(greatest.saturating_add(1))
+}
+
+/// Removes a half-written dump, makes the folder's state durable, and finds the newest complete dump.
+fn read_dumps(disk: &Arc<dyn Disk>, secret: Option<[u8; 16]>) -> Result<Dumps, Broken> {
+    dump::drop_tmp(&**disk);
+    disk.sync_folder(dump::FOLDER)?;
+    let mut dumps = Dumps::default();
+    for number in dump::numbers(&**disk)?.into_iter().rev() {
+        match dump::read(&**disk, number, secret, &mut |_, _| Ok(()))? {
+            Some(read) => {
+                dumps.newest = Some((number, read));
+                break;
+            }
+            None => dumps.broken = true,
+        }
+    }
+    Ok(dumps)
+}
+
+/// Puts the last segment's header and its octets past the mark on the medium: what a killed process
+/// wrote, or a failed sync left in the page cache, is not there yet.
+fn mend_tail(disk: &Arc<dyn Disk>, chart: &Chart) -> Result<(), Broken> {
+    let Some((number, tail)) = chart
+        .tail
+        .and_then(|number| Some((number, chart.segments.get(&number)?)))
+    else {
+        return Ok(());
+    };
+    let mut tries: u32 = 0;
+    loop {
+        let done = (|| -> io::Result<()> {
+            let file = disk.open(&segment::name(number))?;
+            let mut octets = vec![0; BLOCK as usize];
+            let mut at = tail.floor;
+            while at < tail.end {
+                let n = file.read(u64::from(at), &mut octets)?;
+                file.write(u64::from(at), octets.get(..n).unwrap_or_default())?;
+                at = at.saturating_add(BLOCK);
+            }
+            let n = file.read(0, &mut octets)?;
+            file.write(0, octets.get(..n).unwrap_or_default())?;
+            file.sync()?;
+            disk.sync_folder(segment::FOLDER)
+        })();
+        tries = tries.saturating_add(1);
+        match done {
+            Ok(()) => return Ok(()),
+            Err(error) if tries >= TRIES => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+}
+
+struct Start<'a> {
+    disk: &'a Arc<dyn Disk>,
+    options: &'a Options,
+    chart: Chart,
+    dumps: Dumps,
+    opened: &'a mut Opened,
+    damage: Vec<Damage>,
+}
+
+impl Start<'_> {
+    /// The index with everything applied, the last change's number, and whether changes were lost.
+    fn state(
+        &mut self,
+        index: Index,
+        fresh: bool,
+        force: bool,
+    ) -> Result<(Index, u64, bool), Broken> {
+        let position = index.snapshot()?.sequence()?;
+        let last = self.chart.last;
+        let something = !self.chart.segments.is_empty() || self.dumps.newest.is_some();
+        let no_log = self.chart.segments.is_empty();
+        if force || (fresh && something) || (position > last && !no_log) {
+            let lost_end = !force && !fresh;
+            drop(index);
+            let rebuilt = self.rebuild()?;
+            let lost = rebuilt.lost.max(if lost_end {
+                position.saturating_sub(last)
+            } else {
+                0
+            });
+            return self.lost(rebuilt.index, rebuilt.sequence.max(position), lost, true);
+        }
+        if position > last {
+            // The log is gone: what the index knows is all there is. Content cannot be read.
+            return self.lost(index, position, 1, false);
+        }
+        let (sequence, missing) = self.replay(&index, position, true)?;
+        if missing == 0 {
+            return Ok((index, sequence, false));
+        }
+        // Changes after the index' position are gone with freed segments: a newer dump has them.
+        let damage = std::mem::take(&mut self.damage);
+        let rebuilt = self.rebuild()?;
+        if rebuilt.lost == 0 {
+            drop(index);
+            return self.lost(rebuilt.index, rebuilt.sequence, 0, true);
+        }
+        drop(rebuilt);
+        self.damage = damage;
+        let index = {
+            drop(index);
+            Index::open(self.disk, self.options.cache)?.0
+        };
+        let (sequence, missing) = self.replay(&index, position, false)?;
+        self.lost(index, sequence, missing, false)
+    }
+
+    fn lost(
+        &mut self,
+        index: Index,
+        sequence: u64,
+        lost: u64,
+        rebuilt: bool,
+    ) -> Result<(Index, u64, bool), Broken> {
+        self.opened.lost = lost;
+        self.opened.rebuilt = rebuilt;
+        if rebuilt {
+            // Durable before it takes the old one's place, and before the first batch.
+            index.write(true, |tables| tables.set(key::SEQUENCE, &sequence))?;
+            Index::adopt(self.disk)?;
+        }
+        Ok((index, sequence, lost > 0))
+    }
+
+    /// Applies what is greater than `position`. With `strict` nothing is changed if a number is
+    /// missing. Returns the last number and how many are missing.
+    fn replay(&mut self, index: &Index, position: u64, strict: bool) -> Result<(u64, u64), Broken> {
+        let mut damage = Vec::new();
+        let (mut expected, mut missing, mut count) = (position, 0_u64, 0_u64);
+        let last = self.chart.last;
+        let (chart, disk) = (&self.chart, self.disk);
+        let done = index.write(false, |tables| {
+            chart.changes(disk, position, false, &mut damage, &mut |logged| {
+                if logged.sequence <= expected {
+                    return Ok(());
+                }
+                missing = missing.saturating_add(logged.sequence - expected - 1);
+                expected = logged.sequence;
+                count = count.saturating_add(1);
+                apply_logged(tables, logged.sequence, logged.segment, logged.payload)
+            })?;
+            missing = missing.saturating_add(last.saturating_sub(expected));
+            if strict && missing > 0 {
+                // The transaction is dropped.
+                return Err(Broken::Stopped);
+            }
+            Ok(())
+        });
+        match done {
+            Ok(()) => {}
+            Err(Broken::Stopped) if strict && missing > 0 => {}
+            Err(error) => return Err(error),
+        }
+        self.opened.replayed = count;
+        self.damage.append(&mut damage);
+        Ok((expected.max(last), missing))
+    }
+
+    /// A new index from the newest complete dump and all changes after it.
+    fn rebuild(&mut self) -> Result<Rebuilt, Broken> {
+        let index = Index::beside(self.disk, self.options.cache)?;
+        let number = self.dumps.newest.map_or(0, |(number, _)| number);
+        let mut damage = Vec::new();
+        let (mut expected, mut missing, mut count) = (number, 0_u64, 0_u64);
+        let last = self.chart.last;
+        let (chart, disk) = (&self.chart, self.disk);
+        index.write(false, |tables| {
+            if number > 0 {
+                dump::read(&**disk, number, None, &mut |key, octets| {
+                    load(tables, key, octets)
+                })?;
+                tables.set(key::SEQUENCE, &number)?;
+            }
+            chart.changes(disk, number, true, &mut damage, &mut |logged| {
+                if logged.sequence <= expected {
+                    return apply::note(tables, logged.sequence, logged.segment);
+                }
+                missing = missing.saturating_add(logged.sequence - expected - 1);
+                expected = logged.sequence;
+                count = count.saturating_add(1);
+                apply_logged(tables, logged.sequence, logged.segment, logged.payload)
+            })
+        })?;
+        self.opened.replayed = count;
+        self.damage.append(&mut damage);
+        Ok(Rebuilt {
+            index,
+            sequence: expected.max(last),
+            lost: missing.saturating_add(last.saturating_sub(expected)),
+        })
+    }
+}
+
+struct Rebuilt {
+    index: Index,
+    sequence: u64,
+    lost: u64,
+}
+
+/// Applies a change as the log has it. One whose CRC is good and that does not decode was written by
+/// a newer version: the start fails.
+fn apply_logged(
+    tables: &mut Tables<'_>,
+    sequence: u64,
+    segment: u64,
+    payload: &[u8],
+) -> Result<(), Broken> {
+    let dated = Dated::decode(payload)?;
+    apply::apply(tables, sequence, segment, &dated)
+}
+
+/// Takes a dump's row; what is live in each segment follows from content places.
+fn load(tables: &mut Tables<'_>, key: &[u8], octets: &[u8]) -> Result<(), Broken> {
+    if key.first() == Some(&Kind::Content.letter()) {
+        let row: ContentRow = value::decode(octets, "content")?;
+        for piece in &row.pieces {
+            let number = piece.place.segment;
+            let mut segment: Segment = counters::segment(tables, number)?;
+            segment.live = segment.live.saturating_add(piece.place.octets());
+            counters::set_segment(tables, number, &segment)?;
+        }
+    }
+    tables.set_octets(key, octets)
+}
+
+/// Replays the log in a running process after the index was opened again: up to what was
+/// acknowledged, not to what the files show.
+///
+/// # Errors
+///
+/// The disk or the index fails.
+pub fn replay_running(
+    disk: &Arc<dyn Disk>,
+    index: &Index,
+    log: &Log,
+    secret: [u8; 16],
+) -> Result<(), Broken> {
+    let position = index.snapshot()?.sequence()?;
+    let mut chart = Chart {
+        secret: Some(secret),
+        ..Chart::default()
+    };
+    // What is not in the index can only be in the last segment that it knows a change of, or later.
+    let mut first = 0;
+    index
+        .snapshot()?
+        .scan_prefix(&[Kind::Segment.letter()], &mut |key, octets| {
+            let row: Segment = value::decode(octets, "segment")?;
+            if row.last_change > 0 {
+                first = first.max(key::u64_of(key).unwrap_or(0));
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+    for (number, end) in log.segments.ends() {
+        if number < first {
+            continue;
+        }
+        let charted = chart::Charted {
+            header: None,
+            end,
+            floor: end,
+            cap: log.end().sequence,
+        };
+        chart.segments.insert(number, charted);
+    }
+    let mut damage = Vec::new();
+    index.write(false, |tables| {
+        chart.changes(disk, position, true, &mut damage, &mut |logged| {
+            if logged.sequence <= position {
+                return Ok(());
+            }
+            apply_logged(tables, logged.sequence, logged.segment, logged.payload)
+        })
+    })
+}
+
+/// The clock's floor until the network's time is known.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn newest_time(index: &Index) -> Result<Time, Broken> {
+    Ok(counters::counters(&index.snapshot()?)?.time)
+}

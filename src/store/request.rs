@@ -1,0 +1,236 @@
+//! What services ask of the writer, and what it answers once the change is on the medium.
+
+use crate::base::{
+    id::{ContentId, FolderId, ModSeq, Uid, UserId},
+    ranges::Ranges,
+    secret::Secret,
+    time::Time,
+};
+use crate::mail::flag::Flags;
+use crate::store::{content::Body, directory::DomainClass};
+
+/// One wish. The writer decides it against all that came before it in the same batch; it is carried
+/// out as a whole or not at all.
+#[derive(Debug)]
+pub enum Request {
+    /// `name` in ASCII form, lower case.
+    AddDomain {
+        name: String,
+        class: DomainClass,
+    },
+    /// A person with a mailbox and its folders (ST-3). `address` is the key form
+    /// (`mail::address::Address::key`), its domain must be there. `quota` in octets, 0 = none.
+    AddUser {
+        address: String,
+        password: Secret,
+        quota: u64,
+    },
+    Append(Append),
+    /// COPY: all of `uids` that exist, with their flags.
+    Copy {
+        from: FolderId,
+        to: FolderId,
+        uids: Ranges,
+    },
+    CreateFolder {
+        user: UserId,
+        name: String,
+        special: Option<Special>,
+    },
+    /// The folder with its messages; its children stay (RFC 3501 section 6.3.4).
+    DeleteFolder {
+        folder: FolderId,
+    },
+    Deliver(Deliver),
+    /// Of `uids`, those with \Deleted go for good; `None` = the whole folder.
+    Expunge {
+        folder: FolderId,
+        uids: Option<Ranges>,
+    },
+    Flag(Flag),
+    /// MOVE: all of `uids` that exist (RFC 6851).
+    Move {
+        from: FolderId,
+        to: FolderId,
+        uids: Ranges,
+    },
+    /// A session has shown all messages below this UID as \Recent. Nobody waits for it.
+    Recent {
+        folder: FolderId,
+        uid: Uid,
+    },
+    /// Refused with [`NotEmpty`](crate::store::Refusal::NotEmpty) while people have addresses there.
+    RemoveDomain {
+        name: String,
+    },
+    /// The person can no longer be reached; with `purge` the mail goes at once, else it is kept until
+    /// `purge` is asked for (ST-11).
+    RemoveUser {
+        user: UserId,
+        purge: bool,
+    },
+    /// A folder and its children get new names (of INBOX: its messages move to a new folder, RFC 3501
+    /// section 6.3.5).
+    RenameFolder {
+        folder: FolderId,
+        name: String,
+    },
+    RenameUser {
+        user: UserId,
+        address: String,
+    },
+    /// The text of a setting; `None` forgets it.
+    Set {
+        key: String,
+        value: Option<String>,
+    },
+    SetDomainEnabled {
+        name: String,
+        enabled: bool,
+    },
+    /// `password` is a PHC string; the credential version rises.
+    SetPassword {
+        user: UserId,
+        password: Secret,
+    },
+    SetQuota {
+        user: UserId,
+        quota: u64,
+    },
+    SetUserEnabled {
+        user: UserId,
+        enabled: bool,
+    },
+    Subscribe {
+        user: UserId,
+        name: String,
+        on: bool,
+    },
+    /// What was derived from content again (it was missing or old). Nobody waits for it.
+    Summarize {
+        content: ContentId,
+        summary: Vec<u8>,
+    },
+}
+
+/// A message arrives for mailboxes here.
+#[derive(Debug)]
+pub struct Deliver {
+    /// Header lines in front of the content, whole lines with CRLF: Return-Path and the like.
+    pub prefix: Vec<u8>,
+    pub body: Body,
+    /// As `mail::summary` encodes it, derived from the content without the prefix.
+    pub summary: Vec<u8>,
+    pub received: Time,
+    /// A person twice gets one copy (FW-12).
+    pub to: Vec<Recipient>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    pub user: UserId,
+    /// `None` = INBOX.
+    pub folder: Option<FolderId>,
+    pub flags: Flags,
+    pub keywords: Vec<String>,
+}
+
+/// APPEND of one or more messages (RFC 3502) to one folder: all or nothing.
+#[derive(Debug)]
+pub struct Append {
+    pub folder: FolderId,
+    pub messages: Vec<Appended>,
+}
+
+#[derive(Debug)]
+pub struct Appended {
+    pub body: Body,
+    pub summary: Vec<u8>,
+    pub date: Time,
+    pub flags: Flags,
+    pub keywords: Vec<String>,
+}
+
+/// STORE.
+#[derive(Debug)]
+pub struct Flag {
+    pub folder: FolderId,
+    /// Those that do not exist are skipped.
+    pub uids: Ranges,
+    pub mode: FlagMode,
+    pub flags: Flags,
+    pub keywords: Vec<String>,
+    /// Messages changed after this are left alone and reported (RFC 7162 section 3.1.3).
+    pub unchanged_since: Option<ModSeq>,
+    /// \Seen that a FETCH sets: may gather; its answer does not wait for the medium.
+    pub lazy: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+pub enum FlagMode {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// What a folder is for (RFC 6154).
+#[derive(
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize,
+)]
+pub enum Special {
+    Archive,
+    Drafts,
+    Junk,
+    Sent,
+    Trash,
+}
+
+/// A request was carried out and is on the medium.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// The new messages' UIDs, in order.
+    Appended {
+        validity: u32,
+        uids: Ranges,
+    },
+    /// The k-th of `from` became the k-th of `to`.
+    Copied {
+        validity: u32,
+        from: Ranges,
+        to: Ranges,
+    },
+    /// The sequence number of the change: a name for logs and for `queued as`.
+    Delivered {
+        sequence: u64,
+    },
+    Done,
+    Expunged {
+        uids: Ranges,
+    },
+    Flagged {
+        changed: Ranges,
+        /// Left alone because of `unchanged_since`.
+        failed: Ranges,
+        modseq: ModSeq,
+    },
+    Folder(FolderId),
+    User(UserId),
+}
+
+/// What a change did to a folder: told after the sync, so that sessions on it can look.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Notice {
+    pub folder: FolderId,
+    /// The folder's HIGHESTMODSEQ after it.
+    pub modseq: ModSeq,
+    pub what: Happened,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Happened {
+    Appeared(Ranges),
+    /// The folder itself is gone.
+    Deleted,
+    Flagged(Ranges),
+    Vanished(Ranges),
+}

@@ -1,0 +1,841 @@
+//! The one writer: decides, applies, appends, syncs once, commits, answers all. While it syncs, the
+//! next batch gathers. A value with [`Writer::run`]; the thread is a loop around it.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, PoisonError, RwLock, Weak, atomic::Ordering},
+};
+
+use smol::channel::Sender;
+
+use crate::{
+    base::{id::ContentId, time::Clock},
+    store::{
+        Broken, Options, Refusal, Shared, apply,
+        change::{CHANGE_MAX, Change, Dated, PieceAt},
+        content::{Body, Held, PIECE_MAX, Stream},
+        decide::{self, Decided, Numbers},
+        disk::Disk,
+        dump::Dumping,
+        index::{Index, table::Tables},
+        log::{
+            append::{Failed, Log},
+            batch::{Batch, Piece},
+        },
+        pack::Packer,
+        recover,
+        request::{Notice, Reply, Request},
+        space::{Room, Rooms},
+        tidy::Tidying,
+    },
+};
+
+/// Room that a batch has at least.
+const BATCH_MIN: u32 = 128 * 1024;
+/// Octets of a batch beyond which no further request is taken in.
+const BATCH_MAX: usize = 2 * 1024 * 1024;
+/// A stream's content is synced about so often, so that somebody else's sync stays short.
+const STREAM_SYNC: u32 = 1024 * 1024;
+/// What nobody waits for gathers at most so long, in milliseconds.
+const GATHER: u64 = 2000;
+
+/// What is asked of the writer.
+#[derive(Debug)]
+pub enum Job {
+    /// Nobody waits for it.
+    Lazy(Request),
+    /// A piece of content that is not whole yet.
+    Push {
+        stream: Arc<Stream>,
+        text: Vec<u8>,
+        answer: Sender<Result<(), Refusal>>,
+    },
+    /// A new index from dump and log.
+    Rebuild(Sender<Result<(), Broken>>),
+    Request {
+        request: Request,
+        answer: Sender<Result<Reply, Refusal>>,
+    },
+    /// Somebody could not read the index.
+    Mend,
+    /// Lazy ones now.
+    Settle(Sender<Result<Reply, Refusal>>),
+    Stop,
+}
+
+/// A request with what is packed of it already.
+#[derive(Debug)]
+pub(super) struct Wish {
+    request: Request,
+    packed: Vec<Packed>,
+    answer: Option<Sender<Result<Reply, Refusal>>>,
+}
+
+/// The content of one message of a request.
+#[derive(Debug)]
+enum Packed {
+    Memory(Vec<Piece>),
+    Stream(Arc<Stream>),
+}
+
+/// The writer's state.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) options: Options,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) log: Log,
+    /// Number of the last change.
+    pub(super) sequence: u64,
+    next_content: u64,
+    packer: Packer,
+    streams: Vec<Weak<Stream>>,
+    lazy: Vec<Request>,
+    lazy_since: u64,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) dumps: Dumps,
+    pub(super) tidying: Tidying,
+    pub(super) rooms: Rooms,
+    /// The index could not be opened again; it is tried at every run, and every second.
+    pub(super) blind: bool,
+}
+
+/// What has come since the last checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    pub changes: u64,
+    pub rows: u64,
+    pub log_written: u64,
+    /// Milliseconds on the monotonic clock; `None`: nothing is unsaved.
+    pub since: Option<u64>,
+}
+
+/// The dump that counts, and what asks for a new one.
+#[derive(Debug, Default)]
+pub(super) struct Dumps {
+    pub running: Option<Dumping>,
+    pub number: u64,
+    pub octets: u64,
+    pub want: bool,
+    /// Octets of batches with changes since the last one began.
+    pub changed: u64,
+    pub log_written: u64,
+    /// Not before this point, after the disk was full.
+    pub not_before: u64,
+    pub remove_older: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        shared: Arc<Shared>,
+        log: Log,
+        sequence: u64,
+        dumps: Dumps,
+    ) -> Self {
+        let clock = Arc::clone(&options.clock);
+        let rooms = Rooms::new(&options);
+        Self {
+            disk,
+            options,
+            clock,
+            shared,
+            log,
+            sequence,
+            next_content: 0,
+            packer: Packer::default(),
+            streams: Vec::new(),
+            lazy: Vec::new(),
+            lazy_since: 0,
+            checkpoint: Checkpoint::default(),
+            dumps,
+            tidying: Tidying::default(),
+            rooms,
+            blind: false,
+        }
+    }
+
+    /// Does jobs that gathered, in their order; says whether to go on.
+    pub fn run(&mut self, jobs: Vec<Job>) -> bool {
+        let mut wishes = VecDeque::new();
+        let (mut pushes, mut settles, mut on) = (Vec::new(), Vec::new(), true);
+        for job in jobs {
+            match job {
+                Job::Lazy(request) => {
+                    if self.lazy.is_empty() {
+                        self.lazy_since = self.clock.now().0;
+                    }
+                    self.lazy.push(request);
+                }
+                Job::Push {
+                    stream,
+                    text,
+                    answer,
+                } => pushes.push((stream, text, answer)),
+                Job::Rebuild(answer) => {
+                    let _ = answer.try_send(self.rebuild());
+                }
+                Job::Request { request, answer } => {
+                    wishes.push_back(Wish::new(request, Some(answer)));
+                }
+                Job::Mend => {
+                    if self.shared.ailing.swap(false, Ordering::AcqRel) {
+                        self.blind = true;
+                    }
+                }
+                Job::Settle(answer) => settles.push(answer),
+                Job::Stop => on = false,
+            }
+        }
+        self.rooms
+            .look(&*self.disk, self.dumps.octets, &self.shared);
+        if self.blind {
+            self.reopen();
+        }
+        self.push(pushes);
+        let lazy_due = self.clock.now().0 >= self.lazy_since.saturating_add(GATHER);
+        if !wishes.is_empty() || !settles.is_empty() || !on || lazy_due {
+            let lazy = std::mem::take(&mut self.lazy);
+            let lazy = lazy.into_iter().map(|request| Wish::new(request, None));
+            wishes = lazy.chain(wishes).collect();
+        }
+        let mut failed = None;
+        while !wishes.is_empty() {
+            failed = failed.or(self.batch(&mut wishes));
+        }
+        for answer in settles {
+            let _ = answer.try_send(match &failed {
+                None if self.blind => Err(Refusal::Broken(Broken::Stopped)),
+                None => Ok(Reply::Done),
+                Some(failed) => Err(failed.refusal()),
+            });
+        }
+        on
+    }
+
+    /// Whether lazy requests wait, and until when (milliseconds on the monotonic clock).
+    #[must_use]
+    pub fn lazy_until(&self) -> Option<u64> {
+        (!self.lazy.is_empty()).then(|| self.lazy_since.saturating_add(GATHER))
+    }
+
+    // ---- content that is not whole yet
+
+    fn push(&mut self, pushes: Vec<(Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>)>) {
+        let mut left = VecDeque::from(pushes);
+        while let Some((stream, text, answer)) = left.pop_front() {
+            let done = self.push_one(&stream, text);
+            // The sender may be gone: its message is lost then, as it has to be.
+            let _ = answer.try_send(done);
+        }
+    }
+
+    fn push_one(&mut self, stream: &Arc<Stream>, text: Vec<u8>) -> Result<(), Refusal> {
+        if self.rooms.room() != Room::Plenty {
+            return Err(Refusal::Full);
+        }
+        let content = match stream.lock().content {
+            Some(content) => content,
+            None => {
+                let content = ContentId(self.next_content()?);
+                self.next_content = content.0.saturating_add(1);
+                self.streams.retain(|stream| stream.strong_count() > 0);
+                self.streams.push(Arc::downgrade(stream));
+                content
+            }
+        };
+        let piece = self.packer.pack(text);
+        let number = {
+            let mut streamed = stream.lock();
+            streamed.content = Some(content);
+            if streamed.failed {
+                return Err(Refusal::Broken(Broken::Stopped));
+            }
+            u32::try_from(streamed.pieces.len()).unwrap_or(u32::MAX)
+        };
+        let done = (|| -> io::Result<PieceAt> {
+            let mut batch = self.log.begin(piece.octets().saturating_add(64))?;
+            let place = batch.piece(self.sequence, content.0, number, &piece);
+            self.log.write(batch, self.sequence)?;
+            if self.log.unsynced() >= STREAM_SYNC {
+                self.log.sync()?;
+            }
+            let deflated = piece.deflated;
+            Ok(PieceAt { place, deflated })
+        })();
+        match done {
+            Ok(at) => {
+                let mut streamed = stream.lock();
+                let segment = at.place.segment;
+                if streamed.pins.iter().all(|pin| pin.number() != segment) {
+                    streamed.pins.extend(self.log.segments.pin(segment));
+                }
+                streamed.pieces.push(at);
+                Ok(())
+            }
+            Err(error) => {
+                stream.lock().failed = true;
+                Err(self.failed(error).refusal())
+            }
+        }
+    }
+
+    fn next_content(&self) -> Result<u64, Broken> {
+        let counted =
+            self.read(|index| Ok(crate::store::counters::counters(&index.snapshot()?)?.content))?;
+        Ok(self.next_content.max(counted))
+    }
+
+    /// A write or a sync failed: streams with pieces past the last good sync end, and the log goes on
+    /// in a fresh segment.
+    pub(super) fn failed(&mut self, error: io::Error) -> Failure {
+        let synced = self.log.synced();
+        for stream in self.streams.iter().filter_map(Weak::upgrade) {
+            let mut streamed = stream.lock();
+            let torn = streamed.pieces.iter().any(|piece| {
+                synced.is_none_or(|(segment, offset)| {
+                    piece.place.segment == segment && piece.place.offset >= offset
+                })
+            });
+            streamed.failed |= torn;
+        }
+        self.sequence = self.log.end().sequence;
+        self.shared.note_trouble(&error);
+        match self.log.failed() {
+            Failed::Void => Failure::Void(error),
+            Failed::Unknown => Failure::Unknown,
+        }
+    }
+
+    // ---- batches
+
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Index) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        let guard = self
+            .shared
+            .index
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*guard {
+            Some(index) => read(index),
+            None => Err(Broken::Stopped),
+        }
+    }
+
+    /// Takes as many wishes as fit into one batch and answers them.
+    fn batch(&mut self, wishes: &mut VecDeque<Wish>) -> Option<Failure> {
+        let mut done: Vec<(Wish, Result<Reply, Refusal>)> = Vec::new();
+        let mut notices = Vec::new();
+        let failure = self.write_batch(wishes, &mut done, &mut notices).err();
+        if failure.is_none() && !notices.is_empty() {
+            self.shared.tell(notices);
+        }
+        if let Some(failure) = &failure
+            && done.is_empty()
+            && let Some(wish) = wishes.pop_front()
+        {
+            // Not even the first one could be begun.
+            done.push((wish, Err(failure.refusal())));
+        }
+        for (wish, result) in done {
+            let result = match (&failure, result) {
+                (Some(failure), Ok(_)) => Err(failure.refusal()),
+                (_, result) => result,
+            };
+            if let Some(answer) = wish.answer {
+                // Nobody may be there any more to hear it.
+                let _ = answer.try_send(result);
+            }
+        }
+        failure
+    }
+
+    fn write_batch(
+        &mut self,
+        wishes: &mut VecDeque<Wish>,
+        done: &mut Vec<(Wish, Result<Reply, Refusal>)>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), Failure> {
+        let mut need = BATCH_MIN;
+        loop {
+            // Requests that change nothing open no segment.
+            let begun = self.log.current().is_some() || self.changes_something(wishes);
+            let batch = if begun {
+                match self.log.begin(need) {
+                    Ok(batch) => batch,
+                    Err(error) => return Err(self.failed(error)),
+                }
+            } else {
+                Batch::new(self.log.seed(0), 0, 0, 0)
+            };
+            match self.fill(batch, begun, wishes, done, notices) {
+                Ok(None) => return Ok(()),
+                // The first wish needs a segment with more room.
+                Ok(Some(more)) => need = more,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Whether any of the wishes would change state now.
+    fn changes_something(&self, wishes: &VecDeque<Wish>) -> bool {
+        let mut numbers = match self.numbers() {
+            Ok(numbers) => numbers,
+            Err(_) => return true,
+        };
+        wishes.iter().any(|wish| {
+            let decided = self.read(|index| {
+                let snapshot = index.snapshot()?;
+                Ok(decide::decide(&snapshot, &mut numbers, 0, &wish.request))
+            });
+            !matches!(decided, Ok(Ok(Decided { change: None, .. }) | Err(_)))
+        })
+    }
+
+    fn numbers(&self) -> Result<Numbers, Broken> {
+        let room = self.rooms.index_room();
+        self.read(|index| {
+            Numbers::new(
+                &index.snapshot()?,
+                self.next_content,
+                self.clock.time(),
+                self.options.folders,
+                self.options.keywords,
+                room,
+            )
+        })
+    }
+
+    /// Fills, writes, syncs and commits one batch. `Some(n)`: nothing was done, the first wish needs a
+    /// batch of `n` octets.
+    fn fill(
+        &mut self,
+        batch: Batch,
+        begun: bool,
+        wishes: &mut VecDeque<Wish>,
+        done: &mut Vec<(Wish, Result<Reply, Refusal>)>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Option<u32>, Failure> {
+        let mut numbers = self
+            .numbers()
+            .map_err(|broken| self.index_failed(&broken))?;
+        let shared = Arc::clone(&self.shared);
+        let guard = shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(index) = &*guard else {
+            return Err(Failure::Index);
+        };
+        let mut filling = Filling {
+            batch: Some(batch),
+            sequence: self.sequence,
+            time: self.clock.time(),
+            room: self.rooms.room(),
+            need: None,
+            changes: 0,
+            outcome: Outcome::Nothing,
+        };
+        let log = &mut self.log;
+        let packer = &mut self.packer;
+        let mut rows = 0;
+        let committed = index.write(false, |tables| {
+            while let Some(mut wish) = wishes.pop_front() {
+                wish.pack(packer);
+                let result = filling.take(tables, &mut numbers, &wish, begun, notices);
+                match result {
+                    Taken::Answer(result) => done.push((wish, result)),
+                    Taken::Later => {
+                        wishes.push_front(wish);
+                        break;
+                    }
+                    Taken::Failed(broken) => {
+                        done.push((wish, Err(Refusal::Broken(Broken::Stopped))));
+                        return Err(broken);
+                    }
+                }
+            }
+            rows = tables.touched;
+            filling.put(log)
+        });
+        drop(guard);
+        self.finish(filling, committed, rows, numbers.next_content(), done)
+    }
+
+    fn finish(
+        &mut self,
+        filling: Filling,
+        committed: Result<(), Broken>,
+        rows: u64,
+        next_content: u64,
+        done: &[(Wish, Result<Reply, Refusal>)],
+    ) -> Result<Option<u32>, Failure> {
+        match (filling.outcome, committed) {
+            (Outcome::Failed(error), _) => Err(self.failed(error)),
+            (Outcome::Nothing, Ok(())) => Ok(filling.need.filter(|_| done.is_empty())),
+            (Outcome::Nothing, Err(broken)) => Err(self.index_failed(&broken)),
+            (Outcome::Synced { octets }, committed) => {
+                self.sequence = filling.sequence;
+                self.next_content = next_content;
+                self.log.acknowledge(self.sequence);
+                let now = self.clock.now().0;
+                self.checkpoint.since.get_or_insert(now);
+                self.checkpoint.changes = self.checkpoint.changes.saturating_add(filling.changes);
+                self.checkpoint.rows = self.checkpoint.rows.saturating_add(rows);
+                self.dumps.changed = self.dumps.changed.saturating_add(octets);
+                self.tidying.changed();
+                if committed.is_err() {
+                    // The log has it: the answer is yes, the index catches up.
+                    self.reopen();
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Appends a change that the store itself wants, with pieces of content moved along.
+    pub(super) fn own_change(
+        &mut self,
+        need: u32,
+        build: &mut dyn FnMut(&mut Batch, u64) -> Option<Change>,
+    ) -> Result<(), Failure> {
+        let mut batch = match self.log.begin(need) {
+            Ok(batch) => batch,
+            Err(error) => return Err(self.failed(error)),
+        };
+        let Some(change) = build(&mut batch, self.sequence) else {
+            return Ok(());
+        };
+        let shared = Arc::clone(&self.shared);
+        let guard = shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(index) = &*guard else {
+            return Err(Failure::Index);
+        };
+        let dated = Dated {
+            time: self.clock.time(),
+            change,
+        };
+        let mut filling = Filling {
+            batch: Some(batch),
+            sequence: self.sequence,
+            time: dated.time,
+            room: Room::Plenty,
+            need: None,
+            changes: 0,
+            outcome: Outcome::Nothing,
+        };
+        let log = &mut self.log;
+        let mut rows = 0;
+        let committed = index.write(false, |tables| {
+            filling.append(tables, &dated.encode(), &dated)?;
+            rows = tables.touched;
+            filling.put(log)
+        });
+        drop(guard);
+        let next_content = self.next_content;
+        self.finish(filling, committed, rows, next_content, &[])
+            .map(drop)
+    }
+
+    fn index_failed(&mut self, broken: &Broken) -> Failure {
+        self.shared.note_trouble(broken);
+        self.reopen();
+        Failure::Index
+    }
+
+    /// Opens the index again and replays what it lacks.
+    pub(super) fn reopen(&mut self) {
+        self.dumps.running = None;
+        self.blind = true;
+        let mut guard = self
+            .shared
+            .index
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Closed before it is opened again.
+        *guard = None;
+        let opened = Index::open(&self.disk, self.options.cache).and_then(|(index, anew)| {
+            if anew {
+                // Damaged and put aside: the log alone may no longer hold everything.
+                return Err(Broken::Corrupt("index"));
+            }
+            recover::replay_running(&self.disk, &index, &self.log, self.shared.secret)?;
+            Ok(index)
+        });
+        match opened {
+            Ok(index) => {
+                *guard = Some(index);
+                self.blind = false;
+            }
+            Err(broken) => self.shared.note_trouble(&broken),
+        }
+    }
+
+    /// A new index from dump and log, in a running process.
+    fn rebuild(&mut self) -> Result<(), Broken> {
+        self.dumps.running = None;
+        self.log.sync()?;
+        let mut guard = self
+            .shared
+            .index
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *guard = None;
+        let recovered = recover::open(&self.disk, &self.options, true)?;
+        *guard = Some(recovered.index);
+        Ok(())
+    }
+}
+
+/// Why a batch did not come to be.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Index,
+    /// Nobody can tell yet whether it is there.
+    Unknown,
+    /// It is void for good.
+    Void(io::Error),
+}
+
+impl Failure {
+    pub(super) fn refusal(&self) -> Refusal {
+        match self {
+            Self::Index => Refusal::Broken(Broken::Stopped),
+            Self::Unknown => Refusal::Unknown,
+            Self::Void(error) if error.kind() == io::ErrorKind::StorageFull => Refusal::Full,
+            Self::Void(error) => Refusal::Broken(Broken::Io(error.kind().into())),
+        }
+    }
+}
+
+/// A batch being filled.
+#[derive(Debug)]
+struct Filling {
+    batch: Option<Batch>,
+    sequence: u64,
+    time: crate::base::time::Time,
+    room: Room,
+    need: Option<u32>,
+    changes: u64,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Failed(io::Error),
+    Nothing,
+    Synced { octets: u64 },
+}
+
+enum Taken {
+    Answer(Result<Reply, Refusal>),
+    /// The index failed.
+    Failed(Broken),
+    /// It does not fit into this batch.
+    Later,
+}
+
+impl Filling {
+    fn take(
+        &mut self,
+        tables: &mut Tables<'_>,
+        numbers: &mut Numbers,
+        wish: &Wish,
+        begun: bool,
+        notices: &mut Vec<Notice>,
+    ) -> Taken {
+        if !self.room.allows(&wish.request) {
+            return Taken::Answer(Err(Refusal::Full));
+        }
+        if let Some(refusal) = wish.torn() {
+            return Taken::Answer(Err(refusal));
+        }
+        let next = self.sequence.saturating_add(1);
+        let decided = match decide::decide(tables, numbers, next, &wish.request) {
+            Ok(decided) => decided,
+            Err(Refusal::Broken(broken)) => return Taken::Failed(broken),
+            Err(refusal) => return Taken::Answer(Err(refusal)),
+        };
+        let Some(mut change) = decided.change else {
+            return Taken::Answer(Ok(decided.reply));
+        };
+        let Some(batch) = self.batch.as_mut().filter(|_| begun) else {
+            return Taken::Later;
+        };
+        wish.place_streams(&mut change);
+        let time = self.time;
+        let length = Dated {
+            time,
+            change: change.clone(),
+        }
+        .encode()
+        .len();
+        let need = wish.need(length);
+        if length > CHANGE_MAX {
+            return Taken::Answer(Err(Refusal::Limit {
+                name: "octets of a change",
+                limit: CHANGE_MAX as u64,
+            }));
+        }
+        if !batch.fits(need) || (!batch.is_empty() && batch.len() > BATCH_MAX) {
+            self.need = Some(need);
+            return Taken::Later;
+        }
+        wish.place(batch, self.sequence, &mut change);
+        let dated = Dated { time, change };
+        match self.append(tables, &dated.encode(), &dated) {
+            Ok(()) => {
+                decide::notices(&dated.change, notices);
+                Taken::Answer(Ok(decided.reply))
+            }
+            Err(broken) => Taken::Failed(broken),
+        }
+    }
+
+    fn append(
+        &mut self,
+        tables: &mut Tables<'_>,
+        encoded: &[u8],
+        dated: &Dated,
+    ) -> Result<(), Broken> {
+        let Some(batch) = &mut self.batch else {
+            return Err(Broken::Stopped);
+        };
+        self.sequence = self.sequence.saturating_add(1);
+        self.changes = self.changes.saturating_add(1);
+        batch.change(self.sequence, encoded);
+        apply::apply(tables, self.sequence, batch.segment(), dated)
+    }
+
+    /// Writes and syncs the batch, inside the index's transaction.
+    fn put(&mut self, log: &mut Log) -> Result<(), Broken> {
+        let Some(batch) = self.batch.take().filter(|batch| !batch.is_empty()) else {
+            return Ok(());
+        };
+        let octets = batch.len() as u64;
+        match log.write(batch, self.sequence).and_then(|()| log.sync()) {
+            Ok(()) => {
+                self.outcome = Outcome::Synced { octets };
+                Ok(())
+            }
+            Err(error) => {
+                let kind = error.kind();
+                self.outcome = Outcome::Failed(error);
+                Err(Broken::Io(kind.into()))
+            }
+        }
+    }
+}
+
+impl Wish {
+    fn new(request: Request, answer: Option<Sender<Result<Reply, Refusal>>>) -> Self {
+        Self {
+            request,
+            packed: Vec::new(),
+            answer,
+        }
+    }
+
+    /// Deflates what is in memory, once.
+    fn pack(&mut self, packer: &mut Packer) {
+        if !self.packed.is_empty() {
+            return;
+        }
+        let mut packed = Vec::new();
+        let mut one = |body: &mut Body| {
+            packed.push(match &mut body.held {
+                Held::Stream(stream) => Packed::Stream(Arc::clone(stream)),
+                Held::Memory(text) => {
+                    let text = std::mem::take(text);
+                    let pieces = text
+                        .chunks(PIECE_MAX)
+                        .map(|part| packer.pack(part.to_vec()))
+                        .collect();
+                    Packed::Memory(pieces)
+                }
+            });
+        };
+        match &mut self.request {
+            Request::Append(append) => append.messages.iter_mut().for_each(|m| one(&mut m.body)),
+            Request::Deliver(deliver) => one(&mut deliver.body),
+            _ => {}
+        }
+        self.packed = packed;
+    }
+
+    /// A write or sync failed while its content came.
+    fn torn(&self) -> Option<Refusal> {
+        let torn = self.packed.iter().any(|packed| match packed {
+            Packed::Memory(_) => false,
+            Packed::Stream(stream) => stream.lock().failed,
+        });
+        torn.then_some(Refusal::Broken(Broken::Stopped))
+    }
+
+    /// Octets that a batch has to have room for, at most.
+    fn need(&self, change: usize) -> u32 {
+        // A place grows by at most so much when it is known.
+        const PLACE: u32 = 40;
+        let pieces = self.packed.iter().map(|packed| match packed {
+            Packed::Memory(pieces) => pieces
+                .iter()
+                .map(|piece| piece.octets().saturating_add(PLACE))
+                .sum(),
+            Packed::Stream(_) => 0_u32,
+        });
+        let change = u32::try_from(change).unwrap_or(u32::MAX);
+        pieces
+            .sum::<u32>()
+            .saturating_add(change)
+            .saturating_add(128)
+    }
+
+    /// Names the places of content that is in the log already.
+    fn place_streams(&self, change: &mut Change) {
+        if let Change::Accept(accepted) = change {
+            for (accepted, packed) in accepted.iter_mut().zip(&self.packed) {
+                if let Packed::Stream(stream) = packed {
+                    accepted.pieces.clone_from(&stream.lock().pieces);
+                }
+            }
+        }
+    }
+
+    /// Puts content that is in memory into the batch and names its places.
+    fn place(&self, batch: &mut Batch, last: u64, change: &mut Change) {
+        if let Change::Accept(accepted) = change {
+            for (accepted, packed) in accepted.iter_mut().zip(&self.packed) {
+                if let Packed::Memory(pieces) = packed {
+                    accepted.pieces = (0..)
+                        .zip(pieces)
+                        .map(|(number, piece)| PieceAt {
+                            place: batch.piece(last, accepted.content.0, number, piece),
+                            deflated: piece.deflated,
+                        })
+                        .collect();
+                }
+            }
+        }
+    }
+}
+
+/// The index behind its lock, as readers share it with the writer.
+pub(super) type SharedIndex = RwLock<Option<Index>>;
+
+impl Shared {
+    /// Keeps what went wrong last, for `status`.
+    pub(super) fn note_trouble(&self, trouble: &dyn std::fmt::Display) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.trouble = Some(trouble.to_string());
+    }
+
+    /// Tells what happened to folders, if somebody listens.
+    fn tell(&self, notices: Vec<Notice>) {
+        if self.listening.load(Ordering::Acquire) {
+            // The receiver ends with the process.
+            let _ = self.notices.0.try_send(notices);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Plays a transcript against real services. Its words, one to a line:
+//!
+//! | word | what |
+//! |---|---|
+//! | `#` | a comment |
+//! | `domain d` | this domain is hosted here |
+//! | `mailbox a@d [password]` | there is this mailbox, and its domain is hosted here |
+//! | `quota a@d N` | its quota, in octets |
+//! | `deliver a@d` and lines up to `.` | a message is in its inbox, without having come by a session |
+//! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
+//! | `client IP` | where connections come from, from now on |
+//! | `connect NAME` | one more connection; its lines begin with its name: `NAME C: text` |
+//! | `C: text` | the client sends this line, cut into pieces |
+//! | `together` … `end` | what is sent between leaves as one piece, whatever the cut |
+//! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
+//! | `fill N text` | the text N times over, then CRLF |
+//! | `S: start` | the next reply begins so |
+//! | `with text`, `without text` | a line of that reply begins so, or none does |
+//! | `content text` | the next message that was stored is this, with `raw`'s escapes |
+//! | `content a@d N` and lines up to `.` | the N-th message of that inbox |
+//! | `messages N` | so many messages were stored and not yet looked at |
+//! | `stored a@d N` | so many messages are in that inbox |
+//! | `log text` | this was logged, after what the last `log` found; `*` stands for anything |
+//! | `wait N` | seconds pass |
+//! | `half-close` | the client has no more to say |
+//! | `stop` | the house stops |
+//! | `closed` | the session has ended the connection |
+//!
+//! A message is compared without the `Return-Path:` and `Received:` fields that were put in front of
+//! it (and the empty line, where it had no header). The first lines of `content a@d N` may tell these
+//! fields' beginnings, unfolded.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use pillarbox::net::world::World;
+use smol::future::yield_now;
+
+use super::house::{House, Protocol};
+use super::journal;
+use super::pump::Connection;
+use super::text::{octets, without_trace};
+
+/// Tries to see what another thread has yet to tell, 10 ms apart.
+const TRIES: u32 = 300;
+
+/// Plays one script. `cut` is the size of the pieces in which a session gets its input.
+pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
+    let lines = script.lines().filter(|line| !line.starts_with('#'));
+    assert!(lines.count() > 0, "{name} is empty");
+    journal::begin();
+    let executor = smol::LocalExecutor::new();
+    smol::block_on(executor.run(async {
+        let mut player = Player {
+            cut,
+            protocol,
+            house: House::new(),
+            connections: BTreeMap::new(),
+            together: None,
+            reply: String::new(),
+            looked: 0,
+        };
+        let mut lines = (1..).zip(script.lines());
+        while let Some((number, line)) = lines.next() {
+            let context = format!("{name}:{number}, cut {cut}: {line}");
+            let mut block = || {
+                let lines = lines.by_ref().map(|(_, line)| line);
+                let block: Vec<_> = lines.take_while(|line| *line != ".").collect();
+                block
+            };
+            player.line(line, &mut block, &context).await;
+        }
+        player.end(name);
+    }));
+}
+
+struct Player {
+    cut: usize,
+    protocol: Protocol,
+    house: House,
+    connections: BTreeMap<String, Box<dyn Connection>>,
+    /// What waits for `end`, and the connection's name.
+    together: Option<(String, Vec<u8>)>,
+    reply: String,
+    /// Messages that were looked at by `content text`.
+    looked: usize,
+}
+
+impl Player {
+    async fn line<'a>(
+        &mut self,
+        line: &'a str,
+        block: &mut impl FnMut() -> Vec<&'a str>,
+        context: &str,
+    ) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "#" | "" => {}
+            "client" => self.house.client(rest.parse().expect(context)),
+            "connect" => self.connect(rest).await,
+            "content" => match self.nth(rest) {
+                Some(message) => compare(&message, &block(), context),
+                None => self.content(rest, context),
+            },
+            "deliver" => {
+                let message = undotted(&block()).join("\r\n") + "\r\n";
+                self.house.deliver(rest, message.as_bytes()).await;
+            }
+            "domain" => self.house.domain(rest).await,
+            "end" => {
+                let (name, text) = self.together.take().expect(context);
+                let now = self.house.world.now();
+                self.connection(&name).await.feed(now, &text).await;
+            }
+            "log" => {
+                let found = journal::find(rest);
+                assert!(found.is_ok(), "{context}\nlogged: {found:#?}");
+            }
+            "mailbox" => {
+                let (address, password) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.house.mailbox(address, password).await;
+            }
+            "messages" => {
+                let fresh = self.house.messages().len() - self.looked;
+                assert_eq!(fresh.to_string(), rest, "messages: {context}");
+            }
+            "option" => {
+                let (key, value) = rest.split_once(' ').expect(context);
+                self.house.option(key, value).await;
+            }
+            "quota" => {
+                let (address, octets) = rest.split_once(' ').expect(context);
+                let octets = octets.parse().expect(context);
+                self.house.quota(address, octets).await;
+            }
+            "stored" => {
+                let (address, count) = rest.split_once(' ').expect(context);
+                let stored = self.house.inbox(address).len();
+                assert_eq!(stored.to_string(), count, "stored: {context}");
+            }
+            "together" => self.together = Some((String::new(), vec![])),
+            "wait" => self.wait(rest.parse().expect(context)).await,
+            name if self.connections.contains_key(name) => {
+                let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.say(name, word, rest, context).await;
+            }
+            word => self.say("", word, rest, context).await,
+        }
+    }
+
+    /// A line that belongs to one connection.
+    async fn say(&mut self, name: &str, word: &str, rest: &str, context: &str) {
+        match word {
+            "C:" => self.send(name, format!("{rest}\r\n").as_bytes()).await,
+            "S:" => {
+                self.reply = self.next_reply(name, context).await;
+                let reply = &self.reply;
+                assert!(reply.starts_with(rest), "{context}\ngot {reply}");
+            }
+            "closed" => {
+                self.run(name).await;
+                let connection = self.connection(name).await;
+                let out = String::from_utf8_lossy(connection.out()).into_owned();
+                assert!(out.is_empty(), "{context}\nfirst comes {out}");
+                assert!(connection.is_closed(), "{context}");
+            }
+            "fill" => {
+                let (times, text) = rest.split_once(' ').expect(context);
+                let text = octets(text).repeat(times.parse().expect(context));
+                let line = [&text[..], b"\r\n"].concat();
+                self.send(name, &line).await;
+            }
+            "half-close" => {
+                self.connection(name).await.half_close();
+                self.run(name).await;
+            }
+            "raw" => self.send(name, &octets(rest)).await,
+            "stop" => {
+                self.connection(name).await.stop();
+                self.run(name).await;
+            }
+            "with" => assert!(self.has(rest), "{context}\ngot {}", self.reply),
+            "without" => assert!(!self.has(rest), "{context}\ngot {}", self.reply),
+            _ => panic!("no such word: {context}"),
+        }
+    }
+
+    async fn connect(&mut self, name: &str) {
+        let mut connection = self.house.connect(self.protocol);
+        connection.run(self.house.world.now()).await;
+        self.connections.insert(name.to_owned(), connection);
+    }
+
+    /// The connection without a name is made when it is first needed.
+    async fn connection(&mut self, name: &str) -> &mut Box<dyn Connection> {
+        if !self.connections.contains_key(name) {
+            self.connect(name).await;
+        }
+        self.connections.get_mut(name).expect("connected")
+    }
+
+    async fn run(&mut self, name: &str) {
+        let now = self.house.world.now();
+        self.connection(name).await.run(now).await;
+    }
+
+    async fn send(&mut self, name: &str, text: &[u8]) {
+        if let Some((whose, together)) = &mut self.together {
+            name.clone_into(whose);
+            together.extend(text);
+            return;
+        }
+        let (cut, now) = (self.cut, self.house.world.now());
+        let connection = self.connection(name).await;
+        for piece in text.chunks(cut) {
+            connection.feed(now, piece).await;
+        }
+    }
+
+    async fn wait(&mut self, seconds: u64) {
+        if self.connections.is_empty() {
+            self.connect("").await;
+        }
+        self.house.world.pass(seconds);
+        let now = self.house.world.now();
+        for connection in self.connections.values_mut() {
+            connection.run(now).await;
+        }
+    }
+
+    async fn next_reply(&mut self, name: &str, context: &str) -> String {
+        for _ in 0..TRIES {
+            let smtp = self.protocol == Protocol::Smtp;
+            let connection = self.connection(name).await;
+            let length = reply_length(connection.out(), smtp);
+            if let Some(length) = length {
+                let reply: Vec<_> = connection.out().drain(..length).collect();
+                return String::from_utf8_lossy(&reply).trim_end().to_owned();
+            }
+            if smtp || connection.is_closed() {
+                break;
+            }
+            self.run(name).await;
+            sleep(Duration::from_millis(10));
+            yield_now().await;
+        }
+        panic!("{context}\ngot nothing");
+    }
+
+    fn has(&self, start: &str) -> bool {
+        self.reply.lines().any(|line| line.starts_with(start))
+    }
+
+    /// The message that `a@d N` names, if that is what it says.
+    fn nth(&self, text: &str) -> Option<Vec<u8>> {
+        let (address, number) = text.split_once(' ')?;
+        let number: usize = number.parse().ok().filter(|_| address.contains('@'))?;
+        let mut inbox = self.house.inbox(address);
+        assert!(
+            (1..=inbox.len()).contains(&number),
+            "{} are there",
+            inbox.len()
+        );
+        Some(inbox.swap_remove(number - 1))
+    }
+
+    fn content(&mut self, text: &str, context: &str) {
+        let messages = self.house.messages();
+        let message = messages.get(self.looked).expect(context);
+        self.looked += 1;
+        let (_, message) = without_trace(message);
+        let expected = octets(text);
+        let got = String::from_utf8_lossy(message);
+        let bare = message.strip_prefix(b"\r\n");
+        assert!(
+            message == expected || bare == Some(&expected[..]),
+            "{context}\ngot {got:?}"
+        );
+    }
+
+    fn end(&mut self, name: &str) {
+        assert!(self.together.is_none(), "{name}: together without end");
+        for connection in self.connections.values_mut() {
+            let out = String::from_utf8_lossy(connection.out()).into_owned();
+            assert!(out.is_empty(), "{name}: not in the script: {out}");
+        }
+    }
+}
+
+/// How long the first reply is, once it is whole: an SMTP reply may have several lines.
+fn reply_length(out: &[u8], smtp: bool) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        let end = start + memchr::memchr(b'\n', &out[start..])? + 1;
+        if !smtp || out.get(start + 3) != Some(&b'-') {
+            return Some(end);
+        }
+        start = end;
+    }
+}
+
+fn compare(message: &[u8], expected: &[&str], context: &str) {
+    let (trace, message) = without_trace(message);
+    let mut rest = expected;
+    for name in ["Return-Path:", "Received:"] {
+        if let [line, after @ ..] = rest
+            && line.starts_with(name)
+        {
+            let found = trace.iter().any(|field| field.starts_with(line));
+            assert!(found, "{context}\nno {line}\nin {trace:#?}");
+            rest = after;
+        }
+    }
+    let mut text = String::new();
+    for line in undotted(rest) {
+        text.push_str(line);
+        text.push_str("\r\n");
+    }
+    assert_eq!(String::from_utf8_lossy(message), text, "{context}");
+}
+
+fn undotted<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let undotted = |line: &&'a str| line.strip_prefix('.').unwrap_or(line);
+    lines.iter().map(undotted).collect()
+}

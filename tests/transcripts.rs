@@ -1,0 +1,47 @@
+//! Plays the scripted sessions of `tests/transcripts/` against real services and a real store, with
+//! the input cut to 1, 7 and 4,096 octets. `common::script` lists their words.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::house::Protocol;
+use common::script::play;
+
+const CUTS: [usize; 3] = [1, 7, 4096];
+
+/// The protocol by itself.
+#[test]
+fn smtp() {
+    play_all("smtp", Protocol::Smtp, 48);
+}
+
+/// What only the MX listener's service knows.
+#[test]
+fn mx() {
+    play_all("mx", Protocol::Smtp, 10);
+}
+
+/// Plays all scripts of a folder, of which there are at least so many.
+fn play_all(folder: &str, protocol: Protocol, least: usize) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let entries = fs::read_dir(root.join(folder)).expect(folder);
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let count = paths.len();
+    assert!(count >= least, "{folder} holds only {count} scripts");
+    for path in paths {
+        let script = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        for cut in CUTS {
+            play(&name, &script, protocol, cut);
+        }
+    }
+}
