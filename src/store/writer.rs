@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, Weak, atomic::Ordering},
 };
 
-use smol::channel::Sender;
+use async_channel::Sender;
 
 use crate::{
     base::{id::ContentId, time::Clock},

@@ -212,12 +212,8 @@ impl House {
             return;
         }
         for _ in 0..TRIES {
-            let request = Request::Set {
-                key: "test.wish".to_owned(),
-                value: None,
-            };
-            let done = self.store.request(request).await.is_ok();
-            if done && self.store.read(Reader::sequence).is_ok() {
+            let settled = self.store.settle().await.is_ok();
+            if settled && self.store.read(Reader::sequence).is_ok() {
                 return;
             }
             self.world.pass(1);
