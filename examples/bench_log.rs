@@ -94,7 +94,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         done += count;
     }
     let seconds = world.now().since(begun).as_secs_f64();
-    let line = format!("{:.0}\n", done as f64 / seconds);
+    let rate = f64::from(u32::try_from(done)?) / seconds;
+    let line = format!("{rate:.0}\n");
     std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes())?;
     Ok(())
 }
