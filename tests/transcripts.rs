@@ -12,6 +12,7 @@ mod common;
 mod model;
 
 use std::fs;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use common::house::Protocol;
@@ -45,11 +46,18 @@ fn play_all(folder: &str, protocol: Protocol, least: usize) {
     paths.sort();
     let count = paths.len();
     assert!(count >= least, "{folder} holds only {count} scripts");
+    let mut failed = vec![];
     for path in paths {
         let script = fs::read_to_string(&path).unwrap();
         let name = path.strip_prefix(&root).unwrap().display().to_string();
-        for cut in CUTS {
-            play(&name, &script, protocol, cut);
+        let played = catch_unwind(|| {
+            for cut in CUTS {
+                play(&name, &script, protocol, cut);
+            }
+        });
+        if played.is_err() {
+            failed.push(name);
         }
     }
+    assert!(failed.is_empty(), "failed: {failed:#?}");
 }

@@ -116,6 +116,8 @@ pub struct Status {
     /// Number of the dump that counts; 0 = none.
     pub dump: u64,
     pub changes_since_checkpoint: u64,
+    /// What went wrong last, since the start.
+    pub trouble: Option<String>,
 }
 
 /// What handles, content and the writer share.
@@ -126,12 +128,17 @@ pub struct Shared {
     secret: [u8; 16],
     jobs: mpsc::Sender<Job>,
     notices: (
-        smol::channel::Sender<Vec<Notice>>,
-        smol::channel::Receiver<Vec<Notice>>,
+        async_channel::Sender<Vec<Notice>>,
+        async_channel::Receiver<Vec<Notice>>,
     ),
     listening: AtomicBool,
+    /// A reader could not read the index.
+    ailing: AtomicBool,
+    /// As the writer saw it last.
     room: AtomicBool,
-    free: AtomicU64,
+    disk: Arc<dyn Disk>,
+    /// Free octets that are kept at least.
+    least: u64,
     /// Octets of content that belongs to nobody yet, and how many there may be.
     unfinished: Arc<AtomicU64>,
     unfinished_max: u64,
@@ -207,10 +214,12 @@ impl Store {
             segments: recovered.segments,
             secret: recovered.secret,
             jobs,
-            notices: smol::channel::unbounded(),
+            notices: async_channel::unbounded(),
             listening: AtomicBool::new(false),
+            ailing: AtomicBool::new(false),
             room: AtomicBool::new(true),
-            free: AtomicU64::new(0),
+            disk: Arc::clone(&disk),
+            least: space::least(&options),
             unfinished: Arc::default(),
             unfinished_max: options.message_size.saturating_mul(4),
             status: Mutex::default(),
@@ -246,15 +255,28 @@ impl Store {
     ///
     /// What `read` says, or the index fails.
     pub fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Broken>) -> Result<T, Broken> {
-        let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
-        let index = index.as_ref().ok_or(Broken::Stopped)?;
-        read(&Reader::new(index.snapshot()?))
+        self.look(|snapshot| read(&Reader::new(snapshot)))
     }
 
     fn snapshot<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, Broken>) -> Result<T, Broken> {
-        let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
-        let index = index.as_ref().ok_or(Broken::Stopped)?;
-        read(&index.snapshot()?)
+        self.look(|snapshot| read(&snapshot))
+    }
+
+    /// An index that cannot be read is opened again by the writer.
+    fn look<T>(&self, read: impl FnOnce(Snapshot) -> Result<T, Broken>) -> Result<T, Broken> {
+        let done = {
+            let index = self.0.index.read().unwrap_or_else(PoisonError::into_inner);
+            let index = index.as_ref().ok_or(Broken::Stopped)?;
+            index.snapshot().and_then(read)
+        };
+        if let Err(broken @ Broken::Index(_)) = &done
+            && !self.0.ailing.swap(true, Ordering::AcqRel)
+        {
+            self.0.note_trouble(broken);
+            // A writer that has ended mends nothing.
+            let _ = self.0.jobs.send(Job::Mend);
+        }
+        done
     }
 
     /// Has a change made; ready when it is on the medium (a `lazy` one, and those that say that
@@ -273,7 +295,7 @@ impl Store {
             self.send(Job::Lazy(request))?;
             return Ok(Reply::Done);
         }
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Request { request, answer })?;
         answered.recv().await.unwrap_or(Err(Refusal::Unknown))
     }
@@ -284,14 +306,14 @@ impl Store {
     ///
     /// As [`Store::request`].
     pub async fn settle(&self) -> Result<(), Refusal> {
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Settle(answer))?;
         let settled = answered.recv().await.unwrap_or(Err(Refusal::Unknown));
         settled.map(drop)
     }
 
     async fn push(&self, stream: Arc<content::Stream>, text: Vec<u8>) -> Result<(), Refusal> {
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Push {
             stream,
             text,
@@ -307,7 +329,7 @@ impl Store {
     ///
     /// The disk fails.
     pub async fn rebuild(&self) -> Result<(), Broken> {
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         if self.send(Job::Rebuild(answer)).is_err() {
             return Err(Broken::Stopped);
         }
@@ -360,7 +382,7 @@ impl Store {
 
     /// What changes do to folders, in order, after their sync. One receiver: `service::notify`.
     #[must_use]
-    pub fn notices(&self) -> smol::channel::Receiver<Vec<FolderNotice>> {
+    pub fn notices(&self) -> async_channel::Receiver<Vec<FolderNotice>> {
         self.0.listening.store(true, Ordering::Release);
         self.0.notices.1.clone()
     }
@@ -376,8 +398,11 @@ impl Store {
     pub fn status(&self) -> Status {
         let status = self.0.status.lock();
         let mut status = status.unwrap_or_else(PoisonError::into_inner).clone();
-        status.room = self.0.room.load(Ordering::Relaxed);
-        status.free_octets = self.0.free.load(Ordering::Relaxed);
+        // Others fill the disk too: the writer's last look may be old.
+        let space = self.0.disk.space();
+        let enough = space.as_ref().is_ok_and(|s| s.free >= s.keep(self.0.least));
+        status.room = enough && self.0.room.load(Ordering::Relaxed);
+        status.free_octets = space.map_or(0, |space| space.free);
         status
     }
 

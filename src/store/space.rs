@@ -2,7 +2,12 @@
 
 use std::{io, sync::atomic::Ordering};
 
-use crate::store::{Options, Shared, disk::Disk, log::SEGMENT, request::Request};
+use crate::store::{
+    Options, Shared,
+    disk::{Disk, Space},
+    log::SEGMENT,
+    request::Request,
+};
 
 const MIB: u64 = 1024 * 1024;
 const RESERVE: &str = "reserve";
@@ -51,6 +56,20 @@ impl Room {
     }
 }
 
+/// Free octets that are kept at least.
+#[must_use]
+pub fn least(options: &Options) -> u64 {
+    if options.tiny { 24 * MIB } else { 64 * MIB }
+}
+
+impl Space {
+    /// Free octets below which nothing new is taken in: a twentieth of all, or `least`.
+    #[must_use]
+    pub fn keep(&self, least: u64) -> u64 {
+        (self.total / 20).max(least)
+    }
+}
+
 /// Watches the room on the disk.
 #[derive(Debug)]
 pub struct Rooms {
@@ -70,7 +89,7 @@ impl Rooms {
         Self {
             room: Room::Plenty,
             above: u64::MAX,
-            least: if options.tiny { 24 * MIB } else { 64 * MIB },
+            least: least(options),
             reserved: None,
             live: 0,
         }
@@ -92,7 +111,7 @@ impl Rooms {
         let Ok(space) = disk.space() else {
             return;
         };
-        let keep = (space.total / 20).max(self.least);
+        let keep = space.keep(self.least);
         let segments = (shared.segments.count() as u64).saturating_mul(u64::from(SEGMENT));
         let all = segments.saturating_add(space.free);
         let crowded = self.live > all.saturating_sub(all / 100 * 15);
@@ -119,7 +138,6 @@ impl Rooms {
                 self.room = Room::Short;
             }
         }
-        shared.free.store(space.free, Ordering::Relaxed);
         shared
             .room
             .store(self.room == Room::Plenty, Ordering::Relaxed);

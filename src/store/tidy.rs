@@ -42,6 +42,9 @@ const DUMP_LOG: u64 = 512 * MIB;
 const MOVE_MAX: u64 = MIB;
 /// What was expunged is off the medium after so many seconds.
 const PURGE_S: i64 = 30 * 86_400;
+/// While the index cannot be opened, or there is no room, housekeeping looks again after so many
+/// milliseconds.
+const AILING_MS: u64 = 1000;
 /// After a failure, or for a pinned segment, housekeeping looks again after so many milliseconds.
 const AGAIN_MS: u64 = 60_000;
 
@@ -76,6 +79,9 @@ impl Writer {
     /// Does one small step of what is due.
     pub fn housekeep(&mut self) -> Next {
         let now = self.clock.now().0;
+        if self.blind {
+            return Next::At(now.saturating_add(AILING_MS));
+        }
         if self.checkpoint_due(now) {
             self.make_checkpoint();
         }
@@ -98,7 +104,9 @@ impl Writer {
             return Next::Now;
         }
         self.report();
+        let short = self.rooms.room() != Room::Plenty;
         let times = [
+            short.then(|| now.saturating_add(AILING_MS)),
             self.lazy_until(),
             self.checkpoint
                 .since
@@ -152,23 +160,20 @@ impl Writer {
         let sequence = self.sequence;
         let done =
             self.read(|index| index.write(true, |tables| tables.set(key::SEQUENCE, &sequence)));
-        match done {
-            Ok(()) => {
-                self.checkpoint.changes = 0;
-                self.checkpoint.rows = 0;
-                self.checkpoint.log_written = self.log.written;
-                self.checkpoint.since = None;
-                true
-            }
-            Err(_) => {
-                // Not at once again: the disk is not well.
-                let now = self.clock.now().0;
-                self.checkpoint.since = Some(now);
-                self.checkpoint.changes = 0;
-                self.checkpoint.rows = 0;
-                self.reopen();
-                false
-            }
+        if let Ok(()) = done {
+            self.checkpoint.changes = 0;
+            self.checkpoint.rows = 0;
+            self.checkpoint.log_written = self.log.written;
+            self.checkpoint.since = None;
+            true
+        } else {
+            // Not at once again: the disk is not well.
+            let now = self.clock.now().0;
+            self.checkpoint.since = Some(now);
+            self.checkpoint.changes = 0;
+            self.checkpoint.rows = 0;
+            self.reopen();
+            false
         }
     }
 
@@ -216,17 +221,14 @@ impl Writer {
                 self.clock.now(),
             )
         });
-        match begun {
-            Ok(running) => {
-                self.dumps.running = Some(running);
-                self.dumps.changed = 0;
-                self.dumps.log_written = self.log.written;
-                true
-            }
-            Err(_) => {
-                self.dump_later(now);
-                false
-            }
+        if let Ok(running) = begun {
+            self.dumps.running = Some(running);
+            self.dumps.changed = 0;
+            self.dumps.log_written = self.log.written;
+            true
+        } else {
+            self.dump_later(now);
+            false
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, Weak, atomic::Ordering},
 };
 
-use smol::channel::Sender;
+use async_channel::Sender;
 
 use crate::{
     base::{id::ContentId, time::Clock},
@@ -57,10 +57,15 @@ pub enum Job {
         request: Request,
         answer: Sender<Result<Reply, Refusal>>,
     },
+    /// Somebody could not read the index.
+    Mend,
     /// Lazy ones now.
     Settle(Sender<Result<Reply, Refusal>>),
     Stop,
 }
+
+/// A piece of content with who waits for it.
+type Pushed = (Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>);
 
 /// A request with what is packed of it already.
 #[derive(Debug)]
@@ -96,8 +101,8 @@ pub struct Writer {
     pub(super) dumps: Dumps,
     pub(super) tidying: Tidying,
     pub(super) rooms: Rooms,
-    /// The index could not be opened again; it is tried at the next batch.
-    blind: bool,
+    /// The index could not be opened again; it is tried at every run, and every second.
+    pub(super) blind: bool,
 }
 
 /// What has come since the last checkpoint.
@@ -179,12 +184,20 @@ impl Writer {
                 Job::Request { request, answer } => {
                     wishes.push_back(Wish::new(request, Some(answer)));
                 }
+                Job::Mend => {
+                    if self.shared.ailing.swap(false, Ordering::AcqRel) {
+                        self.blind = true;
+                    }
+                }
                 Job::Settle(answer) => settles.push(answer),
                 Job::Stop => on = false,
             }
         }
         self.rooms
             .look(&*self.disk, self.dumps.octets, &self.shared);
+        if self.blind {
+            self.reopen();
+        }
         self.push(pushes);
         let lazy_due = self.clock.now().0 >= self.lazy_since.saturating_add(GATHER);
         if !wishes.is_empty() || !settles.is_empty() || !on || lazy_due {
@@ -198,6 +211,7 @@ impl Writer {
         }
         for answer in settles {
             let _ = answer.try_send(match &failed {
+                None if self.blind => Err(Refusal::Broken(Broken::Stopped)),
                 None => Ok(Reply::Done),
                 Some(failed) => Err(failed.refusal()),
             });
@@ -213,9 +227,8 @@ impl Writer {
 
     // ---- content that is not whole yet
 
-    fn push(&mut self, pushes: Vec<(Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>)>) {
-        let mut left = VecDeque::from(pushes);
-        while let Some((stream, text, answer)) = left.pop_front() {
+    fn push(&mut self, pushes: Vec<Pushed>) {
+        for (stream, text, answer) in pushes {
             let done = self.push_one(&stream, text);
             // The sender may be gone: its message is lost then, as it has to be.
             let _ = answer.try_send(done);
@@ -226,15 +239,14 @@ impl Writer {
         if self.rooms.room() != Room::Plenty {
             return Err(Refusal::Full);
         }
-        let content = match stream.lock().content {
-            Some(content) => content,
-            None => {
-                let content = ContentId(self.next_content()?);
-                self.next_content = content.0.saturating_add(1);
-                self.streams.retain(|stream| stream.strong_count() > 0);
-                self.streams.push(Arc::downgrade(stream));
-                content
-            }
+        let content = if let Some(content) = stream.lock().content {
+            content
+        } else {
+            let content = ContentId(self.next_content()?);
+            self.next_content = content.0.saturating_add(1);
+            self.streams.retain(|stream| stream.strong_count() > 0);
+            self.streams.push(Arc::downgrade(stream));
+            content
         };
         let piece = self.packer.pack(text);
         let number = {
@@ -292,6 +304,7 @@ impl Writer {
             streamed.failed |= torn;
         }
         self.sequence = self.log.end().sequence;
+        self.shared.note_trouble(&error);
         match self.log.failed() {
             Failed::Void => Failure::Void(error),
             Failed::Unknown => Failure::Unknown,
@@ -317,9 +330,6 @@ impl Writer {
 
     /// Takes as many wishes as fit into one batch and answers them.
     fn batch(&mut self, wishes: &mut VecDeque<Wish>) -> Option<Failure> {
-        if self.blind {
-            self.reopen();
-        }
         let mut done: Vec<(Wish, Result<Reply, Refusal>)> = Vec::new();
         let mut notices = Vec::new();
         let failure = self.write_batch(wishes, &mut done, &mut notices).err();
@@ -375,9 +385,8 @@ impl Writer {
 
     /// Whether any of the wishes would change state now.
     fn changes_something(&self, wishes: &VecDeque<Wish>) -> bool {
-        let mut numbers = match self.numbers() {
-            Ok(numbers) => numbers,
-            Err(_) => return true,
+        let Ok(mut numbers) = self.numbers() else {
+            return true;
         };
         wishes.iter().any(|wish| {
             let decided = self.read(|index| {
@@ -412,11 +421,13 @@ impl Writer {
         done: &mut Vec<(Wish, Result<Reply, Refusal>)>,
         notices: &mut Vec<Notice>,
     ) -> Result<Option<u32>, Failure> {
-        let mut numbers = self.numbers().map_err(|broken| self.index_failed(broken))?;
+        let mut numbers = self
+            .numbers()
+            .map_err(|broken| self.index_failed(&broken))?;
         let shared = Arc::clone(&self.shared);
         let guard = shared.index.read().unwrap_or_else(PoisonError::into_inner);
         let Some(index) = &*guard else {
-            return Err(Failure::Index(Broken::Stopped));
+            return Err(Failure::Index);
         };
         let mut filling = Filling {
             batch: Some(batch),
@@ -464,7 +475,7 @@ impl Writer {
         match (filling.outcome, committed) {
             (Outcome::Failed(error), _) => Err(self.failed(error)),
             (Outcome::Nothing, Ok(())) => Ok(filling.need.filter(|_| done.is_empty())),
-            (Outcome::Nothing, Err(broken)) => Err(self.index_failed(broken)),
+            (Outcome::Nothing, Err(broken)) => Err(self.index_failed(&broken)),
             (Outcome::Synced { octets }, committed) => {
                 self.sequence = filling.sequence;
                 self.next_content = next_content;
@@ -500,7 +511,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let guard = shared.index.read().unwrap_or_else(PoisonError::into_inner);
         let Some(index) = &*guard else {
-            return Err(Failure::Index(Broken::Stopped));
+            return Err(Failure::Index);
         };
         let dated = Dated {
             time: self.clock.time(),
@@ -528,9 +539,10 @@ impl Writer {
             .map(drop)
     }
 
-    fn index_failed(&mut self, broken: Broken) -> Failure {
+    fn index_failed(&mut self, broken: &Broken) -> Failure {
+        self.shared.note_trouble(broken);
         self.reopen();
-        Failure::Index(broken)
+        Failure::Index
     }
 
     /// Opens the index again and replays what it lacks.
@@ -552,9 +564,12 @@ impl Writer {
             recover::replay_running(&self.disk, &index, &self.log, self.shared.secret)?;
             Ok(index)
         });
-        if let Ok(index) = opened {
-            *guard = Some(index);
-            self.blind = false;
+        match opened {
+            Ok(index) => {
+                *guard = Some(index);
+                self.blind = false;
+            }
+            Err(broken) => self.shared.note_trouble(&broken),
         }
     }
 
@@ -577,7 +592,7 @@ impl Writer {
 /// Why a batch did not come to be.
 #[derive(Debug)]
 pub(super) enum Failure {
-    Index(Broken),
+    Index,
     /// Nobody can tell yet whether it is there.
     Unknown,
     /// It is void for good.
@@ -587,7 +602,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn refusal(&self) -> Refusal {
         match self {
-            Self::Index(_) => Refusal::Broken(Broken::Stopped),
+            Self::Index => Refusal::Broken(Broken::Stopped),
             Self::Unknown => Refusal::Unknown,
             Self::Void(error) if error.kind() == io::ErrorKind::StorageFull => Refusal::Full,
             Self::Void(error) => Refusal::Broken(Broken::Io(error.kind().into())),
@@ -728,9 +743,9 @@ impl Wish {
         if !self.packed.is_empty() {
             return;
         }
-        let mut packed = Vec::new();
+        let mut contents = Vec::new();
         let mut one = |body: &mut Body| {
-            packed.push(match &mut body.held {
+            contents.push(match &mut body.held {
                 Held::Stream(stream) => Packed::Stream(Arc::clone(stream)),
                 Held::Memory(text) => {
                     let text = std::mem::take(text);
@@ -747,7 +762,7 @@ impl Wish {
             Request::Deliver(deliver) => one(&mut deliver.body),
             _ => {}
         }
-        self.packed = packed;
+        self.packed = contents;
     }
 
     /// A write or sync failed while its content came.
@@ -810,6 +825,12 @@ impl Wish {
 pub(super) type SharedIndex = RwLock<Option<Index>>;
 
 impl Shared {
+    /// Keeps what went wrong last, for `status`.
+    pub(super) fn note_trouble(&self, trouble: &dyn std::fmt::Display) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.trouble = Some(trouble.to_string());
+    }
+
     /// Tells what happened to folders, if somebody listens.
     fn tell(&self, notices: Vec<Notice>) {
         if self.listening.load(Ordering::Acquire) {

@@ -33,11 +33,8 @@ use super::disk::{Faults, MemoryDisk};
 use super::pump::{Connection, Pump};
 use super::world::TestWorld;
 
-/// Scripts try no passwords of others.
-const CHEAP: Cost = Cost {
-    memory: 8,
-    passes: 1,
-};
+/// In octets.
+const MESSAGE_SIZE: u64 = 35 << 20;
 
 /// Looks at a store that recovers, 10 ms apart.
 const TRIES: u32 = 300;
@@ -57,12 +54,19 @@ pub struct House {
     faults: Arc<Faults>,
     smtp: server::Options,
     mx: mx::Options,
-    shared: Option<Rc<mx::Shared>>,
+    mx_shared: Option<Rc<mx::Shared>>,
     imap: session::Options,
-    passwords: Rc<Passwords>,
     imap_shared: Option<Rc<imap::Shared>>,
+    registry: Rc<Registry>,
+    passwords: Rc<Passwords>,
     client: Client,
 }
+
+/// Hashing is not what scripts are about.
+const CHEAP: Cost = Cost {
+    memory: 64,
+    passes: 1,
+};
 
 impl House {
     pub fn new() -> Self {
@@ -72,7 +76,7 @@ impl House {
         let options = store::Options {
             // So that a broken disk is noticed at once.
             cache: 0,
-            message_size: 35 << 20,
+            message_size: MESSAGE_SIZE,
             tiny: true,
             secret: [7; 16],
             folders: 100,
@@ -82,6 +86,8 @@ impl House {
         let (store, running, opened) = Store::open(Arc::new(disk), options).unwrap();
         assert!(opened.created);
         let hostname = "mx.home.test".to_owned();
+        let registry = Rc::new(Registry::new(store.clone()));
+        let passwords = Rc::new(Passwords::new(CHEAP, [7; 32]));
         Self {
             world,
             store,
@@ -93,10 +99,11 @@ impl House {
                 routing: pillarbox::routing::Options::default(),
                 local_port: None,
             },
-            shared: None,
+            mx_shared: None,
             imap: session::Options::default(),
-            passwords: Rc::new(Passwords::new(CHEAP, [7; 32])),
             imap_shared: None,
+            registry,
+            passwords,
             client: Client::new([192, 0, 2, 1].into(), None),
         }
     }
@@ -110,7 +117,7 @@ impl House {
                 Box::new(Pump::new(session, service))
             }
             Protocol::Smtp => {
-                let shared = self.shared.get_or_insert_with(|| {
+                let shared = self.mx_shared.get_or_insert_with(|| {
                     let world: Rc<dyn World> = self.world.clone();
                     Rc::new(mx::Shared::new(self.store.clone(), world, self.mx.clone()))
                 });
@@ -125,14 +132,24 @@ impl House {
         let shared = self.imap_shared.get_or_insert_with(|| {
             let (store, world): (_, Rc<dyn World>) = (self.store.clone(), self.world.clone());
             let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
-            let registry = Rc::new(Registry::new(store.clone()));
             let options = imap::Options {
                 message_size: self.imap.append_limit,
             };
-            let login = Rc::new(login);
-            Rc::new(imap::Shared::new(store, registry, login, world, options))
+            let registry = self.registry.clone();
+            Rc::new(imap::Shared::new(
+                store,
+                registry,
+                Rc::new(login),
+                world,
+                options,
+            ))
         });
         shared.clone()
+    }
+
+    /// What tells sessions of each other's changes; somebody has to run it.
+    pub fn registry(&self) -> Rc<Registry> {
+        self.registry.clone()
     }
 
     /// Where connections come from, from now on.
@@ -160,9 +177,14 @@ impl House {
                 };
                 self.store.request(request).await.unwrap();
             }
+            "full" => {
+                self.faults.full.store(value == "on", Ordering::SeqCst);
+                // The writer looks at the disk when it has something to do.
+                self.store.settle().await.unwrap();
+            }
             "idle_wait" => self.imap.idle_wait = number(),
-            "full" => self.faults.full.store(value == "on", Ordering::SeqCst),
             "local_port" => self.mx.local_port = Some(value.to_owned()),
+            "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),
             "postmaster" => {
                 let request = Request::Set {
@@ -183,7 +205,7 @@ impl House {
         }
     }
 
-    /// Once the disk is back the store finds its way by itself; that may take a moment.
+    /// Once the disk is back the store finds its way as soon as somebody wishes something.
     async fn recover(&self) {
         let faulty = [&self.faults.broken, &self.faults.unwritable];
         if faulty.iter().any(|fault| fault.load(Ordering::SeqCst)) {
@@ -215,8 +237,8 @@ impl House {
     /// With its domain.
     pub async fn mailbox(&self, address: &str, password: &str) {
         let address = Address::parse(address).unwrap();
-        let password = Secret::new(password.as_bytes().to_vec());
         self.domain(address.domain.as_str()).await;
+        let password = Secret::new(password.as_bytes().to_vec());
         let request = Request::AddUser {
             address: address.key(),
             password: self.passwords.hash(&password).await.unwrap(),
