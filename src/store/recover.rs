@@ -226,12 +226,14 @@ impl Start<'_> {
             let lost_end = !force && !fresh;
             drop(index);
             let rebuilt = self.rebuild()?;
-            let lost = rebuilt.lost.max(if lost_end {
+            let beyond = if lost_end {
                 position.saturating_sub(last)
             } else {
                 0
-            });
-            return self.lost(rebuilt.index, rebuilt.sequence.max(position), lost, true);
+            };
+            let missing = rebuilt.lost.max(beyond);
+            let sequence = rebuilt.sequence.max(position);
+            return self.lost(rebuilt.index, sequence, missing, true);
         }
         if position > last {
             // The log is gone: what the index knows is all there is. Content cannot be read.
