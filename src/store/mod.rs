@@ -75,7 +75,7 @@ const JUMP_MODSEQS: u64 = 1 << 32;
 pub struct Options {
     /// redb's cache in octets (`limit.store_cache`).
     pub cache: usize,
-    /// Largest message in octets; unfinished content is capped at four times that.
+    /// Largest message in octets, 0 = no limit; unfinished content is capped at four times that.
     pub message_size: u64,
     /// On a tiny machine 24 MiB of free space are kept instead of 64.
     pub tiny: bool,
@@ -221,7 +221,10 @@ impl Store {
             disk: Arc::clone(&disk),
             least: space::least(&options),
             unfinished: Arc::default(),
-            unfinished_max: options.message_size.saturating_mul(4),
+            unfinished_max: match options.message_size {
+                0 => u64::MAX,
+                size => size.saturating_mul(4),
+            },
             status: Mutex::default(),
         });
         let (number, octets) = recovered.dump.unwrap_or_default();

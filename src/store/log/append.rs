@@ -18,6 +18,8 @@ const AHEAD: u32 = 1024 * 1024;
 /// A batch of fewer records and octets is small. (Big ones would only write everything twice.)
 const SMALL: u32 = 8;
 const SMALL_OCTETS: u32 = 16 * 1024;
+/// After so many small ones the next is expected to be small too.
+const SMALL_RUN: u32 = 4;
 /// Files kept to be reused.
 const SPARE_MAX: usize = 2;
 
@@ -38,6 +40,8 @@ struct Current {
     synced: u32,
     /// The file has its blocks up to here.
     zeros: u32,
+    /// So many small batches came one after another.
+    small: u32,
 }
 
 /// The log as the writer sees it.
@@ -157,9 +161,13 @@ impl Log {
         let few = batch.records < SMALL;
         let octets = batch.finish(current.synced, last);
         let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
-        let small = few && length <= SMALL_OCTETS;
+        current.small = if few && length <= SMALL_OCTETS {
+            current.small.saturating_add(1)
+        } else {
+            0
+        };
         let after = current.offset.saturating_add(length);
-        if small && after > current.zeros && current.zeros < SEGMENT {
+        if current.small >= SMALL_RUN && after > current.zeros && current.zeros < SEGMENT {
             let zeros = after.saturating_add(AHEAD).min(SEGMENT);
             let from = current.zeros.max(current.offset);
             let block = vec![0; 64 * 1024];
@@ -253,6 +261,7 @@ impl Log {
             offset: BLOCK,
             synced: BLOCK,
             zeros,
+            small: 0,
         });
         self.end.segment = number;
         self.end.offset = BLOCK;
