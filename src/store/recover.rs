@@ -112,6 +112,7 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         Arc::clone(disk),
         Arc::clone(&segments),
         secret,
+        options.segment,
         end,
         next,
         chart.junk.clone(),

@@ -6,7 +6,7 @@ use crate::store::{
     Broken,
     disk::{Disk, File},
     log::{
-        BLOCK, SEGMENT,
+        BLOCK,
         batch::Batch,
         pin::Segments,
         segment::{self, Header, Seed},
@@ -35,7 +35,7 @@ struct Current {
     /// The next batch begins here.
     offset: u32,
     synced: u32,
-    /// Zeros are there up to here; [`SEGMENT`] in a reused file.
+    /// Zeros are there up to here; the whole size in a reused file.
     zeros: u32,
 }
 
@@ -45,6 +45,8 @@ pub struct Log {
     disk: Arc<dyn Disk>,
     pub segments: Arc<Segments>,
     secret: [u8; 16],
+    /// Size of a segment in octets.
+    size: u32,
     current: Option<Current>,
     end: End,
     next: u64,
@@ -71,6 +73,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         segments: Arc<Segments>,
         secret: [u8; 16],
+        size: u32,
         end: End,
         next: u64,
         junk: Vec<u64>,
@@ -79,6 +82,7 @@ impl Log {
             disk,
             segments,
             secret,
+            size,
             current: None,
             end,
             next,
@@ -125,7 +129,7 @@ impl Log {
     /// The disk fails: the caller calls [`Log::failed`].
     pub fn begin(&mut self, need: u32) -> io::Result<Batch> {
         let room = match &self.current {
-            Some(current) => SEGMENT.saturating_sub(current.offset),
+            Some(current) => self.size.saturating_sub(current.offset),
             None => 0,
         };
         if room < need.saturating_add(BLOCK) {
@@ -139,7 +143,7 @@ impl Log {
             Seed::of_segment(self.secret, current.number),
             current.number,
             current.offset,
-            SEGMENT.saturating_sub(current.offset),
+            self.size.saturating_sub(current.offset),
         ))
     }
 
@@ -157,8 +161,8 @@ impl Log {
         let octets = batch.finish(current.synced, last);
         let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
         let after = current.offset.saturating_add(length);
-        if small && after > current.zeros && current.zeros < SEGMENT {
-            let zeros = after.saturating_add(AHEAD).min(SEGMENT);
+        if small && after > current.zeros && current.zeros < self.size {
+            let zeros = after.saturating_add(AHEAD).min(self.size);
             let from = current.zeros.max(current.offset);
             let block = vec![0; 64 * 1024];
             let mut at = from;
@@ -252,7 +256,7 @@ impl Log {
             file,
             offset: BLOCK,
             synced: BLOCK,
-            zeros: if reused.is_some() { SEGMENT } else { BLOCK },
+            zeros: if reused.is_some() { self.size } else { BLOCK },
         });
         self.end.segment = number;
         self.end.offset = BLOCK;
