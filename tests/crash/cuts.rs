@@ -105,3 +105,21 @@ fn cut_again(
 fn everyday_mail() {
     everywhere("everyday", script::everyday, 1, 0);
 }
+
+#[test]
+fn streams() {
+    let play = |world: &mut World| {
+        script::settle_in(world)?;
+        script::streams(world)
+    };
+    everywhere("streams", play, 1, 0);
+}
+
+#[test]
+fn space() {
+    let play = |world: &mut World| {
+        script::settle_in(world)?;
+        script::space(world, 4)
+    };
+    everywhere("space", play, 1, 0);
+}
