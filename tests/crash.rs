@@ -18,6 +18,8 @@ mod check;
 mod cuts;
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/faults.rs"]
+mod faults;
 #[path = "crash/model.rs"]
 mod model;
 #[path = "crash/script.rs"]

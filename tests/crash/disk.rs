@@ -264,6 +264,18 @@ impl State {
         }
     }
 
+    /// The process ends: what it wrote stays in the cache, and open files that have no name go.
+    pub fn kill(&mut self) {
+        let mut named: BTreeSet<u64> = self.names.values().copied().collect();
+        named.extend(self.durable.values());
+        for naming in self.pending.values().flatten() {
+            if let Naming::Create(_, id) | Naming::Rename(_, _, id) = naming {
+                named.insert(*id);
+            }
+        }
+        self.inodes.retain(|id, _| named.contains(id));
+    }
+
     /// The power goes. `odd`: which half survives of [`Outcome::Other`].
     pub fn cut(&mut self, outcome: Outcome, odd: bool, dice: &mut Dice) {
         let mut nth = usize::from(odd);

@@ -79,3 +79,27 @@ pub fn space(world: &mut World, rounds: u64) -> Done {
     }
     Ok(())
 }
+
+/// A short run in which everything may fail: what was asked for may not be there.
+pub fn streams_and_flags(world: &mut World) -> Done {
+    let anna = world.view().inbox(1).unwrap_or(0);
+    let bert = world.view().inbox(2).unwrap_or(0);
+    world.ask(&[Wish::Deliver(1, 900, vec![1, 2]), Wish::Deliver(2, 5000, vec![1])])?;
+    world.begin_stream(100, 150_000);
+    push(world, 100, 80_000)?;
+    world.ask(&[Wish::Flag(anna, span(1, 2), FlagMode::Add, Flags::SEEN, vec![])])?;
+    push(world, 100, 80_000)?;
+    world.ask(&[Wish::Copy(anna, anna, span(1, 1)), Wish::Append(bert, vec![(8, 80)])])?;
+    world.begin_stream(101, 90_000);
+    push(world, 101, 66_000)?;
+    world.housekeep(5);
+    push(world, 101, 66_000)
+}
+
+/// The next part of a stream, if it has not failed.
+fn push(world: &mut World, tag: u64, octets: usize) -> Done {
+    if world.streams.contains_key(&tag) {
+        world.push_stream(tag, octets, &[1])?;
+    }
+    Ok(())
+}
