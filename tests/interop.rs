@@ -20,6 +20,8 @@ mod hostile;
 mod house;
 #[path = "interop/kill.rs"]
 mod kill;
+#[path = "interop/mbsync.rs"]
+mod mbsync;
 #[path = "interop/programs.rs"]
 mod programs;
 #[path = "interop/python.rs"]

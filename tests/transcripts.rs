@@ -8,8 +8,11 @@
 )]
 
 mod common;
+#[path = "transcripts/model.rs"]
+mod model;
 
 use std::fs;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use common::house::Protocol;
@@ -29,6 +32,12 @@ fn mx() {
     play_all("mx", Protocol::Smtp, 10);
 }
 
+/// IMAP: session, service and store.
+#[test]
+fn imap() {
+    play_all("imap", Protocol::Imap, 20);
+}
+
 /// Plays all scripts of a folder, of which there are at least so many.
 fn play_all(folder: &str, protocol: Protocol, least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
@@ -37,11 +46,18 @@ fn play_all(folder: &str, protocol: Protocol, least: usize) {
     paths.sort();
     let count = paths.len();
     assert!(count >= least, "{folder} holds only {count} scripts");
+    let mut failed = vec![];
     for path in paths {
         let script = fs::read_to_string(&path).unwrap();
         let name = path.strip_prefix(&root).unwrap().display().to_string();
-        for cut in CUTS {
-            play(&name, &script, protocol, cut);
+        let played = catch_unwind(|| {
+            for cut in CUTS {
+                play(&name, &script, protocol, cut);
+            }
+        });
+        if played.is_err() {
+            failed.push(name);
         }
     }
+    assert!(failed.is_empty(), "failed: {failed:#?}");
 }

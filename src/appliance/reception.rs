@@ -96,7 +96,7 @@ impl Reception {
                 let options = imap::session::Options {
                     login: caller.secured.is_some()
                         || (self.plaintext_loopback && peer.is_loopback()),
-                    ..self.imap_options.clone()
+                    ..self.imap_options
                 };
                 let machine = imap::session::Session::new(options);
                 let service = Imap::new(Rc::clone(&self.imap), peer);

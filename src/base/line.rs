@@ -41,12 +41,11 @@ impl Input {
     /// Length of the next line with its LF; `None` until one is whole.
     pub fn line(&mut self) -> Option<usize> {
         let found = memchr::memchr(b'\n', self.rest().get(self.seen..).unwrap_or_default());
-        match found {
-            Some(at) => Some(self.seen + at + 1),
-            None => {
-                self.seen = self.len();
-                None
-            }
+        if let Some(at) = found {
+            Some(self.seen + at + 1)
+        } else {
+            self.seen = self.len();
+            None
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Names that every hosted domain has (SR-26, RFC 5321 section 4.5.1, RFC 2142).
+/// Names that every hosted domain has (SR-26, RFC 5321 section 4.5.1).
 const STANDARD: [&str; 2] = ["abuse", "postmaster"];
 
 /// What the admin chose about addresses.

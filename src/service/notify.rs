@@ -10,7 +10,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use smol::channel::Receiver;
+use async_channel::Receiver;
 
 use crate::{
     base::{

@@ -8,7 +8,7 @@ use crate::{
         Broken, Store, content,
         index::{
             key::{self, Kind},
-            table::Rows,
+            table::{Rows, Snapshot},
         },
         message::{Message, content::ContentRow},
         value,
@@ -17,6 +17,9 @@ use crate::{
 
 /// Rows read in one transaction.
 const SLICE: usize = 256;
+
+/// Takes a row, its key and value, with the rows of the same moment.
+type See<'a> = dyn FnMut(&Snapshot, &[u8], &[u8]) -> Result<(), Broken> + 'a;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -99,15 +102,7 @@ impl Store {
         }
     }
 
-    fn each_row(
-        &self,
-        kind: Kind,
-        each: &mut dyn FnMut(
-            &crate::store::index::table::Snapshot,
-            &[u8],
-            &[u8],
-        ) -> Result<(), Broken>,
-    ) -> Result<(), Broken> {
+    fn each_row(&self, kind: Kind, each: &mut See<'_>) -> Result<(), Broken> {
         let mut from = vec![kind.letter()];
         let to = [kind.letter().saturating_add(1)];
         loop {

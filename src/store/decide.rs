@@ -188,17 +188,7 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
-        Request::Subscribe { user, name, on } => {
-            known(rows, *user)?;
-            if folder::subscriptions(rows, *user)?.contains(name) == *on {
-                return Ok(nothing());
-            }
-            Change::Subscribe {
-                user: *user,
-                name: name.clone(),
-                on: *on,
-            }
-        }
+        Request::Subscribe { user, name, on } => return subscribe(rows, *user, name, *on),
         Request::Summarize { content, summary } => {
             if content::row(rows, *content)?.is_none() {
                 return Ok(nothing());
@@ -211,6 +201,16 @@ pub fn decide(
         other => administer(rows, other)?,
     };
     Ok(done(change, Reply::Done))
+}
+
+fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {
+    known(rows, user)?;
+    let is_on = folder::subscriptions(rows, user)?.iter().any(|n| n == name);
+    if is_on == on {
+        return Ok(nothing());
+    }
+    let name = name.to_owned();
+    Ok(done(Change::Subscribe { user, name, on }, Reply::Done))
 }
 
 /// Domains, people and settings.

@@ -36,6 +36,9 @@ const SYNC: u32 = 1024 * 1024;
 /// A dump takes at most so long.
 const LONGEST_S: u64 = 300;
 
+/// Takes a row of a dump: key and value.
+pub type See<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Broken> + 'a;
+
 fn name(number: u64) -> String {
     format!("{FOLDER}/{number:010}")
 }
@@ -119,7 +122,7 @@ impl Dumping {
     /// None: what fails drops the dump ([`Step::Dropped`]).
     pub fn step(&mut self, disk: &dyn Disk, now: Instant) -> Step {
         if now >= self.until {
-            return self.drop_file(disk);
+            return Self::drop_file(disk);
         }
         match self.part() {
             Ok(false) => Step::More,
@@ -131,11 +134,11 @@ impl Dumping {
                 // not mended by another.
                 Err(_) => Step::Dropped,
             },
-            Err(_) => self.drop_file(disk),
+            Err(_) => Self::drop_file(disk),
         }
     }
 
-    fn drop_file(&mut self, disk: &dyn Disk) -> Step {
+    fn drop_file(disk: &dyn Disk) -> Step {
         drop_tmp(disk);
         Step::Dropped
     }
@@ -255,7 +258,7 @@ pub fn read(
     disk: &dyn Disk,
     number: u64,
     secret: Option<[u8; 16]>,
-    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Broken>,
+    each: &mut See<'_>,
 ) -> Result<Option<Read>, Broken> {
     let Ok(file) = disk.open(&name(number)) else {
         return Ok(None);
@@ -270,12 +273,12 @@ pub fn read(
     let (mut offset, mut expected, mut rows) = (BLOCK, 0_u32, Vec::new());
     let mut window = vec![0; STEP];
     loop {
-        let Ok(held) = file.read(u64::from(offset), &mut window) else {
+        let Ok(count) = file.read(u64::from(offset), &mut window) else {
             return Ok(None);
         };
         let mut at = 0;
         loop {
-            let rest = window.get(at..held).unwrap_or_default();
+            let rest = window.get(at..count).unwrap_or_default();
             let here = offset.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
             let Some(record) = record::parse(rest, seed, here) else {
                 break;
@@ -305,10 +308,7 @@ pub fn read(
 }
 
 /// Shows the whole rows in `rows` and keeps the rest.
-fn show(
-    rows: &mut Vec<u8>,
-    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Broken>,
-) -> Result<(), Broken> {
+fn show(rows: &mut Vec<u8>, each: &mut See<'_>) -> Result<(), Broken> {
     let mut at = 0;
     while let Some((key, value, length)) = first_row(rows.get(at..).unwrap_or_default()) {
         each(key, value)?;

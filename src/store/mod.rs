@@ -130,8 +130,8 @@ pub struct Shared {
     secret: [u8; 16],
     jobs: mpsc::Sender<Job>,
     notices: (
-        smol::channel::Sender<Vec<Notice>>,
-        smol::channel::Receiver<Vec<Notice>>,
+        async_channel::Sender<Vec<Notice>>,
+        async_channel::Receiver<Vec<Notice>>,
     ),
     listening: AtomicBool,
     /// A reader could not read the index.
@@ -216,7 +216,7 @@ impl Store {
             segments: recovered.segments,
             secret: recovered.secret,
             jobs,
-            notices: smol::channel::unbounded(),
+            notices: async_channel::unbounded(),
             listening: AtomicBool::new(false),
             ailing: AtomicBool::new(false),
             room: AtomicBool::new(true),
@@ -297,7 +297,7 @@ impl Store {
             self.send(Job::Lazy(request))?;
             return Ok(Reply::Done);
         }
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Request { request, answer })?;
         answered.recv().await.unwrap_or(Err(Refusal::Unknown))
     }
@@ -308,14 +308,14 @@ impl Store {
     ///
     /// As [`Store::request`].
     pub async fn settle(&self) -> Result<(), Refusal> {
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Settle(answer))?;
         let settled = answered.recv().await.unwrap_or(Err(Refusal::Unknown));
         settled.map(drop)
     }
 
     async fn push(&self, stream: Arc<content::Stream>, text: Vec<u8>) -> Result<(), Refusal> {
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Push {
             stream,
             text,
@@ -331,7 +331,7 @@ impl Store {
     ///
     /// The disk fails.
     pub async fn rebuild(&self) -> Result<(), Broken> {
-        let (answer, answered) = smol::channel::bounded(1);
+        let (answer, answered) = async_channel::bounded(1);
         if self.send(Job::Rebuild(answer)).is_err() {
             return Err(Broken::Stopped);
         }
@@ -384,7 +384,7 @@ impl Store {
 
     /// What changes do to folders, in order, after their sync. One receiver: `service::notify`.
     #[must_use]
-    pub fn notices(&self) -> smol::channel::Receiver<Vec<FolderNotice>> {
+    pub fn notices(&self) -> async_channel::Receiver<Vec<FolderNotice>> {
         self.0.listening.store(true, Ordering::Release);
         self.0.notices.1.clone()
     }

@@ -74,6 +74,8 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         ..Opened::default()
     };
     let secret = secret.unwrap_or(options.secret);
+    // First of all: nothing may rest on what a cut could still take.
+    mend_tail(disk, &chart)?;
     let mut start = Start {
         disk,
         options,
@@ -90,7 +92,6 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         ..
     } = start;
     report(&mut opened, damage);
-    mend_tail(disk, &chart)?;
     index.write(opened.rebuilt, |tables| {
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
@@ -227,12 +228,14 @@ impl Start<'_> {
             let lost_end = !force && !fresh;
             drop(index);
             let rebuilt = self.rebuild()?;
-            let lost = rebuilt.lost.max(if lost_end {
+            let beyond = if lost_end {
                 position.saturating_sub(last)
             } else {
                 0
-            });
-            return self.lost(rebuilt.index, rebuilt.sequence.max(position), lost, true);
+            };
+            let missing = rebuilt.lost.max(beyond);
+            let sequence = rebuilt.sequence.max(position);
+            return self.lost(rebuilt.index, sequence, missing, true);
         }
         if position > last {
             // The log is gone: what the index knows is all there is. Content cannot be read.
@@ -418,13 +421,23 @@ pub fn replay_running(
         chart.segments.insert(number, charted);
     }
     let mut damage = Vec::new();
+    let mut expected = position;
     index.write(false, |tables| {
         chart.changes(disk, position, true, &mut damage, &mut |logged| {
             if logged.sequence <= position {
                 return Ok(());
             }
+            // What cannot be read now is not passed over: later changes would hide that it lacks.
+            if logged.sequence != expected.saturating_add(1) {
+                return Err(Broken::Corrupt("log"));
+            }
+            expected = logged.sequence;
             apply_logged(tables, logged.sequence, logged.segment, logged.payload)
-        })
+        })?;
+        if expected < log.end().sequence {
+            return Err(Broken::Corrupt("log"));
+        }
+        Ok(())
     })
 }
 

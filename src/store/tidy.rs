@@ -160,23 +160,20 @@ impl Writer {
         let sequence = self.sequence;
         let done =
             self.read(|index| index.write(true, |tables| tables.set(key::SEQUENCE, &sequence)));
-        match done {
-            Ok(()) => {
-                self.checkpoint.changes = 0;
-                self.checkpoint.rows = 0;
-                self.checkpoint.log_written = self.log.written;
-                self.checkpoint.since = None;
-                true
-            }
-            Err(_) => {
-                // Not at once again: the disk is not well.
-                let now = self.clock.now().0;
-                self.checkpoint.since = Some(now);
-                self.checkpoint.changes = 0;
-                self.checkpoint.rows = 0;
-                self.reopen();
-                false
-            }
+        if let Ok(()) = done {
+            self.checkpoint.changes = 0;
+            self.checkpoint.rows = 0;
+            self.checkpoint.log_written = self.log.written;
+            self.checkpoint.since = None;
+            true
+        } else {
+            // Not at once again: the disk is not well.
+            let now = self.clock.now().0;
+            self.checkpoint.since = Some(now);
+            self.checkpoint.changes = 0;
+            self.checkpoint.rows = 0;
+            self.reopen();
+            false
         }
     }
 
@@ -224,17 +221,14 @@ impl Writer {
                 self.clock.now(),
             )
         });
-        match begun {
-            Ok(running) => {
-                self.dumps.running = Some(running);
-                self.dumps.changed = 0;
-                self.dumps.log_written = self.log.written;
-                true
-            }
-            Err(_) => {
-                self.dump_later(now);
-                false
-            }
+        if let Ok(running) = begun {
+            self.dumps.running = Some(running);
+            self.dumps.changed = 0;
+            self.dumps.log_written = self.log.written;
+            true
+        } else {
+            self.dump_later(now);
+            false
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, Weak, atomic::Ordering},
 };
 
-use smol::channel::Sender;
+use async_channel::Sender;
 
 use crate::{
     base::{id::ContentId, time::Clock},
@@ -20,6 +20,7 @@ use crate::{
         dump::Dumping,
         index::{Index, table::Tables},
         log::{
+            BLOCK,
             append::{Failed, Log},
             batch::{Batch, Piece},
         },
@@ -63,6 +64,9 @@ pub enum Job {
     Settle(Sender<Result<Reply, Refusal>>),
     Stop,
 }
+
+/// A piece of content with who waits for it.
+type Pushed = (Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>);
 
 /// A request with what is packed of it already.
 #[derive(Debug)]
@@ -224,9 +228,8 @@ impl Writer {
 
     // ---- content that is not whole yet
 
-    fn push(&mut self, pushes: Vec<(Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>)>) {
-        let mut left = VecDeque::from(pushes);
-        while let Some((stream, text, answer)) = left.pop_front() {
+    fn push(&mut self, pushes: Vec<Pushed>) {
+        for (stream, text, answer) in pushes {
             let done = self.push_one(&stream, text);
             // The sender may be gone: its message is lost then, as it has to be.
             let _ = answer.try_send(done);
@@ -237,15 +240,14 @@ impl Writer {
         if self.rooms.room() != Room::Plenty {
             return Err(Refusal::Full);
         }
-        let content = match stream.lock().content {
-            Some(content) => content,
-            None => {
-                let content = ContentId(self.next_content()?);
-                self.next_content = content.0.saturating_add(1);
-                self.streams.retain(|stream| stream.strong_count() > 0);
-                self.streams.push(Arc::downgrade(stream));
-                content
-            }
+        let content = if let Some(content) = stream.lock().content {
+            content
+        } else {
+            let content = ContentId(self.next_content()?);
+            self.next_content = content.0.saturating_add(1);
+            self.streams.retain(|stream| stream.strong_count() > 0);
+            self.streams.push(Arc::downgrade(stream));
+            content
         };
         let piece = self.packer.pack(text);
         let number = {
@@ -384,9 +386,8 @@ impl Writer {
 
     /// Whether any of the wishes would change state now.
     fn changes_something(&self, wishes: &VecDeque<Wish>) -> bool {
-        let mut numbers = match self.numbers() {
-            Ok(numbers) => numbers,
-            Err(_) => return true,
+        let Ok(mut numbers) = self.numbers() else {
+            return true;
         };
         wishes.iter().any(|wish| {
             let decided = self.read(|index| {
@@ -435,6 +436,7 @@ impl Writer {
             time: self.clock.time(),
             room: self.rooms.room(),
             need: None,
+            most: self.options.segment.saturating_sub(2 * BLOCK),
             changes: 0,
             outcome: Outcome::Nothing,
         };
@@ -523,6 +525,7 @@ impl Writer {
             time: dated.time,
             room: Room::Plenty,
             need: None,
+            most: self.options.segment.saturating_sub(2 * BLOCK),
             changes: 0,
             outcome: Outcome::Nothing,
         };
@@ -618,6 +621,8 @@ struct Filling {
     time: crate::base::time::Time,
     room: Room,
     need: Option<u32>,
+    /// Octets that a batch has at most.
+    most: u32,
     changes: u64,
     outcome: Outcome,
 }
@@ -673,7 +678,7 @@ impl Filling {
         .encode()
         .len();
         let need = wish.need(length);
-        if length > CHANGE_MAX {
+        if length > CHANGE_MAX || need > self.most {
             return Taken::Answer(Err(Refusal::Limit {
                 name: "octets of a change",
                 limit: CHANGE_MAX as u64,
@@ -743,9 +748,9 @@ impl Wish {
         if !self.packed.is_empty() {
             return;
         }
-        let mut packed = Vec::new();
+        let mut contents = Vec::new();
         let mut one = |body: &mut Body| {
-            packed.push(match &mut body.held {
+            contents.push(match &mut body.held {
                 Held::Stream(stream) => Packed::Stream(Arc::clone(stream)),
                 Held::Memory(text) => {
                     let text = std::mem::take(text);
@@ -762,7 +767,7 @@ impl Wish {
             Request::Deliver(deliver) => one(&mut deliver.body),
             _ => {}
         }
-        self.packed = packed;
+        self.packed = contents;
     }
 
     /// A write or sync failed while its content came.

@@ -17,10 +17,15 @@ use pillarbox::mail::flag::Flags;
 use pillarbox::mail::summary::SummaryBuilder;
 use pillarbox::net::world::World;
 use pillarbox::policy::connection::Client;
+use pillarbox::proto::imap::session;
 use pillarbox::proto::smtp::server;
+use pillarbox::service::imap::{self, Imap};
+use pillarbox::service::login::Login;
 use pillarbox::service::lookup::POSTMASTER;
 use pillarbox::service::mx::{self, Mx};
-use pillarbox::store::directory::DomainClass;
+use pillarbox::service::notify::Registry;
+use pillarbox::service::password::{Cost, Passwords};
+use pillarbox::store::directory::{DomainClass, Usage};
 use pillarbox::store::request::{Deliver, Recipient};
 use pillarbox::store::{self, Reader, Reply, Request, Running, Store};
 
@@ -28,12 +33,16 @@ use super::disk::{Faults, MemoryDisk};
 use super::pump::{Connection, Pump};
 use super::world::TestWorld;
 
+/// In octets.
+const MESSAGE_SIZE: u64 = 35 << 20;
+
 /// Looks at a store that recovers, 10 ms apart.
 const TRIES: u32 = 300;
 
 /// Which service a script speaks with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
+    Imap,
     Smtp,
 }
 
@@ -45,9 +54,19 @@ pub struct House {
     faults: Arc<Faults>,
     smtp: server::Options,
     mx: mx::Options,
-    shared: Option<Rc<mx::Shared>>,
+    mx_shared: Option<Rc<mx::Shared>>,
+    imap: session::Options,
+    imap_shared: Option<Rc<imap::Shared>>,
+    registry: Rc<Registry>,
+    passwords: Rc<Passwords>,
     client: Client,
 }
+
+/// Hashing is not what scripts are about.
+const CHEAP: Cost = Cost {
+    memory: 64,
+    passes: 1,
+};
 
 impl House {
     pub fn new() -> Self {
@@ -57,7 +76,7 @@ impl House {
         let options = store::Options {
             // So that a broken disk is noticed at once.
             cache: 0,
-            message_size: 35 << 20,
+            message_size: MESSAGE_SIZE,
             segment: store::log::SEGMENT,
             tiny: true,
             secret: [7; 16],
@@ -68,6 +87,8 @@ impl House {
         let (store, running, opened) = Store::open(Arc::new(disk), options).unwrap();
         assert!(opened.created);
         let hostname = "mx.home.test".to_owned();
+        let registry = Rc::new(Registry::new(store.clone()));
+        let passwords = Rc::new(Passwords::new(CHEAP, [7; 32]));
         Self {
             world,
             store,
@@ -79,7 +100,11 @@ impl House {
                 routing: pillarbox::routing::Options::default(),
                 local_port: None,
             },
-            shared: None,
+            mx_shared: None,
+            imap: session::Options::default(),
+            imap_shared: None,
+            registry,
+            passwords,
             client: Client::new([192, 0, 2, 1].into(), None),
         }
     }
@@ -87,8 +112,13 @@ impl House {
     /// A new connection from the present client.
     pub fn connect(&mut self, protocol: Protocol) -> Box<dyn Connection> {
         match protocol {
+            Protocol::Imap => {
+                let session = session::Session::new(self.imap);
+                let service = Imap::new(self.imap_shared(), self.client.ip);
+                Box::new(Pump::new(session, service))
+            }
             Protocol::Smtp => {
-                let shared = self.shared.get_or_insert_with(|| {
+                let shared = self.mx_shared.get_or_insert_with(|| {
                     let world: Rc<dyn World> = self.world.clone();
                     Rc::new(mx::Shared::new(self.store.clone(), world, self.mx.clone()))
                 });
@@ -97,6 +127,30 @@ impl House {
                 Box::new(Pump::new(session, service))
             }
         }
+    }
+
+    fn imap_shared(&mut self) -> Rc<imap::Shared> {
+        let shared = self.imap_shared.get_or_insert_with(|| {
+            let (store, world): (_, Rc<dyn World>) = (self.store.clone(), self.world.clone());
+            let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
+            let options = imap::Options {
+                message_size: self.imap.append_limit,
+            };
+            let registry = self.registry.clone();
+            Rc::new(imap::Shared::new(
+                store,
+                registry,
+                Rc::new(login),
+                world,
+                options,
+            ))
+        });
+        shared.clone()
+    }
+
+    /// What tells sessions of each other's changes; somebody has to run it.
+    pub fn registry(&self) -> Rc<Registry> {
+        self.registry.clone()
     }
 
     /// Where connections come from, from now on.
@@ -108,6 +162,7 @@ impl House {
         let number = || value.parse::<u64>().unwrap();
         let small = || value.parse::<u32>().unwrap();
         match key {
+            "append_limit" => self.imap.append_limit = number(),
             "broken" => {
                 self.faults.broken.store(value == "on", Ordering::SeqCst);
                 self.recover().await;
@@ -125,9 +180,12 @@ impl House {
             }
             "full" => {
                 self.faults.full.store(value == "on", Ordering::SeqCst);
-                self.recover().await;
+                // The writer looks at the disk when it has something to do.
+                self.store.settle().await.unwrap();
             }
+            "idle_wait" => self.imap.idle_wait = number(),
             "local_port" => self.mx.local_port = Some(value.to_owned()),
+            "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),
             "postmaster" => {
                 let request = Request::Set {
@@ -148,7 +206,7 @@ impl House {
         }
     }
 
-    /// Once the disk is back the store finds its way by itself; that may take a moment.
+    /// Once the disk is back the store finds its way as soon as somebody wishes something.
     async fn recover(&self) {
         let faulty = [&self.faults.broken, &self.faults.unwritable];
         if faulty.iter().any(|fault| fault.load(Ordering::SeqCst)) {
@@ -162,7 +220,7 @@ impl House {
             self.world.pass(1);
             sleep(Duration::from_millis(10));
         }
-        panic!("the store does not recover: {:?}", self.store.status());
+        panic!("the store does not recover");
     }
 
     pub async fn domain(&self, name: &str) {
@@ -181,9 +239,10 @@ impl House {
     pub async fn mailbox(&self, address: &str, password: &str) {
         let address = Address::parse(address).unwrap();
         self.domain(address.domain.as_str()).await;
+        let password = Secret::new(password.as_bytes().to_vec());
         let request = Request::AddUser {
             address: address.key(),
-            password: Secret::new(password.as_bytes().to_vec()),
+            password: self.passwords.hash(&password).await.unwrap(),
             quota: 0,
         };
         self.store.request(request).await.unwrap();
@@ -217,6 +276,12 @@ impl House {
         });
         let reply = self.store.request(request).await.unwrap();
         assert!(matches!(reply, Reply::Delivered { .. }));
+    }
+
+    /// What somebody's mail takes.
+    pub fn usage(&self, address: &str) -> Usage {
+        let user = self.user(address);
+        self.store.read(|reader| reader.usage(user)).unwrap()
     }
 
     /// The messages of somebody's inbox, oldest first.

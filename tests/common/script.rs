@@ -49,6 +49,8 @@ const TRIES: u32 = 300;
 pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
     let lines = script.lines().filter(|line| !line.starts_with('#'));
     assert!(lines.count() > 0, "{name} is empty");
+    // Shown when a test fails.
+    eprintln!("{name}, cut {cut}");
     journal::begin();
     let executor = smol::LocalExecutor::new();
     smol::block_on(executor.run(async {
@@ -61,6 +63,8 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             reply: String::new(),
             looked: 0,
         };
+        let registry = player.house.registry();
+        let _telling = executor.spawn(async move { registry.run().await });
         let mut lines = (1..).zip(script.lines());
         while let Some((number, line)) = lines.next() {
             let context = format!("{name}:{number}, cut {cut}: {line}");

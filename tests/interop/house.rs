@@ -17,7 +17,7 @@ pub const BEN: &str = "ben@home.test";
 pub const PASSWORD: &str = "Correct-horse-7";
 
 /// How long a start, a stop or one run of a program may take on a slow, busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running Pillarbox with `home.test`, anna and ben. Ends with the value.
 pub struct House {
@@ -34,7 +34,7 @@ impl House {
         Self::with("")
     }
 
-    /// With further lines of configuration.
+    /// With further lines of configuration; `hostname` is one that may be set.
     pub fn with(settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
@@ -45,8 +45,13 @@ impl House {
     pub fn at(folder: TempDir, data: PathBuf, settings: &str) -> Self {
         let [mx, imap, imaps] = [free_port(), free_port(), free_port()];
         fs::create_dir(&data).unwrap();
+        let hostname = if settings.contains("hostname =") {
+            ""
+        } else {
+            "hostname = \"mx.home.test\"\n"
+        };
         let configuration = format!(
-            "hostname = \"mx.home.test\"\n\
+            "{hostname}\
              listen.mx = [\"127.0.0.1:{mx}\"]\n\
              listen.imap = [\"127.0.0.1:{imap}\"]\n\
              listen.imaps = [\"127.0.0.1:{imaps}\"]\n\
@@ -223,6 +228,11 @@ impl Program {
         self
     }
 
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
@@ -253,19 +263,20 @@ impl Program {
         let mut child = self.command.spawn().unwrap();
         let status = wait(&mut child, PATIENCE);
         let text = || String::from_utf8_lossy(&fs::read(output.path()).unwrap()).into_owned();
-        match status {
-            Some(status) => (status.success(), text()),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!("{} did not end within {PATIENCE:?}:\n{}", self.name, text());
-            }
-        }
+        let Some(status) = status else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{} did not end within {PATIENCE:?}:\n{}", self.name, text());
+        };
+        (status.success(), text())
     }
 }
 
 /// Where a program is; some lie where only root's PATH looks.
 fn find(name: &str) -> PathBuf {
+    if name.contains('/') {
+        return name.into();
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])

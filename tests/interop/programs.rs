@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -289,7 +289,7 @@ fn openssl_sees_a_certificate_for_the_host_and_new_versions_only() {
 }
 
 /// The server's certificate as PEM, in a file.
-fn certificate(house: &House) -> std::path::PathBuf {
+pub fn certificate(house: &House) -> PathBuf {
     let said = Program::new("openssl")
         .args([
             "s_client",
@@ -304,131 +304,6 @@ fn certificate(house: &House) -> std::path::PathBuf {
     let file = house.path("certificate.pem");
     fs::write(&file, format!("{}\n", &said[start..stop])).unwrap();
     file
-}
-
-#[test]
-fn mbsync_syncs_both_ways() {
-    let house = House::new();
-    let mut smtp = Smtp::to(house.mx).unwrap();
-    for number in 1..=5 {
-        let text = format!(
-            "Subject: number {number}\r\nMessage-ID: <{number}@away.test>\r\n\r\nText {number}\r\n"
-        );
-        assert!(smtp.message(ANNA, &text).unwrap().starts_with("250"));
-    }
-    let maildir = house.path("maildir");
-    fs::create_dir(&maildir).unwrap();
-    let folder = maildir.display();
-    let configuration = format!(
-        "IMAPAccount box\nHost 127.0.0.1\nPort {}\nUser {ANNA}\nPass {PASSWORD}\nSSLType IMAPS\n\
-         CertificateFile {}\n\nIMAPStore far\nAccount box\n\nMaildirStore near\nSubFolders Verbatim\n\
-         Path {folder}/\nInbox {folder}/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n\
-         Expunge Both\nSyncState *\n",
-        house.imaps,
-        certificate(&house).display(),
-    );
-    fs::write(house.path("mbsyncrc"), configuration).unwrap();
-    let sync = || {
-        let file = house.path("mbsyncrc");
-        Program::new("mbsync")
-            .args(["-a", "-V", "-c"])
-            .args([file])
-            .run()
-    };
-    // What is on the server comes down, folders too.
-    sync();
-    let here = |kind: &str| files(&maildir.join("INBOX").join(kind));
-    assert_eq!(here("new").len() + here("cur").len(), 5);
-    assert!(maildir.join("Sent").is_dir() && maildir.join("Drafts").is_dir());
-    let texts: Vec<String> = here("new")
-        .iter()
-        .chain(&here("cur"))
-        .map(|file| fs::read_to_string(file).unwrap())
-        .collect();
-    assert!((1..=5).all(|n| {
-        texts
-            .iter()
-            .any(|text| text.contains(&format!("\nText {n}\n")))
-    }));
-
-    // What is done here goes up: a message read, one removed, one written, a folder made.
-    let find = |text: &str| {
-        let mut all = here("new");
-        all.extend(here("cur"));
-        all.into_iter()
-            .find(|file| fs::read_to_string(file).unwrap().contains(text))
-            .unwrap()
-    };
-    flag(&find("Text 2\n"), "S");
-    flag(&find("Text 3\n"), "ST");
-    let written = maildir.join("INBOX/new/1795000000.1_1.here");
-    fs::write(
-        written,
-        "Subject: written here\nMessage-ID: <here@home.test>\n\nWritten here\n",
-    )
-    .unwrap();
-    for kind in ["cur", "new", "tmp"] {
-        fs::create_dir_all(maildir.join("Projects").join(kind)).unwrap();
-    }
-    fs::write(
-        maildir.join("Projects/cur/1795000001.1_1.here:2,FS"),
-        "Subject: project\n\nProject\n",
-    )
-    .unwrap();
-    sync();
-    let mut imap = Imap::to(house.imap, ANNA).unwrap();
-    imap.ok("SELECT INBOX").unwrap();
-    assert_eq!(imap.search("SEARCH ALL").unwrap().len(), 5);
-    assert_eq!(
-        imap.search("SEARCH SEEN SUBJECT \"number 2\"")
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(imap.search("SEARCH SUBJECT \"number 3\"").unwrap().len(), 0);
-    assert_eq!(
-        imap.search("SEARCH SUBJECT \"written here\"")
-            .unwrap()
-            .len(),
-        1
-    );
-    imap.ok("SELECT Projects").unwrap();
-    assert_eq!(
-        imap.search("SEARCH SEEN FLAGGED SUBJECT project").unwrap(),
-        [1]
-    );
-
-    // And what happens there meanwhile comes down again.
-    imap.ok("SELECT INBOX").unwrap();
-    let fourth = imap.search("SEARCH SUBJECT \"number 4\"").unwrap()[0];
-    imap.ok(&format!("STORE {fourth} +FLAGS (\\Flagged \\Seen)"))
-        .unwrap();
-    sync();
-    assert!(find("Text 4\n").to_str().unwrap().ends_with(":2,FS"));
-    assert!(here("cur").len() + here("new").len() == 5);
-    let before = imap.ok("UID FETCH 1:* (UID FLAGS)").unwrap();
-    sync();
-    let after = imap.ok("UID FETCH 1:* (UID FLAGS)").unwrap();
-    assert_eq!(
-        before.iter().map(|r| &r.text).collect::<Vec<_>>(),
-        after.iter().map(|r| &r.text).collect::<Vec<_>>(),
-        "a sync without changes changes nothing"
-    );
-}
-
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect()
-}
-
-/// Gives a file of a Maildir its flags.
-fn flag(file: &Path, flags: &str) {
-    let name = file.file_name().unwrap().to_str().unwrap();
-    let name = name.split(":2,").next().unwrap();
-    let cur = file.parent().unwrap().parent().unwrap().join("cur");
-    fs::rename(file, cur.join(format!("{name}:2,{flags}"))).unwrap();
 }
 
 #[test]
@@ -450,7 +325,7 @@ fn mutt_lists_opens_and_saves() {
          set imap_pass = \"{PASSWORD}\"\nset certificate_file = \"{}\"\nset ssl_verify_host = no\n\
          set ssl_verify_dates = no\nset confirmappend = no\nset mbox_type = mbox\nset delete = yes\nset move = no\n\
          set wait_key = no\nset pager_index_lines = 0\nset header_cache = \"\"\n\
-         push \"<limit>~s Second<enter><display-message><exit><copy-message><kill-line>{}<enter><flag-message><quit>\"\n",
+         push \"<limit>~s Second<enter><display-message><exit><copy-message><kill-line>{}<enter>y<flag-message><quit>\"\n",
         house.imaps,
         certificate.display(),
         saved.display(),

@@ -152,6 +152,7 @@ impl Imap {
     async fn command(&mut self, command: Command) -> Answer {
         self.running = None;
         self.promised.clear();
+        self.shared.registry.catch_up();
         let quiet = quiet(&command);
         let outcome = match self.settled(&command).await {
             Ok(()) => self.carry_out(command).await,
@@ -171,6 +172,9 @@ impl Imap {
         {
             self.shared.store.settle().await?;
             selected.unsettled = false;
+            self.shared.registry.catch_up();
+            let store = &self.shared.store;
+            store.read(|reader| selected.pass_told(reader))?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::{
         view::{NoSuchMessage, View},
     },
     service::notify::{Registry, Watch},
-    store::message::Message,
+    store::{Broken, Reader, message::Message},
 };
 
 /// Flags that a FETCH set and told, remembered until the store tells them too.
@@ -48,6 +48,16 @@ pub struct Told {
     pub keywords: Vec<u16>,
 }
 
+impl Told {
+    pub fn new(uid: Uid, row: &Message) -> Self {
+        Self {
+            uid,
+            flags: row.flags,
+            keywords: row.keywords.clone(),
+        }
+    }
+}
+
 impl Selected {
     pub fn folder(&self) -> FolderId {
         self.watch.folder()
@@ -76,12 +86,35 @@ impl Selected {
         }
     }
 
+    /// Moves past flag changes that are all this session's own and told already, before a command
+    /// changes the same messages again.
+    ///
+    /// # Errors
+    ///
+    /// What the reader says.
+    pub fn pass_told(&mut self, reader: &Reader) -> Result<(), Broken> {
+        let changes = self.watch.flagged_since(self.modseq).unwrap_or_default();
+        let uids = changes
+            .iter()
+            .fold(Ranges::new(), |all, change| all.union(&change.1));
+        if uids.is_empty() || uids.count() > self.told.len() as u64 {
+            return Ok(());
+        }
+        for uid in uids.iter().map(Uid) {
+            let row = reader.message(self.folder(), uid)?;
+            if !row.is_some_and(|row| self.told.contains(&Told::new(uid, &row))) {
+                return Ok(());
+            }
+        }
+        self.told.retain(|told| !uids.contains(told.uid.0));
+        self.modseq = self.watch.snapshot().modseq;
+        Ok(())
+    }
+
     /// Whether these flags were told when a FETCH set them; once.
     pub fn knows(&mut self, uid: Uid, row: &Message) -> bool {
-        let told = |told: &Told| {
-            told.uid == uid && told.flags == row.flags && told.keywords == row.keywords
-        };
-        let Some(at) = self.told.iter().position(told) else {
+        let known = Told::new(uid, row);
+        let Some(at) = self.told.iter().position(|told| *told == known) else {
             return false;
         };
         self.told.swap_remove(at);

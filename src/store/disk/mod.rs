@@ -30,6 +30,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
 }
 
 /// An open file; stays readable when its name is gone.
+#[expect(clippy::len_without_is_empty, reason = "nobody asks")]
 pub trait File: Debug + Send + Sync + 'static {
     fn len(&self) -> io::Result<u64>;
     fn set_len(&self, length: u64) -> io::Result<()>;

@@ -211,12 +211,11 @@ impl Log {
         if let Some(current) = self.current.take() {
             self.segments.set_end(current.number, current.synced);
         }
-        match self.open_segment() {
-            Ok(()) => Failed::Void,
-            Err(_) => {
-                self.current = None;
-                Failed::Unknown
-            }
+        if let Ok(()) = self.open_segment() {
+            Failed::Void
+        } else {
+            self.current = None;
+            Failed::Unknown
         }
     }
 
@@ -233,19 +232,16 @@ impl Log {
         };
         self.junk.push(number);
         let reused = self.spare.pop();
-        let file = match reused {
-            Some(old) => {
-                self.junk.push(old);
-                self.disk.rename(&segment::name(old), &name)?;
-                self.disk.sync_folder(segment::FOLDER)?;
-                self.junk.retain(|&n| n != old);
-                self.disk.open(&name)?
-            }
-            None => {
-                let file = self.disk.create(&name)?;
-                self.disk.sync_folder(segment::FOLDER)?;
-                file
-            }
+        let file = if let Some(old) = reused {
+            self.junk.push(old);
+            self.disk.rename(&segment::name(old), &name)?;
+            self.disk.sync_folder(segment::FOLDER)?;
+            self.junk.retain(|&n| n != old);
+            self.disk.open(&name)?
+        } else {
+            let file = self.disk.create(&name)?;
+            self.disk.sync_folder(segment::FOLDER)?;
+            file
         };
         file.write(0, &header.encode())?;
         file.sync()?;

@@ -171,15 +171,12 @@ impl<'a> Window<'a> {
     fn fill(&mut self, offset: u32, length: usize) {
         self.start = offset;
         self.octets.resize(length, 0);
-        match self.file.read(u64::from(offset), &mut self.octets) {
-            Ok(n) => {
-                self.ended = n < length;
-                self.octets.truncate(n);
-            }
-            Err(_) => {
-                self.ended = false;
-                self.octets.clear();
-            }
+        if let Ok(n) = self.file.read(u64::from(offset), &mut self.octets) {
+            self.ended = n < length;
+            self.octets.truncate(n);
+        } else {
+            self.ended = false;
+            self.octets.clear();
         }
     }
 }
@@ -203,14 +200,14 @@ pub struct Extent {
 /// None of its own.
 pub fn extent(file: &dyn File, seed: Seed) -> Result<Extent, Broken> {
     let mut floor = BLOCK;
-    let mut seen: Vec<(u32, Option<(u32, u64)>)> = Vec::new();
+    let mut blocks: Vec<(u32, Option<(u32, u64)>)> = Vec::new();
     segment(file, seed, BLOCK, SEGMENT, true, &mut |found| {
         match found {
-            Found::Nothing { offset } => seen.push((offset, None)),
+            Found::Nothing { offset } => blocks.push((offset, None)),
             Found::Batch(b) => {
                 floor = floor.max(b.synced);
                 let last = b.records.iter().map(|r| r.sequence).max().unwrap_or(0);
-                seen.push((b.offset, (!b.broken).then_some((b.end, last))));
+                blocks.push((b.offset, (!b.broken).then_some((b.end, last))));
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -220,7 +217,7 @@ pub fn extent(file: &dyn File, seed: Seed) -> Result<Extent, Broken> {
         end: BLOCK,
         ..Extent::default()
     };
-    for (offset, good) in seen {
+    for (offset, good) in blocks {
         match good {
             Some((end, last)) => {
                 out.any = true;

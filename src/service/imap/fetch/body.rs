@@ -131,11 +131,7 @@ impl Imap {
         }
         row.flags = row.flags.with(Flags::SEEN);
         selected.unsettled = true;
-        selected.tell_ahead(Told {
-            uid,
-            flags: row.flags,
-            keywords: row.keywords.clone(),
-        });
+        selected.tell_ahead(Told::new(uid, row));
         true
     }
 

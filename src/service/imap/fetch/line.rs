@@ -1,10 +1,12 @@
 //! One message's `* n FETCH (…)`.
 
-use super::describe;
 use crate::{
     base::id::Uid,
     mail::summary::Summary,
-    proto::imap::{command::FetchItem, response::fetch::FetchLine},
+    proto::imap::{
+        command::FetchItem,
+        response::{self, fetch::FetchLine},
+    },
     service::imap::flags::write_flags,
     store::message::Message,
 };
@@ -41,14 +43,13 @@ impl Line<'_> {
             (FetchItem::Rfc822Size, _) => line.size(self.row.size),
             (FetchItem::Uid, _) => line.uid(self.uid),
             (FetchItem::Body, Some(summary)) => {
-                describe::structure(line.item("BODY"), summary.structure.root(), false);
+                response::body(line.item("BODY"), &summary.structure);
             }
             (FetchItem::BodyStructure, Some(summary)) => {
-                let to = line.item("BODYSTRUCTURE");
-                describe::structure(to, summary.structure.root(), true);
+                response::body_structure(line.item("BODYSTRUCTURE"), &summary.structure);
             }
             (FetchItem::Envelope, Some(summary)) => {
-                describe::envelope(line.item("ENVELOPE"), &summary.envelope);
+                response::envelope(line.item("ENVELOPE"), &summary.envelope);
             }
             (
                 FetchItem::Body

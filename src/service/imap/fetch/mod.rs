@@ -2,7 +2,6 @@
 //! content is never held: its octets are promised, and read when they are sent.
 
 mod body;
-mod describe;
 mod line;
 mod section;
 
