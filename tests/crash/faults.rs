@@ -6,14 +6,14 @@ use crate::{
     check,
     disk::{Dice, Fault, OUTCOMES, State},
     script,
-    world::World,
+    world::{Said, World},
 };
 
 /// Plays a script on a disk that fails from operation `from` on, then goes on, then is cut.
 fn fail_at(
     play: &dyn Fn(&mut World) -> Result<(), String>,
     fault: Fault,
-) -> Result<(u64, bool), String> {
+) -> Result<(Said, bool), String> {
     let mut world = World::new(State::default());
     world.open().map_err(|error| error.to_string())?;
     script::settle_in(&mut world)?;
@@ -57,7 +57,7 @@ fn fail_at(
     let cut = check::after_cut(&world.disk.state(), OUTCOMES[1], fault.from);
     check::start(cut, &oracle).map_err(|error| format!("in the end: {error}"))?;
     world.close();
-    Ok((met, fault.from >= met))
+    Ok((world.said.clone(), fault.from >= met))
 }
 
 fn recover_streams(world: &mut World) {
@@ -77,12 +77,16 @@ fn each(
         .and_then(|text| text.parse().ok());
     let mut failures = Vec::new();
     let mut from = only.unwrap_or(0);
-    let mut runs = 0;
+    let (mut runs, mut no, mut full, mut unknown) = (0, 0, 0, 0);
     loop {
         runs += 1;
         match fail_at(play, Fault { from, count, kind }) {
             Ok((_, true)) => break,
-            Ok(_) => {}
+            Ok((said, false)) => {
+                no += said.no;
+                full += said.full;
+                unknown += said.unknown;
+            }
             Err(error) => failures.push(format!("CRASH_OP={from} {kind:?} {count}: {error}")),
         }
         if failures.len() > 5 || only.is_some() {
@@ -90,7 +94,7 @@ fn each(
         }
         from += step;
     }
-    println!("{name}, {kind:?} for {count}: {runs} runs");
+    println!("{name}, {kind:?} for {count}: {runs} runs; said no {no}, full {full}, unknown {unknown}");
     assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
 }
 
