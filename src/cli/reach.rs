@@ -131,6 +131,7 @@ pub fn options(config: &Config, random: &impl Random) -> store::Options {
     store::Options {
         cache: usize::try_from(cache).unwrap_or(usize::MAX),
         message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
+        segment: store::log::SEGMENT,
         tiny: config.profile() == Profile::Tiny,
         secret: random.octets(),
         folders: config.number(&schema::LIMIT_FOLDERS),

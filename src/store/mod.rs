@@ -79,6 +79,8 @@ pub struct Options {
     pub message_size: u64,
     /// On a tiny machine 24 MiB of free space are kept instead of 64.
     pub tiny: bool,
+    /// Size of new segments in octets: [`SEGMENT`](log::SEGMENT), less only in tests.
+    pub segment: u32,
     /// 128 random bits for a store that is made anew.
     pub secret: [u8; 16],
     /// Folders of a person; 0 = no limit.

@@ -74,6 +74,8 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         ..Opened::default()
     };
     let secret = secret.unwrap_or(options.secret);
+    // First of all: nothing may rest on what a cut could still take.
+    mend_tail(disk, &chart)?;
     let mut start = Start {
         disk,
         options,
@@ -90,7 +92,6 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         ..
     } = start;
     report(&mut opened, damage);
-    mend_tail(disk, &chart)?;
     index.write(opened.rebuilt, |tables| {
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
@@ -112,6 +113,7 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         Arc::clone(disk),
         Arc::clone(&segments),
         secret,
+        options.segment,
         end,
         next,
         chart.junk.clone(),
@@ -419,13 +421,23 @@ pub fn replay_running(
         chart.segments.insert(number, charted);
     }
     let mut damage = Vec::new();
+    let mut expected = position;
     index.write(false, |tables| {
         chart.changes(disk, position, true, &mut damage, &mut |logged| {
             if logged.sequence <= position {
                 return Ok(());
             }
+            // What cannot be read now is not passed over: later changes would hide that it lacks.
+            if logged.sequence != expected.saturating_add(1) {
+                return Err(Broken::Corrupt("log"));
+            }
+            expected = logged.sequence;
             apply_logged(tables, logged.sequence, logged.segment, logged.payload)
-        })
+        })?;
+        if expected < log.end().sequence {
+            return Err(Broken::Corrupt("log"));
+        }
+        Ok(())
     })
 }
 

@@ -136,7 +136,9 @@ impl Writer {
             .unwrap_or_else(PoisonError::into_inner);
         status.sequence = self.sequence;
         status.segments = self.shared.segments.count() as u64;
-        status.log_octets = status.segments.saturating_mul(u64::from(SEGMENT));
+        status.log_octets = status
+            .segments
+            .saturating_mul(u64::from(self.options.segment));
         status.live_octets = self.rooms.live;
         status.dump = self.dumps.number;
         status.changes_since_checkpoint = self.checkpoint.changes;
@@ -295,7 +297,7 @@ impl Writer {
                 .collect();
             rows
         })?;
-        let size = u64::from(SEGMENT - BLOCK);
+        let size = u64::from(self.options.segment.saturating_sub(BLOCK));
         for (number, row) in rows {
             live = live.saturating_add(row.live);
             let old = row.dead_since.0 > 0 && time.saturating_sub(row.dead_since.0) > PURGE_S;
@@ -320,7 +322,12 @@ impl Writer {
             }
         }
         self.rooms.live = live;
-        if gain > self.dumps.octets.saturating_add(u64::from(SEGMENT)) {
+        if gain
+            > self
+                .dumps
+                .octets
+                .saturating_add(u64::from(self.options.segment))
+        {
             self.dumps.want = true;
         }
         Ok(found)
@@ -357,6 +364,7 @@ impl Writer {
         };
         let file = self.log.segments.file(victim)?;
         let seed = self.log.seed(victim);
+        let most = MOVE_MAX.min(u64::from(self.options.segment) / 4);
         let (mut out, mut octets, mut next) = (Vec::new(), 0_u64, None);
         let mut spoiled = false;
         self.read(|index| {
@@ -365,11 +373,12 @@ impl Writer {
                 let Found::Batch(batch) = found else {
                     return Ok(ControlFlow::Continue(()));
                 };
-                if octets >= MOVE_MAX {
-                    next = Some(batch.offset);
-                    return Ok(ControlFlow::Break(()));
-                }
                 for record in batch.records.iter().filter(|r| r.kind == Kind::Piece) {
+                    if octets >= most {
+                        // The rest of this batch comes with the next step.
+                        next = Some(batch.offset);
+                        return Ok(ControlFlow::Break(()));
+                    }
                     let Some(piece) = PieceRecord::decode(record.payload) else {
                         continue;
                     };

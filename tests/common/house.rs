@@ -77,6 +77,7 @@ impl House {
             // So that a broken disk is noticed at once.
             cache: 0,
             message_size: MESSAGE_SIZE,
+            segment: store::log::SEGMENT,
             tiny: true,
             secret: [7; 16],
             folders: 100,

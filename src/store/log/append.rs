@@ -6,7 +6,7 @@ use crate::store::{
     Broken,
     disk::{Disk, File},
     log::{
-        BLOCK, SEGMENT,
+        BLOCK,
         batch::Batch,
         pin::Segments,
         segment::{self, Header, Seed},
@@ -50,6 +50,8 @@ pub struct Log {
     disk: Arc<dyn Disk>,
     pub segments: Arc<Segments>,
     secret: [u8; 16],
+    /// Size of a segment in octets.
+    size: u32,
     current: Option<Current>,
     end: End,
     next: u64,
@@ -76,6 +78,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         segments: Arc<Segments>,
         secret: [u8; 16],
+        size: u32,
         end: End,
         next: u64,
         junk: Vec<u64>,
@@ -84,6 +87,7 @@ impl Log {
             disk,
             segments,
             secret,
+            size,
             current: None,
             end,
             next,
@@ -130,7 +134,7 @@ impl Log {
     /// The disk fails: the caller calls [`Log::failed`].
     pub fn begin(&mut self, need: u32) -> io::Result<Batch> {
         let room = match &self.current {
-            Some(current) => SEGMENT.saturating_sub(current.offset),
+            Some(current) => self.size.saturating_sub(current.offset),
             None => 0,
         };
         if room < need.saturating_add(BLOCK) {
@@ -144,7 +148,7 @@ impl Log {
             Seed::of_segment(self.secret, current.number),
             current.number,
             current.offset,
-            SEGMENT.saturating_sub(current.offset),
+            self.size.saturating_sub(current.offset),
         ))
     }
 
@@ -167,8 +171,8 @@ impl Log {
             0
         };
         let after = current.offset.saturating_add(length);
-        if current.small >= SMALL_RUN && after > current.zeros && current.zeros < SEGMENT {
-            let zeros = after.saturating_add(AHEAD).min(SEGMENT);
+        if current.small >= SMALL_RUN && after > current.zeros && current.zeros < self.size {
+            let zeros = after.saturating_add(AHEAD).min(self.size);
             let from = current.zeros.max(current.offset);
             let block = vec![0; 64 * 1024];
             let mut at = from;
@@ -250,7 +254,7 @@ impl Log {
             file
         };
         // What a reused file holds is as good as zeros: no length changes when it is written over.
-        let zeros = u32::try_from(file.len()?).unwrap_or(SEGMENT).max(BLOCK);
+        let zeros = u32::try_from(file.len()?).unwrap_or(self.size).max(BLOCK);
         file.write(0, &header.encode())?;
         file.sync()?;
         self.junk.retain(|&n| n != number);
