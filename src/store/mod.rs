@@ -312,15 +312,19 @@ impl Store {
         settled.map(drop)
     }
 
-    async fn push(&self, stream: Arc<content::Stream>, text: Vec<u8>) -> Result<(), Refusal> {
+    /// Sends a piece of content to the log; the answer comes when it is written.
+    fn push(
+        &self,
+        stream: Arc<content::Stream>,
+        text: Vec<u8>,
+    ) -> Result<async_channel::Receiver<Result<(), Refusal>>, Refusal> {
         let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Push {
             stream,
             text,
             answer,
         })?;
-        let pushed = answered.recv().await;
-        pushed.unwrap_or(Err(Refusal::Broken(Broken::Stopped)))
+        Ok(answered)
     }
 
     /// Makes a new index from dump and log: same mail, flags, UIDs. Readers wait meanwhile.

@@ -15,8 +15,9 @@ use crate::store::{
 
 /// Zeros are written ahead in steps of this, so that a small batch's sync changes no metadata.
 const AHEAD: u32 = 1024 * 1024;
-/// A batch of fewer records is small.
+/// A batch of fewer records and octets is small. (Big ones would only write everything twice.)
 const SMALL: u32 = 8;
+const SMALL_OCTETS: u32 = 16 * 1024;
 /// Files kept to be reused.
 const SPARE_MAX: usize = 2;
 
@@ -35,7 +36,7 @@ struct Current {
     /// The next batch begins here.
     offset: u32,
     synced: u32,
-    /// Zeros are there up to here; [`SEGMENT`] in a reused file.
+    /// The file has its blocks up to here.
     zeros: u32,
 }
 
@@ -153,9 +154,10 @@ impl Log {
         let Some(current) = &mut self.current else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let small = batch.records < SMALL;
+        let few = batch.records < SMALL;
         let octets = batch.finish(current.synced, last);
         let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        let small = few && length <= SMALL_OCTETS;
         let after = current.offset.saturating_add(length);
         if small && after > current.zeros && current.zeros < SEGMENT {
             let zeros = after.saturating_add(AHEAD).min(SEGMENT);
@@ -239,6 +241,8 @@ impl Log {
             self.disk.sync_folder(segment::FOLDER)?;
             file
         };
+        // What a reused file holds is as good as zeros: no length changes when it is written over.
+        let zeros = u32::try_from(file.len()?).unwrap_or(SEGMENT).max(BLOCK);
         file.write(0, &header.encode())?;
         file.sync()?;
         self.junk.retain(|&n| n != number);
@@ -248,7 +252,7 @@ impl Log {
             file,
             offset: BLOCK,
             synced: BLOCK,
-            zeros: if reused.is_some() { SEGMENT } else { BLOCK },
+            zeros,
         });
         self.end.segment = number;
         self.end.offset = BLOCK;
