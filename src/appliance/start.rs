@@ -311,6 +311,7 @@ mod tests {
                 tiny: true,
                 secret: [0; 16],
                 folders: 0,
+                segment: store::log::SEGMENT,
                 clock: Arc::new(crate::net::world::RealClock),
                 keywords: 0,
             },
