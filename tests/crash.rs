@@ -22,6 +22,8 @@ mod disk;
 mod faults;
 #[path = "crash/model.rs"]
 mod model;
+#[path = "crash/random.rs"]
+mod random;
 #[path = "crash/script.rs"]
 mod script;
 #[path = "crash/world.rs"]
