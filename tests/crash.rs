@@ -14,8 +14,12 @@
 
 #[path = "crash/check.rs"]
 mod check;
+#[path = "crash/controls.rs"]
+mod controls;
 #[path = "crash/cuts.rs"]
 mod cuts;
+#[path = "crash/damage.rs"]
+mod damage;
 #[path = "crash/disk.rs"]
 mod disk;
 #[path = "crash/faults.rs"]
