@@ -24,8 +24,12 @@ mod damage;
 mod disk;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/full.rs"]
+mod full;
 #[path = "crash/model.rs"]
 mod model;
+#[path = "crash/parse.rs"]
+mod parse;
 #[path = "crash/random.rs"]
 mod random;
 #[path = "crash/script.rs"]

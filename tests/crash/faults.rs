@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 
 use crate::{
     check,
-    disk::{Dice, Fault, OUTCOMES, State},
+    disk::{Dice, Fault, OUTCOMES, Outcome, State},
     script,
-    world::{Said, World},
+    world::{Oracle, Said, World},
 };
 
 /// Plays a script on a disk that fails from operation `from` on, then goes on, then is cut.
@@ -36,6 +36,7 @@ fn fail_at(
     let mut killed = state;
     killed.kill();
     check::start(killed.clone(), &oracle).map_err(|error| format!("then killed: {error}"))?;
+    next_life(killed, &oracle, fault.from).map_err(|error| format!("next life: {error}"))?;
     // It goes on by itself when the disk is well again.
     {
         let mut inner = world.disk.lock();
@@ -58,6 +59,23 @@ fn fail_at(
     check::start(cut, &oracle).map_err(|error| format!("in the end: {error}"))?;
     world.close();
     Ok((world.said.clone(), fault.from >= met))
+}
+
+/// A killed process' store starts again, tidies up, writes, and only then the power goes.
+fn next_life(killed: State, oracle: &Oracle, seed: u64) -> Result<(), String> {
+    let mut world = World::new(killed);
+    *world.oracle() = oracle.clone();
+    let opened = world.open().map_err(|error| error.to_string())?;
+    world.settle(&opened)?;
+    world.housekeep(100);
+    world.ask(&[crate::model::Wish::Deliver(8000, 500, vec![1])])?;
+    world.housekeep(100);
+    let oracle = world.oracle().clone();
+    for outcome in [Outcome::None, Outcome::Torn] {
+        let cut = check::after_cut(&world.disk.state(), outcome, seed);
+        check::start(cut, &oracle)?;
+    }
+    Ok(())
 }
 
 fn recover_streams(world: &mut World) {
