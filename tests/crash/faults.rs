@@ -1,10 +1,13 @@
 //! The disk fails: at each operation in turn, once and for a while, with EIO and with ENOSPC.
 
-use std::io::ErrorKind;
+use std::{
+    io::ErrorKind,
+    sync::{Arc, Mutex},
+};
 
 use crate::{
     check,
-    disk::{Dice, Fault, OUTCOMES, Outcome, State},
+    disk::{Dice, Fault, OUTCOMES, Outcome, State, What},
     script,
     world::{Oracle, Said, World},
 };
@@ -136,4 +139,55 @@ fn io_errors_for_a_while() {
 fn no_space_once_and_for_a_while() {
     each("faults", &mail, ErrorKind::StorageFull, 1, 2);
     each("faults", &mail, ErrorKind::StorageFull, 5, 5);
+}
+
+/// A sync of a folder fails, the process is killed right after it, the next one tidies up, and the
+/// power goes: names that the first one could not make durable must not have been built upon.
+#[test]
+fn names_that_are_only_in_the_cache() {
+    let play = |world: &mut World| {
+        script::settle_in(world)?;
+        script::space(world, 4)
+    };
+    let syncs: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let seen = Arc::clone(&syncs);
+    let mut world = World::new(State::default());
+    world.disk.lock().hook = Some(Box::new(move |_, op, what| {
+        if what == What::SyncFolder {
+            seen.lock().unwrap().push(op);
+        }
+    }));
+    world.open().unwrap();
+    play(&mut world).unwrap();
+    let syncs = std::mem::take(&mut *syncs.lock().unwrap());
+    let mut failures = Vec::new();
+    for &op in syncs.iter().filter(|&&op| op > 6) {
+        for seed in 0..12 {
+            let mut world = World::new(State::default());
+            world.faulty = true;
+            {
+                let mut inner = world.disk.lock();
+                inner.dice = Dice::new(seed);
+                inner.faults = vec![Fault {
+                    from: op,
+                    count: 1,
+                    kind: ErrorKind::Other,
+                }];
+                inner.dies_at = Some(op + 1 + seed % 3);
+            }
+            // A start that fails is an end of the process as well.
+            if world.open().is_ok() {
+                let _ = play(&mut world);
+            }
+            world.kill();
+            let mut killed = world.disk.state();
+            killed.kill();
+            let oracle = world.oracle().clone();
+            if let Err(error) = next_life(killed, &oracle, seed) {
+                failures.push(format!("operation {op}, seed {seed}: {error}"));
+            }
+        }
+    }
+    let shown = &failures[..failures.len().min(5)];
+    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), shown.join("\n"));
 }
