@@ -14,14 +14,24 @@
 
 #[path = "crash/check.rs"]
 mod check;
+#[path = "crash/controls.rs"]
+mod controls;
 #[path = "crash/cuts.rs"]
 mod cuts;
+#[path = "crash/damage.rs"]
+mod damage;
 #[path = "crash/disk.rs"]
 mod disk;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/full.rs"]
+mod full;
 #[path = "crash/model.rs"]
 mod model;
+#[path = "crash/parse.rs"]
+mod parse;
+#[path = "crash/random.rs"]
+mod random;
 #[path = "crash/script.rs"]
 mod script;
 #[path = "crash/world.rs"]

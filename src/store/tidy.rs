@@ -308,9 +308,13 @@ impl Writer {
             };
             let kept = Some(number) == newest
                 || Some(number) == self.log.current()
-                || self.tidying.spoiled.contains(&number)
-                || self.log.segments.is_pinned(number);
+                || self.tidying.spoiled.contains(&number);
             if kept || row.live >= threshold {
+                continue;
+            }
+            if self.log.segments.is_pinned(number) {
+                // Nobody tells when its last reader ends.
+                self.look_again(self.clock.now().0);
                 continue;
             }
             if row.last_change <= self.dumps.number {

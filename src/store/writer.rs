@@ -347,8 +347,9 @@ impl Writer {
         }
         for (wish, result) in done {
             let result = match (&failure, result) {
-                (Some(failure), Ok(_)) => Err(failure.refusal()),
-                (_, result) => result,
+                // A refusal too: it may have been decided by what is void now.
+                (Some(failure), _) => Err(failure.refusal()),
+                (None, result) => result,
             };
             if let Some(answer) = wish.answer {
                 // Nobody may be there any more to hear it.

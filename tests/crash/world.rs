@@ -197,12 +197,12 @@ impl World {
     /// Compares answers with the oracle and notes what was acknowledged.
     fn judge(&mut self, wishes: &[Wish], answers: &[Result<Reply, Refusal>]) -> Result<(), String> {
         let dead = self.disk.lock().dead;
-        let mut said = std::mem::take(&mut self.said);
-        let mut oracle = self.oracle.lock().unwrap();
         if dead {
             // Nobody hears an answer any more; what is in flight stays so.
             return Ok(());
         }
+        let mut said = std::mem::take(&mut self.said);
+        let mut oracle = self.oracle.lock().unwrap();
         let mut unknown = Vec::new();
         for (wish, answer) in wishes.iter().zip(answers) {
             let mut next = oracle.acknowledged.clone();
