@@ -399,7 +399,7 @@ const LIFE: &[(&str, &str, u8, &str)] = &[
 ];
 
 #[test]
-#[ignore = "needs the store's bodies"]
+
 fn the_life_of_a_box() {
     let folder = tempfile::tempdir().unwrap();
     for &(line, input, exit, start) in LIFE {

@@ -191,5 +191,10 @@ fn names_that_are_only_in_the_cache() {
         }
     }
     let shown = &failures[..failures.len().min(5)];
-    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), shown.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} fail:\n{}",
+        failures.len(),
+        shown.join("\n")
+    );
 }
