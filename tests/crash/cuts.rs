@@ -31,12 +31,7 @@ fn only() -> Only {
 }
 
 /// Plays a script and cuts the power before every operation, with every outcome.
-fn everywhere(
-    name: &str,
-    play: impl Fn(&mut World) -> Result<(), String>,
-    every: u64,
-    again: u64,
-) {
+fn everywhere(name: &str, play: impl Fn(&mut World) -> Result<(), String>, every: u64, again: u64) {
     let only = only();
     let mut world = World::new(State::default());
     let oracle = Arc::clone(&world.oracle);
@@ -82,7 +77,10 @@ fn everywhere(
     let files: Vec<&str> = state.names().collect();
     println!("{name}: at the end {files:?}");
     world.disk.lock().hook = None;
-    println!("{name}: {ops} operations, {} starts", starts.lock().unwrap());
+    println!(
+        "{name}: {ops} operations, {} starts",
+        starts.lock().unwrap()
+    );
     let failures = failures.lock().unwrap();
     assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
 }

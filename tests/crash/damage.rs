@@ -69,7 +69,11 @@ fn compare(expected: &View, found: &View) -> usize {
     }
     for (id, folder) in &found.folders {
         // What was expunged may come back when the change that said so is gone.
-        let before = expected.folders.get(id).expect("a folder that was").uid_next;
+        let before = expected
+            .folders
+            .get(id)
+            .expect("a folder that was")
+            .uid_next;
         for uid in folder.messages.keys() {
             assert!(*uid < before, "UID {uid} of folder {id} never was");
         }
@@ -82,7 +86,11 @@ fn jumped(expected: &View, world: &mut World) {
     let before = &expected.folders[&1];
     world.oracle().acknowledged.view = model::view(&world.store(), true).unwrap();
     let folder = world.view().folders[&1].clone();
-    assert!(folder.uid_next >= before.uid_next + (1 << 20) - 100, "{}", folder.uid_next);
+    assert!(
+        folder.uid_next >= before.uid_next + (1 << 20) - 100,
+        "{}",
+        folder.uid_next
+    );
     assert!(folder.modseq >= before.modseq + (1 << 31));
     world.ask(&[Wish::Deliver(7777, 100, vec![1])]).unwrap();
     let last = *world.view().folders[&1].messages.keys().last().unwrap();
@@ -137,7 +145,10 @@ fn flip(world: &World) -> (u64, u64) {
         reported += u64::from(told);
         hit += u64::from(missing > 0);
         // One content, damaged, shows when it is read; anything more is told at the start.
-        assert!(told || missing <= 1, "{name} {at}: {missing} gone; {opened:?}");
+        assert!(
+            told || missing <= 1,
+            "{name} {at}: {missing} gone; {opened:?}"
+        );
     }
     (reported, hit)
 }
@@ -205,7 +216,10 @@ fn a_missing_segment_with_changes() {
         if opened.lost > 0 {
             jumped(&expected, &mut world);
         } else {
-            assert!(missing <= 8, "{missing} messages are gone, and nothing is reported");
+            assert!(
+                missing <= 8,
+                "{missing} messages are gone, and nothing is reported"
+            );
         }
     }
 }
@@ -228,7 +242,11 @@ fn torn_and_lost_dumps() {
         let mut after = settled(&again);
         after.lose("index.redb");
         let (_rebuilt, opened, view) = start(after);
-        assert_eq!((opened.lost, opened.damage.len()), (0, 0), "{length}: {opened:?}");
+        assert_eq!(
+            (opened.lost, opened.damage.len()),
+            (0, 0),
+            "{length}: {opened:?}"
+        );
         assert_eq!(view, world.view());
     }
 }
@@ -282,7 +300,12 @@ fn reads_that_fail_while_it_runs() {
         world.open().unwrap();
         script::settle_in(&mut world).unwrap();
         world.faulty = true;
-        world.ask(&[Wish::Deliver(1, 500, vec![1]), Wish::Deliver(2, 500, vec![1])]).unwrap();
+        world
+            .ask(&[
+                Wish::Deliver(1, 500, vec![1]),
+                Wish::Deliver(2, 500, vec![1]),
+            ])
+            .unwrap();
         world.ask(&[Wish::Deliver(3, 500, vec![1, 2])]).unwrap();
         // The checkpoint fails: the index is opened again.
         world.pass(400_000);

@@ -115,7 +115,9 @@ fn each(
         }
         from += step;
     }
-    println!("{name}, {kind:?} for {count}: {runs} runs; said no {no}, full {full}, unknown {unknown}");
+    println!(
+        "{name}, {kind:?} for {count}: {runs} runs; said no {no}, full {full}, unknown {unknown}"
+    );
     assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
 }
 
@@ -189,5 +191,10 @@ fn names_that_are_only_in_the_cache() {
         }
     }
     let shown = &failures[..failures.len().min(5)];
-    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), shown.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} fail:\n{}",
+        failures.len(),
+        shown.join("\n")
+    );
 }

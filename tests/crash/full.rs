@@ -64,7 +64,11 @@ fn a_full_disk_is_emptied_message_by_message() {
     let oracle = world.oracle().clone();
     let cut = check::after_cut(&world.disk.state(), Outcome::None, 1);
     check::start(cut, &oracle).unwrap();
-    let uids: Vec<u32> = world.view().folders[&inbox].messages.keys().copied().collect();
+    let uids: Vec<u32> = world.view().folders[&inbox]
+        .messages
+        .keys()
+        .copied()
+        .collect();
     for uid in uids {
         expunge(&mut world, inbox, Ranges::span(uid, uid));
     }
@@ -83,7 +87,9 @@ fn others_fill_the_disk() {
     let mut world = full(400 * MIB);
     let inbox = world.view().inbox(1).unwrap();
     for tag in 0..40 {
-        world.ask(&[Wish::Deliver(tag * 3 + 1, 60_000, vec![1])]).unwrap();
+        world
+            .ask(&[Wish::Deliver(tag * 3 + 1, 60_000, vec![1])])
+            .unwrap();
         world.housekeep(4);
     }
     let store = world.store();
@@ -107,7 +113,10 @@ fn others_fill_the_disk() {
         world.housekeep(500);
     }
     let segments = store.segments().len() as u64;
-    assert!(segments * u64::from(SEGMENT) < 4 * MIB, "{segments} segments");
+    assert!(
+        segments * u64::from(SEGMENT) < 4 * MIB,
+        "{segments} segments"
+    );
     world.disk.lock().total = 400 * MIB;
     world.faulty = false;
     world.ask(&[Wish::Deliver(9002, 500, vec![1])]).unwrap();
@@ -124,7 +133,9 @@ fn space_comes_back() {
     let mut world = full(1 << 30);
     let inbox = world.view().inbox(1).unwrap();
     for tag in 0..500 {
-        world.ask(&[Wish::Deliver(tag * 3 + 1, 60_000, vec![1])]).unwrap();
+        world
+            .ask(&[Wish::Deliver(tag * 3 + 1, 60_000, vec![1])])
+            .unwrap();
         world.housekeep(2);
     }
     let log = |world: &World| world.store().segments().len() as u64 * u64::from(SEGMENT);
@@ -132,7 +143,9 @@ fn space_comes_back() {
     assert!(before > 30_000_000, "{before} octets of log");
     // All but every tenth.
     let mut uids = Ranges::new();
-    (1..=500).filter(|uid| uid % 10 != 0).for_each(|uid| uids.insert(uid));
+    (1..=500)
+        .filter(|uid| uid % 10 != 0)
+        .for_each(|uid| uids.insert(uid));
     expunge(&mut world, inbox, uids);
     for _ in 0..60 {
         world.pass(1000);

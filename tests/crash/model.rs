@@ -444,7 +444,11 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
     let mut view = View::default();
     let (users, mut contents) = store
         .read(|reader| {
-            view.domains = reader.domains()?.into_iter().map(|(name, _)| name).collect();
+            view.domains = reader
+                .domains()?
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect();
             view.settings = reader.settings()?.into_iter().collect();
             Ok((reader.users(None, 1000)?, BTreeMap::new()))
         })
@@ -513,7 +517,9 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
                 ));
             }
             if uids.iter().ne(folder.messages.keys().copied()) {
-                return Err(format!("folder {id:?} has the UIDs {uids:?} without a scan"));
+                return Err(format!(
+                    "folder {id:?} has the UIDs {uids:?} without a scan"
+                ));
             }
             octets += sum;
             count += folder.messages.len() as u64;

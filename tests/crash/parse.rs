@@ -48,7 +48,11 @@ fn log(octets: &[u8], dice: &mut Dice) {
     }
     let disk = SimDisk::new(State::default());
     let file = disk.create("log/0000000001").unwrap();
-    let kinds = [record::Kind::Mark, record::Kind::Change, record::Kind::Piece];
+    let kinds = [
+        record::Kind::Mark,
+        record::Kind::Change,
+        record::Kind::Piece,
+    ];
     let header = Header {
         secret: [7; 16],
         number: 1,

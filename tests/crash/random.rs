@@ -26,11 +26,41 @@ struct Mode {
 }
 
 const MODES: [Mode; 5] = [
-    Mode { name: "cut", kill: 0, faults: 0, lives: 6, span: 250 },
-    Mode { name: "kill", kill: 2, faults: 0, lives: 6, span: 250 },
-    Mode { name: "eio", kill: 2, faults: 4, lives: 6, span: 250 },
-    Mode { name: "short", kill: 3, faults: 0, lives: 25, span: 40 },
-    Mode { name: "shorteio", kill: 2, faults: 2, lives: 25, span: 40 },
+    Mode {
+        name: "cut",
+        kill: 0,
+        faults: 0,
+        lives: 6,
+        span: 250,
+    },
+    Mode {
+        name: "kill",
+        kill: 2,
+        faults: 0,
+        lives: 6,
+        span: 250,
+    },
+    Mode {
+        name: "eio",
+        kill: 2,
+        faults: 4,
+        lives: 6,
+        span: 250,
+    },
+    Mode {
+        name: "short",
+        kill: 3,
+        faults: 0,
+        lives: 25,
+        span: 40,
+    },
+    Mode {
+        name: "shorteio",
+        kill: 2,
+        faults: 2,
+        lives: 25,
+        span: 40,
+    },
 ];
 
 struct Run {
@@ -45,7 +75,12 @@ impl Run {
         let mut world = World::new(State::default());
         world.disk.lock().dice = Dice::new(seed ^ 0xd15c);
         world.faulty = mode.faults > 0;
-        Self { world, dice: Dice::new(seed), mode, tag: 1 }
+        Self {
+            world,
+            dice: Dice::new(seed),
+            mode,
+            tag: 1,
+        }
     }
 
     fn dead(&self) -> bool {
@@ -175,13 +210,22 @@ impl Run {
                 let word = dice.one_in(3).then(|| format!("$K{}", dice.below(4)));
                 Wish::Flag(from, uids, mode, flags, word.into_iter().collect())
             }
-            2 | 3 => Wish::Flag(busiest, Ranges::span(1, high), FlagMode::Add, Flags::DELETED, vec![]),
+            2 | 3 => Wish::Flag(
+                busiest,
+                Ranges::span(1, high),
+                FlagMode::Add,
+                Flags::DELETED,
+                vec![],
+            ),
             4 | 5 => Wish::Expunge(from, None),
             6 => Wish::Expunge(busiest, None),
             7 => Wish::Move(from, other, uids),
             8 if dice.one_in(4) => Wish::Delete(folder),
             8 => Wish::Rename(folder, format!("N{}", dice.below(30))),
-            9 => Wish::Set(format!("key{}", dice.below(3)), dice.coin().then(|| "x".to_owned())),
+            9 => Wish::Set(
+                format!("key{}", dice.below(3)),
+                dice.coin().then(|| "x".to_owned()),
+            ),
             10 if dice.one_in(6) && users.len() > 2 => Wish::Purge(user),
             10 if dice.one_in(4) => Wish::AddUser(format!("u{}@home.test", dice.below(90))),
             10 => Wish::Subscribe(user, format!("N{}", dice.below(9)), dice.coin()),
@@ -254,7 +298,12 @@ fn runs(seeds: std::ops::Range<u64>) {
         }
     }
     let shown = &failures[..failures.len().min(8)];
-    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), shown.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} fail:\n{}",
+        failures.len(),
+        shown.join("\n")
+    );
 }
 
 #[test]

@@ -39,7 +39,13 @@ pub fn everyday(world: &mut World) -> Done {
     world.ask(&[
         Wish::Create(1, "Work/Old".to_owned()),
         Wish::Copy(anna, work, span(1, 2)),
-        Wish::Flag(anna, span(2, 2), FlagMode::Add, Flags::DELETED, vec!["$Done".to_owned()]),
+        Wish::Flag(
+            anna,
+            span(2, 2),
+            FlagMode::Add,
+            Flags::DELETED,
+            vec!["$Done".to_owned()],
+        ),
         Wish::Move(anna, trash, span(3, 9)),
     ])?;
     world.ask(&[
@@ -73,7 +79,13 @@ pub fn space(world: &mut World, rounds: u64) -> Done {
         }
         let last = world.view().folders.get(&inbox).map_or(1, |f| f.uid_next);
         let most = span(1, last.saturating_sub(3));
-        world.ask(&[Wish::Flag(inbox, most, FlagMode::Add, Flags::DELETED, vec![])])?;
+        world.ask(&[Wish::Flag(
+            inbox,
+            most,
+            FlagMode::Add,
+            Flags::DELETED,
+            vec![],
+        )])?;
         world.ask(&[Wish::Expunge(inbox, None)])?;
         world.housekeep(60);
     }
@@ -84,12 +96,24 @@ pub fn space(world: &mut World, rounds: u64) -> Done {
 pub fn streams_and_flags(world: &mut World) -> Done {
     let anna = world.view().inbox(1).unwrap_or(0);
     let bert = world.view().inbox(2).unwrap_or(0);
-    world.ask(&[Wish::Deliver(1, 900, vec![1, 2]), Wish::Deliver(2, 5000, vec![1])])?;
+    world.ask(&[
+        Wish::Deliver(1, 900, vec![1, 2]),
+        Wish::Deliver(2, 5000, vec![1]),
+    ])?;
     world.begin_stream(100, 150_000);
     push(world, 100, 80_000)?;
-    world.ask(&[Wish::Flag(anna, span(1, 2), FlagMode::Add, Flags::SEEN, vec![])])?;
+    world.ask(&[Wish::Flag(
+        anna,
+        span(1, 2),
+        FlagMode::Add,
+        Flags::SEEN,
+        vec![],
+    )])?;
     push(world, 100, 80_000)?;
-    world.ask(&[Wish::Copy(anna, anna, span(1, 1)), Wish::Append(bert, vec![(8, 80)])])?;
+    world.ask(&[
+        Wish::Copy(anna, anna, span(1, 1)),
+        Wish::Append(bert, vec![(8, 80)]),
+    ])?;
     world.begin_stream(101, 90_000);
     push(world, 101, 66_000)?;
     world.housekeep(5);

@@ -167,11 +167,10 @@ impl World {
         self.ask_with(wishes, bodies)
     }
 
-    pub fn ask_with(
-        &mut self,
-        wishes: &[Wish],
-        bodies: Vec<Option<Body>>,
-    ) -> Result<(), String> {
+    pub fn ask_with(&mut self, wishes: &[Wish], bodies: Vec<Option<Body>>) -> Result<(), String> {
+        if self.disk.lock().dead {
+            return Err("no power".to_owned());
+        }
         {
             let mut oracle = self.oracle();
             oracle.in_flight = wishes.to_vec();
@@ -199,11 +198,7 @@ impl World {
     }
 
     /// Compares answers with the oracle and notes what was acknowledged.
-    fn judge(
-        &mut self,
-        wishes: &[Wish],
-        answers: &[Result<Reply, Refusal>],
-    ) -> Result<(), String> {
+    fn judge(&mut self, wishes: &[Wish], answers: &[Result<Reply, Refusal>]) -> Result<(), String> {
         let dead = self.disk.lock().dead;
         if dead {
             // Nobody hears an answer any more; what is in flight stays so.
@@ -376,13 +371,19 @@ impl World {
 pub fn differences(expected: &View, found: &View) -> String {
     let mut out = Vec::new();
     if expected.domains != found.domains {
-        out.push(format!("domains {:?} / {:?}", expected.domains, found.domains));
+        out.push(format!(
+            "domains {:?} / {:?}",
+            expected.domains, found.domains
+        ));
     }
     if expected.users != found.users {
         out.push(format!("users {:?} / {:?}", expected.users, found.users));
     }
     if expected.settings != found.settings {
-        out.push(format!("settings {:?} / {:?}", expected.settings, found.settings));
+        out.push(format!(
+            "settings {:?} / {:?}",
+            expected.settings, found.settings
+        ));
     }
     if expected.subscriptions != found.subscriptions {
         out.push("subscriptions".to_owned());
