@@ -118,7 +118,12 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         next,
         chart.junk.clone(),
     );
-    let dump = dumps.newest.map(|(number, read)| (number, read.octets));
+    // One whose name may be in the page cache only is read in a rebuild; nothing is freed for it.
+    let counted: Option<u64> = index.snapshot()?.row(key::DUMP, "dump")?;
+    let dump = dumps
+        .newest
+        .filter(|(number, _)| counted == Some(*number))
+        .map(|(number, read)| (number, read.octets));
     Ok(Recovered {
         index,
         log,
@@ -224,15 +229,14 @@ impl Start<'_> {
         let last = self.chart.last;
         let something = !self.chart.segments.is_empty() || self.dumps.newest.is_some();
         let no_log = self.chart.segments.is_empty();
-        if force || (fresh && something) || (position > last && !no_log) {
-            let lost_end = !force && !fresh;
+        // A dump may know of changes that neither the log nor the index has.
+        let dumped = self.dumps.newest.map_or(0, |(number, _)| number);
+        let ahead = dumped > last && dumped > position;
+        if force || ahead || (fresh && something) || (position > last && !no_log) {
+            let known = if force || fresh { 0 } else { position };
             drop(index);
             let rebuilt = self.rebuild()?;
-            let beyond = if lost_end {
-                position.saturating_sub(last)
-            } else {
-                0
-            };
+            let beyond = known.max(dumped).saturating_sub(last);
             let missing = rebuilt.lost.max(beyond);
             let sequence = rebuilt.sequence.max(position);
             return self.lost(rebuilt.index, sequence, missing, true);

@@ -203,6 +203,7 @@ impl Writer {
                 Step::Done { octets } => {
                     self.dumps.number = running.number;
                     self.dumps.octets = octets;
+                    self.count_dump(running.number, now);
                     self.dumps.want = false;
                     self.dumps.remove_older = true;
                     self.tidying.due = true;
@@ -232,6 +233,20 @@ impl Writer {
             self.dump_later(now);
             false
         }
+    }
+
+    /// Has the index say which dump counts: a start cannot know whether the sync of its name was good.
+    /// Where that fails the next start asks for a new dump.
+    fn count_dump(&mut self, number: u64, now: u64) {
+        let sequence = self.sequence;
+        let count = |tables: &mut Tables<'_>| {
+            tables.set(key::DUMP, &number)?;
+            tables.set(key::SEQUENCE, &sequence)
+        };
+        if self.read(|index| index.write(false, count)).is_err() {
+            self.reopen();
+        }
+        self.checkpoint.since.get_or_insert(now);
     }
 
     fn dump_later(&mut self, now: u64) {

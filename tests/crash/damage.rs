@@ -333,3 +333,42 @@ fn reads_that_fail_while_it_runs() {
     let states = states.lock().unwrap();
     assert!(states.is_empty(), "{}", states.join("\n"));
 }
+
+/// The log ends before the dump, and the index is older still: its numbers are not given again.
+#[test]
+fn a_dump_beyond_the_log() {
+    let (world, on_the_way) = lived();
+    let expected = world.view();
+    let mut state = settled(&world);
+    let dump: u64 = newest(&state, "dump/")[5..].parse().unwrap();
+    // All segments but one of the oldest, which is put back as it was.
+    let mut old = on_the_way[0].clone();
+    old.settle_all();
+    let first = newest(&old, "log/");
+    let logs: Vec<String> = state.names().map(str::to_owned).collect();
+    for name in logs.iter().filter(|name| name.starts_with("log/")) {
+        state.lose(name);
+    }
+    state.replace(&first, &old);
+    state.replace("index.redb", &old);
+    let (mut world, opened, view) = start(state);
+    assert!(opened.lost > 0, "{opened:?}");
+    assert!(world.store().status().sequence > dump);
+    compare(&expected, &view);
+    world.close();
+}
+
+/// More than a segment holds is refused, and the store goes on.
+#[test]
+fn a_request_that_fits_no_segment() {
+    let mut world = World::new(State::default());
+    world.open().unwrap();
+    script::settle_in(&mut world).unwrap();
+    let inbox = world.view().inbox(1).unwrap();
+    let many = (0..8).map(|tag| (tag * 3 + 1, 60_000)).collect();
+    let refused = world.ask(&[Wish::Append(inbox, many)]).unwrap_err();
+    assert!(refused.contains("Limit"), "{refused}");
+    world.oracle().in_flight.clear();
+    world.ask(&[Wish::Deliver(1, 500, vec![1])]).unwrap();
+    world.compare().unwrap();
+}

@@ -168,6 +168,9 @@ impl World {
     }
 
     pub fn ask_with(&mut self, wishes: &[Wish], bodies: Vec<Option<Body>>) -> Result<(), String> {
+        if self.disk.lock().dead {
+            return Err("no power".to_owned());
+        }
         {
             let mut oracle = self.oracle();
             oracle.in_flight = wishes.to_vec();
