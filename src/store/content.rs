@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use async_channel::Receiver;
+
 use crate::{
     base::id::ContentId,
     store::{
@@ -82,7 +84,8 @@ pub struct Body {
 #[derive(Debug)]
 pub(super) enum Held {
     Memory(Vec<u8>),
-    Stream(Arc<Stream>),
+    /// What is in the log already, and the text after it.
+    Stream(Arc<Stream>, Vec<u8>),
 }
 
 impl Body {
@@ -106,7 +109,7 @@ impl Body {
     pub(super) fn content(&self) -> Option<ContentId> {
         match &self.held {
             Held::Memory(_) => None,
-            Held::Stream(stream) => stream.lock().content,
+            Held::Stream(stream, _) => stream.lock().content,
         }
     }
 }
@@ -119,6 +122,8 @@ pub struct Incoming {
     buffer: Vec<u8>,
     size: u64,
     stream: Option<Arc<Stream>>,
+    /// The answer to the last piece: the next one is gathered meanwhile.
+    pushed: Option<Receiver<Result<(), Refusal>>>,
     unfinished: Unfinished,
     cap: u64,
 }
@@ -130,6 +135,7 @@ impl Incoming {
             buffer: Vec::new(),
             size: 0,
             stream: None,
+            pushed: None,
             unfinished: Unfinished { total, octets: 0 },
             cap,
         }
@@ -163,24 +169,36 @@ impl Incoming {
     }
 
     async fn push(&mut self) -> Result<(), Refusal> {
+        self.settle().await?;
         let text = mem::take(&mut self.buffer);
         self.unfinished.add(text.len(), self.cap)?;
         let stream = Arc::clone(self.stream.get_or_insert_default());
-        self.store.push(stream, text).await
+        self.pushed = Some(self.store.push(stream, text)?);
+        Ok(())
     }
 
-    /// The content is whole.
+    /// Waits for the last piece.
+    async fn settle(&mut self) -> Result<(), Refusal> {
+        match self.pushed.take() {
+            Some(pushed) => {
+                let stopped = Err(Refusal::Broken(Broken::Stopped));
+                pushed.recv().await.unwrap_or(stopped)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The content is whole. What is not in the log yet goes there with the change.
     ///
     /// # Errors
     ///
     /// As [`Incoming::write`].
     pub async fn finish(mut self) -> Result<Body, Refusal> {
-        if self.stream.is_some() && !self.buffer.is_empty() {
-            self.push().await?;
-        }
+        self.settle().await?;
+        let text = mem::take(&mut self.buffer);
         let held = match self.stream.take() {
-            Some(stream) => Held::Stream(stream),
-            None => Held::Memory(mem::take(&mut self.buffer)),
+            Some(stream) => Held::Stream(stream, text),
+            None => Held::Memory(text),
         };
         Ok(Body {
             size: self.size,

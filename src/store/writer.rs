@@ -80,7 +80,8 @@ pub(super) struct Wish {
 #[derive(Debug)]
 enum Packed {
     Memory(Vec<Piece>),
-    Stream(Arc<Stream>),
+    /// What is in the log already, and what comes after it.
+    Stream(Arc<Stream>, Vec<Piece>),
 }
 
 /// The writer's state.
@@ -751,16 +752,14 @@ impl Wish {
         }
         let mut contents = Vec::new();
         let mut one = |body: &mut Body| {
+            let mut pieces = |text: &mut Vec<u8>| -> Vec<Piece> {
+                let text = std::mem::take(text);
+                let parts = text.chunks(PIECE_MAX);
+                parts.map(|part| packer.pack(part.to_vec())).collect()
+            };
             contents.push(match &mut body.held {
-                Held::Stream(stream) => Packed::Stream(Arc::clone(stream)),
-                Held::Memory(text) => {
-                    let text = std::mem::take(text);
-                    let pieces = text
-                        .chunks(PIECE_MAX)
-                        .map(|part| packer.pack(part.to_vec()))
-                        .collect();
-                    Packed::Memory(pieces)
-                }
+                Held::Memory(text) => Packed::Memory(pieces(text)),
+                Held::Stream(stream, rest) => Packed::Stream(Arc::clone(stream), pieces(rest)),
             });
         };
         match &mut self.request {
@@ -775,7 +774,7 @@ impl Wish {
     fn torn(&self) -> Option<Refusal> {
         let torn = self.packed.iter().any(|packed| match packed {
             Packed::Memory(_) => false,
-            Packed::Stream(stream) => stream.lock().failed,
+            Packed::Stream(stream, _) => stream.lock().failed,
         });
         torn.then_some(Refusal::Broken(Broken::Stopped))
     }
@@ -784,13 +783,8 @@ impl Wish {
     fn need(&self, change: usize) -> u32 {
         // A place grows by at most so much when it is known.
         const PLACE: u32 = 40;
-        let pieces = self.packed.iter().map(|packed| match packed {
-            Packed::Memory(pieces) => pieces
-                .iter()
-                .map(|piece| piece.octets().saturating_add(PLACE))
-                .sum(),
-            Packed::Stream(_) => 0_u32,
-        });
+        let pieces = self.packed.iter().flat_map(Packed::pieces);
+        let pieces = pieces.map(|piece| piece.octets().saturating_add(PLACE));
         let change = u32::try_from(change).unwrap_or(u32::MAX);
         pieces
             .sum::<u32>()
@@ -802,7 +796,7 @@ impl Wish {
     fn place_streams(&self, change: &mut Change) {
         if let Change::Accept(accepted) = change {
             for (accepted, packed) in accepted.iter_mut().zip(&self.packed) {
-                if let Packed::Stream(stream) = packed {
+                if let Packed::Stream(stream, _) = packed {
                     accepted.pieces.clone_from(&stream.lock().pieces);
                 }
             }
@@ -813,16 +807,23 @@ impl Wish {
     fn place(&self, batch: &mut Batch, last: u64, change: &mut Change) {
         if let Change::Accept(accepted) = change {
             for (accepted, packed) in accepted.iter_mut().zip(&self.packed) {
-                if let Packed::Memory(pieces) = packed {
-                    accepted.pieces = (0..)
-                        .zip(pieces)
-                        .map(|(number, piece)| PieceAt {
-                            place: batch.piece(last, accepted.content.0, number, piece),
-                            deflated: piece.deflated,
-                        })
-                        .collect();
+                for piece in packed.pieces() {
+                    let number = u32::try_from(accepted.pieces.len()).unwrap_or(u32::MAX);
+                    accepted.pieces.push(PieceAt {
+                        place: batch.piece(last, accepted.content.0, number, piece),
+                        deflated: piece.deflated,
+                    });
                 }
             }
+        }
+    }
+}
+
+impl Packed {
+    /// What is not in the log yet.
+    fn pieces(&self) -> &[Piece] {
+        match self {
+            Self::Memory(pieces) | Self::Stream(_, pieces) => pieces,
         }
     }
 }

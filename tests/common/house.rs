@@ -135,6 +135,7 @@ impl House {
             let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
             let options = imap::Options {
                 message_size: self.imap.append_limit,
+                per_person: 30,
             };
             let registry = self.registry.clone();
             Rc::new(imap::Shared::new(

@@ -23,10 +23,11 @@ fn unharmed(house: &mut House) {
     assert!(!house.log().contains("panic"), "{}", house.log());
 }
 
-/// Delivers a message and reads it back, each [`AT_ONCE`].
+/// Delivers a message and reads it back, each [`AT_ONCE`], from an address of its own.
 fn honest(house: &House) {
     let begun = Instant::now();
-    let mut smtp = Smtp::to(house.mx).expect("an honest client is greeted");
+    let talk = Talk::between([127, 0, 0, 2], house.mx).unwrap();
+    let mut smtp = Smtp::over(talk).expect("an honest client is greeted");
     let reply = smtp
         .message(ANNA, "Subject: honest\r\n\r\nHello\r\n")
         .unwrap();
@@ -37,7 +38,8 @@ fn honest(house: &House) {
         begun.elapsed()
     );
     let begun = Instant::now();
-    let mut imap = Imap::to(house.imap, ANNA).expect("an honest client logs in");
+    let talk = Talk::between([127, 0, 0, 2], house.imap).unwrap();
+    let mut imap = Imap::over(talk, ANNA).expect("an honest client logs in");
     imap.ok("SELECT INBOX").unwrap();
     assert!(!imap.search("SEARCH SUBJECT honest").unwrap().is_empty());
     assert!(
@@ -182,7 +184,8 @@ fn lines_without_end() {
         talk.rest().unwrap_or_default()
     };
     let said = flood(house.mx, "EHLO ");
-    assert!(said.is_empty() || said.starts_with("500 5."), "{said}");
+    let clear = said.starts_with("500 5.") || said.starts_with("421 4.7.0");
+    assert!(said.is_empty() || clear, "{said}");
     let said = flood(house.imap, "a LOGIN ");
     assert!(
         said.is_empty() || said.contains("BAD") || said.contains("BYE"),
@@ -241,16 +244,18 @@ fn literals_of_four_gibibytes() {
         said.starts_with("a BAD") || said.starts_with("a NO") || said.starts_with("* BYE"),
         "{said}"
     );
-    // SMTP's own: a chunk larger than any message.
+    // SMTP's own: a chunk larger than any message. A receiver takes the whole of it before it says
+    // no (RFC 3030 section 2), so this one ends early and waits for whatever is said then.
     let mut smtp = Smtp::to(house.mx).unwrap();
     smtp.command("MAIL FROM:<you@away.test>", "250").unwrap();
     smtp.command("RCPT TO:<anna@home.test>", "250").unwrap();
     smtp.0.send("BDAT 4294967296 LAST\r\n").unwrap();
-    let reply = smtp.reply().unwrap();
-    assert!(
-        reply.starts_with("552 5.3.4") || reply.starts_with("421 ") || reply.starts_with("50"),
-        "{reply}"
-    );
+    for _ in 0..64 {
+        smtp.0.send(vec![b'x'; 1 << 20]).unwrap();
+    }
+    smtp.0.end_sending().unwrap();
+    let said = smtp.0.rest().unwrap();
+    assert!(!said.contains("250 "), "{said}");
     unharmed(&mut house);
 }
 

@@ -146,10 +146,11 @@ fn curl_sends_and_reads() {
         "",
     );
     assert!(found.contains("* SEARCH 1"), "{found}");
-    curl(
-        &["-u", &secret, &format!("{imaps}/Drafts"), "-T", "-"],
-        message,
-    );
+    // A literal needs its length first, so curl wants a file here.
+    let file = house.path("draft");
+    fs::write(&file, message).unwrap();
+    let file = file.to_str().unwrap();
+    curl(&["-u", &secret, &format!("{imaps}/Drafts"), "-T", file], "");
     let draft = curl(&["-u", &secret, &format!("{imaps}/Drafts;MAILINDEX=1")], "");
     assert_eq!(draft, message);
     let (success, said) = Program::new("curl")

@@ -1,7 +1,7 @@
 //! The least client that there can be: lines and octets over a socket, for what no program would do.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::house::PASSWORD;
@@ -14,7 +14,19 @@ pub struct Talk {
 
 impl Talk {
     pub fn to(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::over(TcpStream::connect(("127.0.0.1", port))?)
+    }
+
+    /// From another address of loopback.
+    pub fn between(from: [u8; 4], port: u16) -> io::Result<Self> {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        bind(&socket, &SocketAddr::from((from, 0)))?;
+        connect(&socket, &SocketAddr::from(([127, 0, 0, 1], port)))?;
+        Self::over(TcpStream::from(socket))
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_write_timeout(Some(Duration::from_secs(30)))?;
         stream.set_nodelay(true)?;
@@ -68,7 +80,11 @@ pub struct Smtp(pub Talk);
 
 impl Smtp {
     pub fn to(port: u16) -> io::Result<Self> {
-        let mut smtp = Self(Talk::to(port)?);
+        Self::over(Talk::to(port)?)
+    }
+
+    pub fn over(talk: Talk) -> io::Result<Self> {
+        let mut smtp = Self(talk);
         smtp.expect("220")?;
         smtp.command("EHLO away.test", "250")?;
         Ok(smtp)
@@ -127,7 +143,10 @@ pub struct Response {
 
 impl Imap {
     pub fn to(port: u16, user: &str) -> io::Result<Self> {
-        let mut talk = Talk::to(port)?;
+        Self::over(Talk::to(port)?, user)
+    }
+
+    pub fn over(mut talk: Talk, user: &str) -> io::Result<Self> {
         let greeting = talk.line()?;
         if !greeting.starts_with("* OK") {
             return Err(io::Error::other(greeting));

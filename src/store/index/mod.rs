@@ -68,7 +68,8 @@ impl Index {
 
     fn with(file: Arc<dyn File>, cache: usize) -> Result<Self, Broken> {
         let database = Database::builder()
-            .set_cache_size(cache)
+            // Pages in redb's cache take a third more than their octets (measured).
+            .set_cache_size(cache / 4 * 3)
             .create_with_backend(Backend::new(file))?;
         let index = Self { database };
         // A table that was never opened for writing cannot be opened for reading.

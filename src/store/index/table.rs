@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use redb::{ReadOnlyTable, ReadableTable, Table};
+use redb::{AccessGuard, Range, ReadOnlyTable, ReadableTable, Table};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::store::{
@@ -105,6 +105,43 @@ impl Snapshot {
     #[must_use]
     pub fn new(table: ReadOnlyTable<&'static [u8], &'static [u8]>) -> Self {
         Self { table }
+    }
+}
+
+/// Rows one after another.
+pub struct Cursor(Range<'static, &'static [u8], &'static [u8]>);
+
+/// A key and its value, as the index holds them.
+pub type Row = (
+    AccessGuard<'static, &'static [u8]>,
+    AccessGuard<'static, &'static [u8]>,
+);
+
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cursor")
+    }
+}
+
+impl Cursor {
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// The index fails.
+    pub fn advance(&mut self) -> Result<Option<Row>, Broken> {
+        Ok(self.0.next().transpose()?)
+    }
+}
+
+impl Snapshot {
+    /// The rows whose keys are at least `from` and below `to`, to be taken one by one.
+    ///
+    /// # Errors
+    ///
+    /// The index fails.
+    pub fn cursor(&self, from: &[u8], to: &[u8]) -> Result<Cursor, Broken> {
+        Ok(Cursor(self.table.range::<&[u8]>(from..to)?))
     }
 }
 

@@ -15,8 +15,11 @@ use crate::store::{
 
 /// Zeros are written ahead in steps of this, so that a small batch's sync changes no metadata.
 const AHEAD: u32 = 1024 * 1024;
-/// A batch of fewer records is small.
+/// A batch of fewer records and octets is small. (Big ones would only write everything twice.)
 const SMALL: u32 = 8;
+const SMALL_OCTETS: u32 = 16 * 1024;
+/// After so many small ones the next is expected to be small too.
+const SMALL_RUN: u32 = 4;
 /// Files kept to be reused.
 const SPARE_MAX: usize = 2;
 
@@ -35,8 +38,10 @@ struct Current {
     /// The next batch begins here.
     offset: u32,
     synced: u32,
-    /// Zeros are there up to here; the whole size in a reused file.
+    /// The file has its blocks up to here.
     zeros: u32,
+    /// So many small batches came one after another.
+    small: u32,
 }
 
 /// The log as the writer sees it.
@@ -157,11 +162,16 @@ impl Log {
         let Some(current) = &mut self.current else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let small = batch.records < SMALL;
+        let few = batch.records < SMALL;
         let octets = batch.finish(current.synced, last);
         let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        current.small = if few && length <= SMALL_OCTETS {
+            current.small.saturating_add(1)
+        } else {
+            0
+        };
         let after = current.offset.saturating_add(length);
-        if small && after > current.zeros && current.zeros < self.size {
+        if current.small >= SMALL_RUN && after > current.zeros && current.zeros < self.size {
             let zeros = after.saturating_add(AHEAD).min(self.size);
             let from = current.zeros.max(current.offset);
             let block = vec![0; 64 * 1024];
@@ -243,6 +253,8 @@ impl Log {
             self.disk.sync_folder(segment::FOLDER)?;
             file
         };
+        // What a reused file holds is as good as zeros: no length changes when it is written over.
+        let zeros = u32::try_from(file.len()?).unwrap_or(self.size).max(BLOCK);
         file.write(0, &header.encode())?;
         file.sync()?;
         self.junk.retain(|&n| n != number);
@@ -252,7 +264,8 @@ impl Log {
             file,
             offset: BLOCK,
             synced: BLOCK,
-            zeros: if reused.is_some() { self.size } else { BLOCK },
+            zeros,
+            small: 0,
         });
         self.end.segment = number;
         self.end.offset = BLOCK;
