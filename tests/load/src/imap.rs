@@ -98,7 +98,8 @@ pub fn append(options: &Options) -> Result<(), Failure> {
     let seconds = start.elapsed().as_secs_f64();
     times.sort_unstable();
     println!(
-        "messages={count} seconds={seconds:.3} rate={:.1} p50_ms={:.2} p99_ms={:.2}",
+        "messages={count} octets={} seconds={seconds:.3} rate={:.1} p50_ms={:.2} p99_ms={:.2}",
+        messages.iter().map(Vec::len).sum::<usize>(),
         f64::from(u32::try_from(count)?) / seconds,
         quantile(&times, 0.5),
         quantile(&times, 0.99),

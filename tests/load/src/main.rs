@@ -81,6 +81,9 @@ fn start(options: &Options) -> Result<(), Failure> {
         return Err("-- COMMAND is missing".into());
     };
     let wait = Duration::from_secs(options.number("wait", 30)?);
+    if TcpStream::connect(options.text("addr")?).is_ok() {
+        return Err("somebody listens there already".into());
+    }
     let start = Instant::now();
     let mut server = Command::new(program)
         .args(arguments)
