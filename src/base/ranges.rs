@@ -1,12 +1,14 @@
 //! Sets of UIDs or sequence numbers as sorted ranges: a folder of 100,000 messages without holes is
 //! one range.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 /// A set of `u32` kept as sorted, disjoint, not adjacent inclusive ranges.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(try_from = "Vec<(u32, u32)>")]
 pub struct Ranges(Vec<(u32, u32)>);
 
 impl Ranges {
@@ -115,6 +117,14 @@ impl Ranges {
         self.remove_span(n, n);
     }
 
+    fn is_sorted(&self) -> bool {
+        let apart = |pair: &[(u32, u32)]| match pair {
+            [low, high] => low.1.saturating_add(1) < high.0,
+            _ => true,
+        };
+        self.0.iter().all(|r| r.0 <= r.1) && self.0.windows(2).all(apart)
+    }
+
     /// Numbers in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -210,6 +220,25 @@ fn width(low: u32, high: u32) -> u64 {
     (u64::from(high) + 1).saturating_sub(u64::from(low))
 }
 
+/// What was read is no sorted, disjoint, not adjacent ranges.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NoRanges;
+
+impl fmt::Display for NoRanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not sorted ranges")
+    }
+}
+
+impl TryFrom<Vec<(u32, u32)>> for Ranges {
+    type Error = NoRanges;
+
+    fn try_from(ranges: Vec<(u32, u32)>) -> Result<Self, NoRanges> {
+        let ranges = Self(ranges);
+        ranges.is_sorted().then_some(ranges).ok_or(NoRanges)
+    }
+}
+
 impl FromIterator<u32> for Ranges {
     fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
         let mut out = Self::new();
@@ -235,14 +264,6 @@ mod tests {
         ranges.iter().collect()
     }
 
-    fn well_formed(ranges: &Ranges) -> bool {
-        ranges.0.iter().all(|r| r.0 <= r.1)
-            && ranges
-                .0
-                .windows(2)
-                .all(|w| w[0].1.saturating_add(1) < w[1].0)
-    }
-
     proptest! {
         /// Every operation does what the same one does on a plain set.
         #[test]
@@ -252,7 +273,7 @@ mod tests {
             let y: Ranges = b.iter().map(|&n| u32::from(n)).collect();
             let (p, q) = (set(&x), set(&y));
             for r in [&x, &y, &x.union(&y), &x.intersection(&y), &x.difference(&y)] {
-                prop_assert!(well_formed(r), "{r:?}");
+                prop_assert!(r.is_sorted(), "{r:?}");
             }
             prop_assert_eq!(set(&x.union(&y)), &p | &q);
             prop_assert_eq!(set(&x.intersection(&y)), &p & &q);
@@ -263,14 +284,30 @@ mod tests {
             prop_assert_eq!(x.nth(u64::from(n)), p.iter().nth((n as usize).wrapping_sub(1)).copied());
             let mut z = x.clone();
             z.insert_span(low, high);
-            prop_assert!(well_formed(&z));
+            prop_assert!(z.is_sorted());
             let mut want = p.clone();
             want.extend((low..=high).collect::<Vec<_>>());
             prop_assert_eq!(set(&z), want);
             let mut z = x.clone();
             z.remove_span(low, high);
-            prop_assert!(well_formed(&z));
+            prop_assert!(z.is_sorted());
             prop_assert_eq!(set(&z), p.iter().copied().filter(|n| *n < low || *n > high).collect::<BTreeSet<_>>());
+        }
+    }
+
+    #[test]
+    fn only_sorted_ranges_are_read() {
+        for (ranges, read) in [
+            (&[][..], true),
+            (&[(1, 3), (5, 5)], true),
+            (&[(1, 3), (4, 5)], false),
+            (&[(5, 5), (1, 3)], false),
+            (&[(3, 1)], false),
+            (&[(1, u32::MAX), (0, 0)], false),
+        ] {
+            let stored = postcard::to_stdvec(ranges).unwrap();
+            let found = postcard::from_bytes::<Ranges>(&stored);
+            assert_eq!(found.is_ok(), read, "{ranges:?}");
         }
     }
 

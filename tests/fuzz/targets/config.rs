@@ -1,0 +1,111 @@
+//! A configuration file; lines `PILLARBOX_…=…` in it are the environment too.
+
+use pillarbox::config::schema::{KEYS, Profile};
+use pillarbox::config::{Config, Machine, Place, Sources};
+
+pub const WORDS: &[&str] = &[
+    "\n",
+    "\r\n",
+    " = ",
+    "\"",
+    "[",
+    "]",
+    "listen",
+    "listen.mx",
+    "listen.imap",
+    "limit.",
+    "tls.certificate",
+    "tls.key",
+    "profile",
+    "hostname",
+    "data",
+    "\"0.0.0.0:25\"",
+    "\"[::1]:25\"",
+    "\"off\"",
+    "35MiB",
+    "99999999999999999999",
+    "0x10",
+    "1e5",
+    "true",
+    "1979-05-27",
+    "'''",
+    "\"\"\"",
+    "#",
+    "PILLARBOX_PROFILE=tiny\n",
+    "PILLARBOX_NO=1\n",
+    "é",
+    "\0",
+    "{",
+    "}",
+    ",",
+    ".",
+];
+
+pub fn run(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let pairs = pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+    let all: Vec<_> = pairs.take(20).collect();
+    load(&Sources {
+        file: Some(&text),
+        ..Sources::default()
+    });
+    load(&Sources {
+        environment: all.clone(),
+        store: all.clone(),
+        options: all,
+        machine: Machine {
+            hostname: text.lines().next().unwrap_or_default().to_owned(),
+            memory: data.len() as u64 * 1_000_000,
+        },
+        ..Sources::default()
+    });
+}
+
+fn load(sources: &Sources<'_>) {
+    match Config::load(sources) {
+        Err(mistakes) => {
+            assert!(!mistakes.is_empty());
+            let text = sources.file.unwrap_or_default();
+            for mistake in mistakes {
+                assert!(!mistake.text.is_empty());
+                let shown = mistake.line("pillarbox.toml");
+                if let Place::File { line, column } = mistake.place {
+                    let lines = text.matches('\n').count() + 1;
+                    assert!((1..=lines).contains(&line), "{shown}");
+                    let width = text
+                        .split('\n')
+                        .nth(line - 1)
+                        .map_or(0, |l| l.chars().count());
+                    assert!((1..=width + 1).contains(&column), "{shown}");
+                }
+            }
+        }
+        Ok(config) => whole(&config),
+    }
+}
+
+/// Every key has a value, and the file that says it is read as the same.
+fn whole(config: &Config) {
+    let mut file = String::new();
+    for key in KEYS {
+        let (value, _) = config.value(key).expect("every key has a value");
+        assert_eq!(key.kind.parse(&value.text()).as_ref(), Ok(value));
+        file.push_str(&format!("{} = {}\n", key.name, value.toml()));
+        let _ = (config.number(key), config.text(key), config.listeners(key));
+    }
+    let sources = Sources {
+        file: Some(&file),
+        ..Sources::default()
+    };
+    let again = Config::load(&sources).unwrap_or_else(|mistakes| panic!("{mistakes:?}\n{file}"));
+    for key in KEYS {
+        let value = |config: &Config| config.value(key).map(|(value, _)| value.clone());
+        assert_eq!(value(config), value(&again), "{}", key.name);
+    }
+    assert_eq!(
+        Profile::named(config.profile().name()),
+        Some(config.profile())
+    );
+    let _ = config.control();
+}

@@ -1,0 +1,47 @@
+//! What is fuzzed: each target takes any octets and panics where something is wrong with us. `tests/replay.rs` calls them with the corpus and with octets near it, `cargo fuzz`
+//! with what it thinks up.
+
+pub mod config;
+pub mod control;
+pub mod header;
+pub mod imap;
+pub mod imap_command;
+pub mod index_rows;
+pub mod log_records;
+pub mod memory;
+pub mod mime;
+pub mod smtp;
+pub mod smtp_content;
+pub mod source;
+
+/// A target and the words that its input is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Of the folder in `corpus/` too.
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+    pub words: &'static [&'static str],
+}
+
+macro_rules! targets {
+    ($($name:ident),*) => {
+        pub const TARGETS: &[Target] = &[$(Target {
+            name: stringify!($name),
+            run: $name::run,
+            words: $name::WORDS,
+        }),*];
+    };
+}
+
+targets!(
+    config,
+    control,
+    header,
+    imap,
+    imap_command,
+    index_rows,
+    log_records,
+    mime,
+    smtp,
+    smtp_content
+);

@@ -1,0 +1,249 @@
+//! Seeds that nobody can write by hand: `cargo test --test replay seeds -- --ignored` writes them anew
+//! when the format has changed.
+
+use std::fs;
+use std::sync::Arc;
+
+use pillarbox::base::id::{ContentId, FolderId, ModSeq, Uid, UserId};
+use pillarbox::base::ranges::Ranges;
+use pillarbox::base::secret::Secret;
+use pillarbox::base::time::{Clock, Instant, Time};
+use pillarbox::mail::flag::Flags;
+use pillarbox::mail::summary::SummaryBuilder;
+use pillarbox::store::change::{Accepted, Change, Copied, Dated, Delivery, Flagged, PieceAt};
+use pillarbox::store::counters::{Counters, Segment};
+use pillarbox::store::directory::{Domain, DomainClass, Usage, User};
+use pillarbox::store::disk::Disk;
+use pillarbox::store::disk::local::LocalDisk;
+use pillarbox::store::dump::{Dumping, Step};
+use pillarbox::store::index::Index;
+use pillarbox::store::log::{BLOCK, Place};
+use pillarbox::store::mailbox::Folder;
+use pillarbox::store::message::{Message, content::ContentRow};
+use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
+use pillarbox::store::{Body, Options, Request, Store, value};
+
+use super::{corpus, root};
+
+#[derive(Debug)]
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Instant {
+        Instant(0)
+    }
+
+    fn time(&self) -> Time {
+        Time(1_795_272_815)
+    }
+}
+
+#[test]
+#[ignore = "writes into the tree"]
+fn seeds() {
+    rows();
+    changes();
+    log();
+}
+
+fn write(target: &str, name: &str, first: u8, octets: &[u8]) {
+    let folder = root().join("corpus").join(target);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), [&[first], octets].concat()).unwrap();
+}
+
+/// A value of each row.
+fn rows() {
+    let row = |name: &str, letter: u8, octets: &[u8]| write("index_rows", name, letter, octets);
+    let message = Message {
+        flags: Flags::SEEN,
+        keywords: vec![0, 3],
+        modseq: ModSeq(9),
+        size: 4096,
+        date: Time(1_795_272_815),
+        content: ContentId(5),
+    };
+    row("message", b'm', &value::encode(&message));
+    let content = ContentRow {
+        messages: 2,
+        prefix: b"Return-Path: <a@b.test>\r\n".to_vec(),
+        size: 4096,
+        pieces: vec![piece()],
+    };
+    row("content", b'c', &value::encode(&content));
+    let folder = Folder {
+        user: UserId(1),
+        name: "Sent".to_owned(),
+        special: Some(Special::Sent),
+        validity: 7,
+        uid_next: Uid(10),
+        modseq: ModSeq(12),
+        exists: 3,
+        unseen: 1,
+        octets: 12_000,
+        first_unseen: Uid(4),
+        recent: Uid(9),
+        keywords: vec!["$Junk".to_owned(), "später".to_owned()],
+    };
+    row("folder", b'f', &value::encode(&folder));
+    let user = User {
+        address: "a@home.test".to_owned(),
+        password: Secret::new(b"$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA".to_vec()),
+        credentials: 2,
+        quota: 1 << 30,
+        enabled: true,
+        created: Time(1),
+        removed: Some(Time(2)),
+    };
+    row("user", b'u', &value::encode(&user));
+    let domain = Domain {
+        class: DomainClass::Mailbox,
+        enabled: true,
+    };
+    row("domain", b'd', &value::encode(&domain));
+    row("usage", b'q', &value::encode(&Usage::default()));
+    row("counters", b'k', &value::encode(&Counters::default()));
+    row("segment", b'g', &value::encode(&Segment::default()));
+    for (name, octets) in corpus("mime").into_iter().filter(|(_, o)| o.len() < 3000) {
+        let mut builder = SummaryBuilder::new();
+        builder.push(&octets);
+        row(&format!("summary-{name}"), b'y', &builder.finish().encode());
+    }
+}
+
+fn piece() -> PieceAt {
+    PieceAt {
+        place: Place {
+            segment: 3,
+            offset: 8192,
+            stored: 2000,
+            text: 4096,
+        },
+        deflated: true,
+    }
+}
+
+fn changes() {
+    let uids: Ranges = [1, 2, 3, 7, 9].into_iter().collect();
+    let accepted = Accepted {
+        content: ContentId(5),
+        prefix: vec![],
+        size: 4096,
+        pieces: vec![piece()],
+        summary: vec![1, 0],
+        date: Time(1),
+        deliveries: vec![Delivery {
+            folder: FolderId(1),
+            uid: Uid(10),
+            modseq: ModSeq(13),
+            flags: Flags::NONE,
+            keywords: vec![],
+            names: vec!["new".to_owned()],
+        }],
+    };
+    let flagged = Flagged {
+        folder: FolderId(1),
+        uids: uids.clone(),
+        mode: FlagMode::Add,
+        flags: Flags::SEEN,
+        keywords: vec![1],
+        names: vec![],
+        modseq: ModSeq(14),
+    };
+    let copied = Copied {
+        from: FolderId(1),
+        to: FolderId(2),
+        uids: uids.clone(),
+        first: Uid(20),
+        from_modseq: ModSeq(0),
+        modseq: ModSeq(15),
+        keywords: vec![(0, 0)],
+        names: vec![],
+    };
+    let expunge = Change::Expunge {
+        folder: FolderId(1),
+        uids,
+        modseq: ModSeq(16),
+    };
+    let several = Change::Several(vec![expunge, Change::Flag(flagged)]);
+    for (name, change) in [
+        ("change-accept", Change::Accept(vec![accepted])),
+        ("change-move", Change::Move(copied)),
+        ("change-several", several),
+    ] {
+        let time = Time(1_795_272_815);
+        write("index_rows", name, b'x', &Dated { time, change }.encode());
+    }
+}
+
+/// A segment and a dump of a store that has done a little.
+fn log() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(LocalDisk::new(folder.path()).unwrap());
+    let options = Options {
+        cache: 1 << 20,
+        message_size: 1 << 20,
+        tiny: true,
+        secret: *b"sixteen octets!!",
+        folders: 0,
+        keywords: 100,
+        clock: Arc::new(Stopped),
+    };
+    let disk: Arc<dyn Disk> = disk;
+    let (store, running, _) = Store::open(Arc::clone(&disk), options).unwrap();
+    smol::block_on(async {
+        for request in requests() {
+            store.request(request).await.unwrap();
+        }
+    });
+    store.stop();
+    running.join().unwrap();
+    let only = fs::read_dir(folder.path().join("log")).unwrap().next();
+    let mut segment = fs::read(only.unwrap().unwrap().path()).unwrap();
+    // What was written ahead.
+    let end = segment.iter().rposition(|octet| *octet != 0).unwrap();
+    segment.truncate((end + 1).next_multiple_of(BLOCK as usize));
+    write("log_records", "segment", b'S', &segment);
+    let index = Index::open(&disk, 1 << 20).unwrap().0;
+    let snapshot = index.snapshot().unwrap();
+    let secret = *b"sixteen octets!!";
+    let mut dumping = Dumping::begin(&*disk, snapshot, secret, Instant(0)).unwrap();
+    while dumping.step(&*disk, Instant(0)) == Step::More {}
+    let name = format!("dump/{:010}", dumping.number);
+    write(
+        "log_records",
+        "dump",
+        b'D',
+        &fs::read(folder.path().join(name)).unwrap(),
+    );
+}
+
+fn requests() -> Vec<Request> {
+    let domain = Request::AddDomain {
+        name: "home.test".to_owned(),
+        class: DomainClass::Mailbox,
+    };
+    let user = Request::AddUser {
+        address: "a@home.test".to_owned(),
+        password: Secret::new(b"x".to_vec()),
+        quota: 0,
+    };
+    let to = Recipient {
+        user: UserId(1),
+        folder: None,
+        flags: Flags::NONE,
+        keywords: vec!["$Junk".to_owned()],
+    };
+    let deliver = Request::Deliver(Deliver {
+        prefix: b"Return-Path: <b@away.test>\r\n".to_vec(),
+        body: Body::small(b"Subject: hello\r\n\r\nhello, hello, hello\r\n".to_vec()),
+        summary: vec![],
+        received: Time(1_795_272_815),
+        to: vec![to],
+    });
+    let expunge = Request::Expunge {
+        folder: FolderId(1),
+        uids: None,
+    };
+    vec![domain, user, deliver, expunge]
+}
