@@ -16,6 +16,7 @@ use pillarbox::{
         change::{Accepted, Change, Dated, Delivery, PieceAt},
         disk::{Disk, local::LocalDisk},
         log::{
+            SEGMENT,
             append::{End, Log},
             pin::Segments,
             segment,
@@ -73,7 +74,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk::new(Path::new(&folder))?);
     disk.make_folder(segment::FOLDER)?;
     let segments = Arc::new(Segments::new(Arc::clone(&disk)));
-    let mut log = Log::new(disk, segments, [7; 16], End::default(), 1, Vec::new());
+    let mut log = Log::new(
+        disk,
+        segments,
+        [7; 16],
+        SEGMENT,
+        End::default(),
+        1,
+        Vec::new(),
+    );
     let mut packer = Packer::default();
     let world = RealWorld::new();
     let begun = world.now();

@@ -28,8 +28,10 @@ use crate::{
     },
 };
 
+/// What the start took is given back after so many milliseconds.
+const START_MS: u64 = 1000;
 /// Free memory is given back after so many seconds without a command …
-const QUIET: u64 = 30;
+const QUIET: u64 = 5;
 /// … and under steady work each time so many of these have passed.
 const QUIET_AT_MOST: u32 = 10;
 
@@ -227,6 +229,10 @@ async fn ended(peer: SocketAddr, session: Local<'static, End>) {
 async fn trim(hall: Hall) {
     let [smtp, imap] = hall.houses.all();
     let stirs = || (smtp.stirs(), imap.stirs());
+    // The start itself.
+    hall.world.sleep(hall.world.now().plus(START_MS)).await;
+    memory::trim();
+    memory::unmap_code();
     loop {
         let known = stirs();
         smtp.stirred(known.0).or(imap.stirred(known.1)).await;
@@ -239,6 +245,7 @@ async fn trim(hall: Hall) {
             }
         }
         memory::trim();
+        memory::unmap_code();
     }
 }
 

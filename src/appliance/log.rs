@@ -7,6 +7,7 @@ use std::{
 };
 
 use log::{LevelFilter, Log, Metadata, Record};
+use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
 
 use crate::net::world;
 
@@ -25,18 +26,27 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Ring(Arc<Mutex<Kept>>);
 
+/// Lines are packed in blocks of so many octets: a log shrinks to a tenth.
+const BLOCK: usize = 32 * 1024;
+
 #[derive(Debug)]
 struct Kept {
-    lines: VecDeque<Box<str>>,
+    /// Deflated, oldest first.
+    blocks: VecDeque<Box<[u8]>>,
+    /// Lines that wait to be packed, each with its line end.
+    open: String,
+    /// What blocks and open lines take in memory.
     octets: usize,
     limit: usize,
 }
 
 impl Ring {
+    /// `limit` in octets of memory.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Kept {
-            lines: VecDeque::new(),
+            blocks: VecDeque::new(),
+            open: String::new(),
             octets: 0,
             limit,
         })))
@@ -46,26 +56,40 @@ impl Ring {
     #[must_use]
     pub fn newest(&self, count: usize) -> Vec<String> {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let skipped = ring.lines.len().saturating_sub(count);
-        let lines = ring.lines.iter().skip(skipped);
-        lines.map(ToString::to_string).collect()
+        let mut lines: Vec<String> = ring.open.lines().rev().map(str::to_owned).collect();
+        for block in ring.blocks.iter().rev() {
+            if lines.len() >= count {
+                break;
+            }
+            // What we packed ourselves unpacks.
+            let text = decompress_to_vec_with_limit(block, 2 * BLOCK).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            lines.extend(text.lines().rev().map(str::to_owned));
+        }
+        lines.truncate(count);
+        lines.reverse();
+        lines
     }
 
     fn push(&self, line: &str) {
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.octets = ring.octets.saturating_add(cost(line));
-        ring.lines.push_back(line.into());
+        let ring = &mut *ring;
+        ring.open.push_str(line);
+        ring.open.push('\n');
+        ring.octets = ring.octets.saturating_add(line.len() + 1);
+        if ring.open.len() >= BLOCK.min(ring.limit / 4) {
+            let packed = compress_to_vec(ring.open.as_bytes(), 1).into_boxed_slice();
+            ring.octets = ring.octets.saturating_sub(ring.open.len());
+            ring.octets = ring.octets.saturating_add(packed.len());
+            ring.blocks.push_back(packed);
+            ring.open = String::new();
+        }
         while ring.octets > ring.limit
-            && let Some(line) = ring.lines.pop_front()
+            && let Some(block) = ring.blocks.pop_front()
         {
-            ring.octets = ring.octets.saturating_sub(cost(&line));
+            ring.octets = ring.octets.saturating_sub(block.len());
         }
     }
-}
-
-/// A line's octets, its place in the queue and the allocator's share.
-fn cost(line: &str) -> usize {
-    line.len().saturating_add(32)
 }
 
 struct Logger {
@@ -130,12 +154,19 @@ mod tests {
 
     #[test]
     fn the_ring_keeps_the_newest() {
-        let ring = Ring::new(120);
-        for n in 0..10 {
-            ring.push(&format!("line {n}"));
+        let ring = Ring::new(8192);
+        let line = |n: u32| format!("{:x} line {n}", n.wrapping_mul(0x9e37_79b9));
+        for n in 0..10_000 {
+            ring.push(&line(n));
         }
-        assert_eq!(ring.newest(10), ["line 7", "line 8", "line 9"]);
-        assert_eq!(ring.newest(1), ["line 9"]);
+        let kept = ring.newest(10_000);
+        assert!((200..5_000).contains(&kept.len()), "{}", kept.len());
+        let oldest = 10_000 - u32::try_from(kept.len()).unwrap();
+        assert_eq!(kept, (oldest..10_000).map(line).collect::<Vec<_>>());
+        assert_eq!(ring.newest(1), [line(9_999)]);
+        assert!(ring.newest(0).is_empty());
+        let held = ring.0.lock().unwrap();
+        assert!(held.octets <= held.limit);
     }
 
     #[test]

@@ -32,8 +32,48 @@ pub fn trim() {
     }
 }
 
+/// Gives back the pages of the executable's code that are mapped: most are of the start (arguments,
+/// certificates, recovery), or lie around what was used. What is needed again comes back from the page
+/// cache by itself.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the named exception of design section 4")]
+pub fn unmap_code() {
+    let (Ok(maps), Ok(own)) = (
+        std::fs::read_to_string("/proc/self/maps"),
+        std::env::current_exe(),
+    ) else {
+        return;
+    };
+    let own = own.to_string_lossy();
+    for line in maps.lines().filter(|line| line.ends_with(&*own)) {
+        let Some((from, length)) = code(line) else {
+            continue;
+        };
+        // SAFETY: a private mapping of a file that is only read and executed, so that nobody has
+        // written to it: its pages read the same when they come back from the file.
+        unsafe {
+            libc::madvise(from as *mut libc::c_void, length, libc::MADV_DONTNEED);
+        }
+    }
+}
+
+/// Where a line of `/proc/self/maps` says that code is: address and length.
+#[cfg(target_os = "linux")]
+fn code(line: &str) -> Option<(usize, usize)> {
+    let mut words = line.split_ascii_whitespace();
+    let (from, to) = words.next()?.split_once('-')?;
+    // `r--p` holds tables that the loader wrote before it locked them: those must stay.
+    (words.next()? == "r-xp").then_some(())?;
+    let number = |text| usize::from_str_radix(text, 16).ok();
+    let (from, to) = (number(from)?, number(to)?);
+    Some((from, to.checked_sub(from)?))
+}
+
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn prepare() {}
+
+#[cfg(not(target_os = "linux"))]
+pub fn unmap_code() {}
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn trim() {}
@@ -44,4 +84,17 @@ pub fn descriptors() -> Option<u64> {
     limit.current = limit.maximum;
     let _refused = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn code_comes_back() {
+        let line = "55d0-55f0 r-xp 00010000 fe:00 42 /usr/bin/pillarbox";
+        assert_eq!(super::code(line), Some((0x55d0, 0x20)));
+        assert_eq!(super::code(&line.replace("r-xp", "r--p")), None);
+        super::unmap_code();
+        assert_eq!("still here".len(), 10);
+    }
 }

@@ -65,10 +65,14 @@ impl Reception {
                 Rc::clone(world),
                 service::imap::Options {
                     message_size: size_limit,
+                    per_person: plan.imap_sessions_per_person,
                 },
             )),
             imap_options: imap::session::Options {
-                append_limit: size_limit,
+                append_limit: match size_limit {
+                    0 => u64::MAX,
+                    limit => limit,
+                },
                 ..imap::session::Options::default()
             },
             plaintext_loopback: plan.plaintext_loopback,

@@ -43,8 +43,11 @@ pub struct Plan {
     pub smtp_sessions: Limits,
     /// `limit.imap_sessions`; nothing is limited per address.
     pub imap_sessions: Limits,
+    pub imap_sessions_per_person: usize,
     /// The owner's certificate; else a self-signed one.
     pub tls: Option<Files>,
+    /// `tls.min` is 1.3.
+    pub tls13_only: bool,
     pub store: store::Options,
     /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
     pub plaintext_loopback: bool,
@@ -64,6 +67,8 @@ pub struct Listener {
 pub struct Appliance {
     pub plan: Plan,
     pub store: Store,
+    /// What the start found.
+    pub found: store::Opened,
     pub world: Rc<dyn World>,
     pub tls: Tls,
     pub executor: Executor,
@@ -176,8 +181,9 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     let appliance = Rc::new(Appliance {
         houses: Houses::new(plan.smtp_sessions, plan.imap_sessions),
         store: store.clone(),
+        found,
         world: Rc::new(RealWorld::new()),
-        tls: Tls::new(opened.certificate)?,
+        tls: Tls::new(opened.certificate, plan.tls13_only)?,
         executor: Executor::new(),
         log: ring,
         plan,
@@ -296,13 +302,16 @@ mod tests {
             }],
             smtp_sessions: Limits::default(),
             imap_sessions: Limits::default(),
+            imap_sessions_per_person: 10,
             tls: None,
+            tls13_only: false,
             store: store::Options {
                 cache: 1 << 20,
                 message_size: 1 << 20,
                 tiny: true,
                 secret: [0; 16],
                 folders: 0,
+                segment: store::log::SEGMENT,
                 clock: Arc::new(crate::net::world::RealClock),
                 keywords: 0,
             },

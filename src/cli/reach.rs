@@ -17,7 +17,7 @@ use crate::{
     },
     net::world::{RealClock, RealWorld, World as _},
     service::{
-        operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request},
+        operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request, wire},
         password::{Cost, Passwords},
     },
     store::{self, Store, disk::local::LocalDisk},
@@ -72,7 +72,7 @@ fn ask(config: &Config, call: &Call) -> Result<Option<Reply>, Problem> {
         let text = format!("no answer from the server; look whether it was done ({error})");
         Problem::new(Kind::TryAgain, text)
     };
-    let line = serde_json::to_string(call).map_err(|error| lost(&error))?;
+    let line = wire::encode(call);
     let answer = match control::call(Path::new(&path), &line) {
         Ok(answer) => answer,
         Err(error) => {
@@ -85,10 +85,10 @@ fn ask(config: &Config, call: &Call) -> Result<Option<Reply>, Problem> {
             };
         }
     };
-    match serde_json::from_str(&answer) {
-        Ok(Answer::Reply(reply)) => Ok(Some(reply)),
-        Ok(Answer::Problem(problem)) => Err(problem),
-        Err(error) => Err(lost(&error)),
+    match wire::decode(answer.as_bytes()) {
+        Some(Answer::Reply(reply)) => Ok(Some(reply)),
+        Some(Answer::Problem(problem)) => Err(problem),
+        None => Err(lost(&"it is not understood")),
     }
 }
 
@@ -131,6 +131,7 @@ pub fn options(config: &Config, random: &impl Random) -> store::Options {
     store::Options {
         cache: usize::try_from(cache).unwrap_or(usize::MAX),
         message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
+        segment: store::log::SEGMENT,
         tiny: config.profile() == Profile::Tiny,
         secret: random.octets(),
         folders: config.number(&schema::LIMIT_FOLDERS),

@@ -78,6 +78,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
             total: count(&schema::LIMIT_IMAP_SESSIONS),
             per_address: 0,
         },
+        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
+        tls13_only: config.text(&schema::TLS_MIN) == "1.3",
         tls: (!certificate.is_empty()).then(|| Files {
             certificate: PathBuf::from(certificate),
             key: PathBuf::from(config.text(&schema::TLS_KEY)),
@@ -143,7 +145,7 @@ fn answer(
                 uptime: appliance.world.now().since(crate::base::time::Instant(0)),
                 smtp_sessions: number(appliance.houses.smtp.len()),
                 imap_sessions: number(appliance.houses.imap.len()),
-                opened: crate::store::Opened::default(),
+                opened: appliance.found.clone(),
             }),
         };
         operate::line(&context, line.as_bytes()).await

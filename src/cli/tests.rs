@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::*;
-use crate::service::operate::{Answer, Kind, user as operate_user};
+use crate::service::operate::{Answer, Kind, user as operate_user, wire};
 
 /// Every verb with arguments that are right.
 const VERBS: [&str; 18] = [
@@ -224,7 +224,7 @@ fn against(answer: &str, line: &str, input: &str) -> (Played, Option<Call>) {
         let mut asked = String::new();
         BufReader::new(&socket).read_line(&mut asked).unwrap();
         socket.write_all(answer.as_bytes()).unwrap();
-        serde_json::from_str(&asked).ok()
+        wire::decode(asked.as_bytes())
     });
     let played = on(folder.path(), line, input);
     (played, server.join().unwrap())
@@ -234,7 +234,7 @@ fn against(answer: &str, line: &str, input: &str) -> (Played, Option<Call>) {
 fn every_verb_asks_the_server() {
     let done = format!(
         "{}\n",
-        serde_json::to_string(&Answer::Reply(Reply::Done("so".into()))).unwrap()
+        wire::encode(&Answer::Reply(Reply::Done("so".into())))
     );
     for verb in VERBS {
         if ["config check", "config default", "serve"].contains(&verb) {
@@ -283,7 +283,7 @@ fn every_verb_asks_the_server() {
 #[test]
 fn problems_of_the_server_are_exit_codes() {
     let problem = Answer::Problem(Problem::new(Kind::NoSuch, "no such user: a@home.test"));
-    let problem = format!("{}\n", serde_json::to_string(&problem).unwrap());
+    let problem = format!("{}\n", wire::encode(&problem));
     let (played, _) = against(&problem, "user disable a@home.test", "");
     assert_eq!(played.exit, 67);
     assert_eq!(played.err, "pillarbox: no such user: a@home.test\n");
@@ -399,7 +399,7 @@ const LIFE: &[(&str, &str, u8, &str)] = &[
 ];
 
 #[test]
-#[ignore = "needs the store's bodies"]
+
 fn the_life_of_a_box() {
     let folder = tempfile::tempdir().unwrap();
     for &(line, input, exit, start) in LIFE {

@@ -139,9 +139,6 @@ keys! {
     PROFILE = "profile", Kind::Choice(&["auto", "tiny", "small", "normal"]),
         Default::Fixed("auto"), "",
         "Which limits are the defaults; auto = by memory (96 MiB, 384 MiB, more).";
-    MEMORY_LIMIT = "memory.limit", Kind::Size { least: 8 * MIB, most: SIZE_MAX },
-        Default::ByProfile("24MiB", "64MiB", "192MiB"), "octets",
-        "Where new work begins to wait.";
     LIMIT_STORE_CACHE = "limit.store_cache", Kind::Size { least: MIB / 4, most: SIZE_MAX },
         Default::ByProfile("1MiB", "1MiB", "4MiB"), "octets",
         "Memory for the store's index.";
@@ -160,14 +157,14 @@ keys! {
         Default::ByProfile("10", "20", "30"), "sessions",
         "IMAP sessions at once of one person.";
     LIMIT_MESSAGE_SIZE = "limit.message_size",
-        Kind::Size { least: 64 * 1024, most: 4 * 1024 * MIB },
+        Kind::Size { least: 0, most: 4 * 1024 * MIB },
         Default::ByProfile("15MiB", "35MiB", "35MiB"), "octets",
-        "The largest message.";
+        "The largest message; 0 = no limit.";
     LIMIT_FOLDERS = "limit.folders", Kind::Count { least: 0, most: 1_000_000 },
         Default::Fixed("1000"), "folders",
         "Folders of one person; 0 = no limit.";
-    LIMIT_KEYWORDS = "limit.keywords", Kind::Count { least: 1, most: 1_000 },
-        Default::Fixed("64"), "keywords",
+    LIMIT_KEYWORDS = "limit.keywords", Kind::Count { least: 1, most: 10_000 },
+        Default::Fixed("1000"), "keywords",
         "Keywords (labels) in one folder.";
     LIMIT_LOG_RING = "limit.log_ring", Kind::Size { least: 64 * 1024, most: SIZE_MAX },
         Default::ByProfile("1MiB", "4MiB", "16MiB"), "octets",

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::domain::Domain;
 
-/// Longest local part in octets, unquoted (RFC 5321 section 4.5.3.1.1).
-const LOCAL_MAX: usize = 64;
-/// Longest path in octets, brackets included (RFC 5321 section 4.5.3.1.3).
-pub(super) const PATH_MAX: usize = 256;
+/// Longest local part in octets, unquoted. More than RFC 5321 section 4.5.3.1.1 asks for: SRS and
+/// VERP senders are longer.
+const LOCAL_MAX: usize = 255;
+/// Longest path in octets, brackets included (RFC 5321 section 4.5.3.1.3: 256 at least).
+pub(super) const PATH_MAX: usize = 512;
 
 /// `local@domain`. The derived order and equality keep the local part's case; what compares
 /// addresses as people do uses [`Address::key`].

@@ -41,10 +41,15 @@ impl Tls {
     /// # Errors
     ///
     /// The system gives no randomness for the ticket key.
-    pub fn new(certificate: Arc<CertifiedKey>) -> Result<Self, rustls::Error> {
+    pub fn new(certificate: Arc<CertifiedKey>, tls13_only: bool) -> Result<Self, rustls::Error> {
+        let versions: &[_] = if tls13_only {
+            &[&TLS13]
+        } else {
+            &[&TLS13, &TLS12]
+        };
         let certificate = Arc::new(Certificate(RwLock::new(certificate)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])?
+            .with_protocol_versions(versions)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
         // A ticket lets a phone come back without a full handshake, and costs no memory here.

@@ -17,7 +17,7 @@ use crate::{
             key::{self, Kind},
             table::{Rows, Tables},
         },
-        mailbox::{self, Folder, folder},
+        mailbox::{Folder, folder},
         message::{arrive, content, copy, expunge, flag},
         value,
     },
@@ -151,14 +151,14 @@ fn jump(tables: &mut Tables<'_>, numbers: u32, modseqs: u64) -> Result<(), Broke
     counted.content = counted.content.saturating_add(u64::from(numbers));
     counters::set_counters(tables, &counted)?;
     let mut folders: Vec<(FolderId, Folder)> = Vec::new();
+    // Folders of this transaction are to be found by the scan.
+    tables.flush()?;
     tables.scan_prefix(&[Kind::Folder.letter()], &mut |key, octets| {
         let id = key::u32_of(key).ok_or(Broken::Corrupt("folder key"))?;
         folders.push((FolderId(id), value::decode(octets, "folder")?));
         Ok(ControlFlow::Continue(()))
     })?;
     for (id, mut row) in folders {
-        // The row of this transaction, not the one that the scan saw.
-        row = mailbox::folder(tables, id)?.unwrap_or(row);
         row.uid_next = Uid(row.uid_next.0.saturating_add(numbers));
         row.modseq = ModSeq(row.modseq.0.saturating_add(modseqs));
         tables.set(&key::folder(id), &row)?;

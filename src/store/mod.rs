@@ -66,6 +66,10 @@ pub use request::{Notice, Reply, Request};
 
 /// Jobs taken into one run of the writer.
 const JOBS_MAX: usize = 512;
+/// From so many jobs in the last batch on the next one waits for as many, at most so often so long.
+const GATHER_FROM: usize = 4;
+const GATHER_PAUSES: u32 = 4;
+const GATHER_PAUSE: Duration = Duration::from_micros(250);
 /// After a loss every counter that hands out numbers is raised by so much, and MODSEQs.
 const JUMP_NUMBERS: u32 = 1 << 20;
 const JUMP_MODSEQS: u64 = 1 << 32;
@@ -75,10 +79,12 @@ const JUMP_MODSEQS: u64 = 1 << 32;
 pub struct Options {
     /// redb's cache in octets (`limit.store_cache`).
     pub cache: usize,
-    /// Largest message in octets; unfinished content is capped at four times that.
+    /// Largest message in octets, 0 = no limit; unfinished content is capped at four times that.
     pub message_size: u64,
     /// On a tiny machine 24 MiB of free space are kept instead of 64.
     pub tiny: bool,
+    /// Size of new segments in octets: [`SEGMENT`](log::SEGMENT), less only in tests.
+    pub segment: u32,
     /// 128 random bits for a store that is made anew.
     pub secret: [u8; 16],
     /// Folders of a person; 0 = no limit.
@@ -221,7 +227,10 @@ impl Store {
             disk: Arc::clone(&disk),
             least: space::least(&options),
             unfinished: Arc::default(),
-            unfinished_max: options.message_size.saturating_mul(4),
+            unfinished_max: match options.message_size {
+                0 => u64::MAX,
+                size => size.saturating_mul(4),
+            },
             status: Mutex::default(),
         });
         let (number, octets) = recovered.dump.unwrap_or_default();
@@ -449,9 +458,23 @@ impl Drop for EndProcess {
     }
 }
 
+/// While many clients wait, a batch waits a moment for the rest of them: where a sync is quick, it would
+/// be over before they are heard, and each would get a sync of its own. Returns how many jobs there are.
+fn gather(jobs: &mpsc::Receiver<Job>, batch: &mut Vec<Job>, last: usize) -> usize {
+    let mut pauses = 0;
+    while last >= GATHER_FROM && batch.len() < last && pauses < GATHER_PAUSES {
+        match jobs.recv_timeout(GATHER_PAUSE) {
+            Ok(job) => batch.push(job),
+            Err(_) => pauses += 1,
+        }
+    }
+    batch.len()
+}
+
 /// The writer's thread.
 fn work(writer: &mut Writer, jobs: &mpsc::Receiver<Job>) {
     let mut next = Next::Now;
+    let mut last = 0;
     loop {
         let first = match next {
             Next::Now => jobs.try_recv().ok(),
@@ -470,6 +493,7 @@ fn work(writer: &mut Writer, jobs: &mpsc::Receiver<Job>) {
         {
             batch.push(job);
         }
+        last = gather(jobs, &mut batch, last);
         if !writer.run(batch) {
             break;
         }

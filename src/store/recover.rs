@@ -74,6 +74,8 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         ..Opened::default()
     };
     let secret = secret.unwrap_or(options.secret);
+    // First of all: nothing may rest on what a cut could still take.
+    mend_tail(disk, &chart)?;
     let mut start = Start {
         disk,
         options,
@@ -90,7 +92,6 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         ..
     } = start;
     report(&mut opened, damage);
-    mend_tail(disk, &chart)?;
     index.write(opened.rebuilt, |tables| {
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
@@ -112,11 +113,17 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         Arc::clone(disk),
         Arc::clone(&segments),
         secret,
+        options.segment,
         end,
         next,
         chart.junk.clone(),
     );
-    let dump = dumps.newest.map(|(number, read)| (number, read.octets));
+    // One whose name may be in the page cache only is read in a rebuild; nothing is freed for it.
+    let counted: Option<u64> = index.snapshot()?.row(key::DUMP, "dump")?;
+    let dump = dumps
+        .newest
+        .filter(|(number, _)| counted == Some(*number))
+        .map(|(number, read)| (number, read.octets));
     Ok(Recovered {
         index,
         log,
@@ -222,15 +229,14 @@ impl Start<'_> {
         let last = self.chart.last;
         let something = !self.chart.segments.is_empty() || self.dumps.newest.is_some();
         let no_log = self.chart.segments.is_empty();
-        if force || (fresh && something) || (position > last && !no_log) {
-            let lost_end = !force && !fresh;
+        // A dump may know of changes that neither the log nor the index has.
+        let dumped = self.dumps.newest.map_or(0, |(number, _)| number);
+        let ahead = dumped > last && dumped > position;
+        if force || ahead || (fresh && something) || (position > last && !no_log) {
+            let known = if force || fresh { 0 } else { position };
             drop(index);
             let rebuilt = self.rebuild()?;
-            let beyond = if lost_end {
-                position.saturating_sub(last)
-            } else {
-                0
-            };
+            let beyond = known.max(dumped).saturating_sub(last);
             let missing = rebuilt.lost.max(beyond);
             let sequence = rebuilt.sequence.max(position);
             return self.lost(rebuilt.index, sequence, missing, true);
@@ -419,13 +425,23 @@ pub fn replay_running(
         chart.segments.insert(number, charted);
     }
     let mut damage = Vec::new();
+    let mut expected = position;
     index.write(false, |tables| {
         chart.changes(disk, position, true, &mut damage, &mut |logged| {
             if logged.sequence <= position {
                 return Ok(());
             }
+            // What cannot be read now is not passed over: later changes would hide that it lacks.
+            if logged.sequence != expected.saturating_add(1) {
+                return Err(Broken::Corrupt("log"));
+            }
+            expected = logged.sequence;
             apply_logged(tables, logged.sequence, logged.segment, logged.payload)
-        })
+        })?;
+        if expected < log.end().sequence {
+            return Err(Broken::Corrupt("log"));
+        }
+        Ok(())
     })
 }
 

@@ -5,7 +5,6 @@ use std::{io, sync::atomic::Ordering};
 use crate::store::{
     Options, Shared,
     disk::{Disk, Space},
-    log::SEGMENT,
     request::Request,
 };
 
@@ -77,6 +76,8 @@ pub struct Rooms {
     /// Free octets above what is kept.
     above: u64,
     least: u64,
+    /// Size of a segment in octets.
+    segment: u64,
     /// The reserve file is there.
     reserved: Option<bool>,
     /// Live octets of all segments, as housekeeping last counted them.
@@ -90,6 +91,7 @@ impl Rooms {
             room: Room::Plenty,
             above: u64::MAX,
             least: least(options),
+            segment: u64::from(options.segment),
             reserved: None,
             live: 0,
         }
@@ -112,7 +114,7 @@ impl Rooms {
             return;
         };
         let keep = space.keep(self.least);
-        let segments = (shared.segments.count() as u64).saturating_mul(u64::from(SEGMENT));
+        let segments = (shared.segments.count() as u64).saturating_mul(self.segment);
         let all = segments.saturating_add(space.free);
         let crowded = self.live > all.saturating_sub(all / 100 * 15);
         self.above = space.free.saturating_sub(keep);
@@ -131,7 +133,7 @@ impl Rooms {
         }
         // It is written again first when space returns: before new mail is taken in.
         if self.reserved != Some(true) {
-            let size = reserve_size(dump);
+            let size = self.reserve_size(dump);
             if self.above > size {
                 self.reserved = Some(reserve(disk, size).is_ok());
             } else if self.reserved == Some(false) && self.room == Room::Plenty {
@@ -142,12 +144,13 @@ impl Rooms {
             .room
             .store(self.room == Room::Plenty, Ordering::Relaxed);
     }
-}
 
-fn reserve_size(dump: u64) -> u64 {
-    (2 * u64::from(SEGMENT))
-        .saturating_add(dump.saturating_mul(2))
-        .saturating_add(8 * MIB)
+    fn reserve_size(&self, dump: u64) -> u64 {
+        self.segment
+            .saturating_mul(2)
+            .saturating_add(dump.saturating_mul(2))
+            .saturating_add(8 * MIB)
+    }
 }
 
 fn reserve(disk: &dyn Disk, size: u64) -> io::Result<()> {

@@ -136,7 +136,9 @@ impl Writer {
             .unwrap_or_else(PoisonError::into_inner);
         status.sequence = self.sequence;
         status.segments = self.shared.segments.count() as u64;
-        status.log_octets = status.segments.saturating_mul(u64::from(SEGMENT));
+        status.log_octets = status
+            .segments
+            .saturating_mul(u64::from(self.options.segment));
         status.live_octets = self.rooms.live;
         status.dump = self.dumps.number;
         status.changes_since_checkpoint = self.checkpoint.changes;
@@ -201,6 +203,7 @@ impl Writer {
                 Step::Done { octets } => {
                     self.dumps.number = running.number;
                     self.dumps.octets = octets;
+                    self.count_dump(running.number, now);
                     self.dumps.want = false;
                     self.dumps.remove_older = true;
                     self.tidying.due = true;
@@ -230,6 +233,20 @@ impl Writer {
             self.dump_later(now);
             false
         }
+    }
+
+    /// Has the index say which dump counts: a start cannot know whether the sync of its name was good.
+    /// Where that fails the next start asks for a new dump.
+    fn count_dump(&mut self, number: u64, now: u64) {
+        let sequence = self.sequence;
+        let count = |tables: &mut Tables<'_>| {
+            tables.set(key::DUMP, &number)?;
+            tables.set(key::SEQUENCE, &sequence)
+        };
+        if self.read(|index| index.write(false, count)).is_err() {
+            self.reopen();
+        }
+        self.checkpoint.since.get_or_insert(now);
     }
 
     fn dump_later(&mut self, now: u64) {
@@ -295,7 +312,7 @@ impl Writer {
                 .collect();
             rows
         })?;
-        let size = u64::from(SEGMENT - BLOCK);
+        let size = u64::from(self.options.segment.saturating_sub(BLOCK));
         for (number, row) in rows {
             live = live.saturating_add(row.live);
             let old = row.dead_since.0 > 0 && time.saturating_sub(row.dead_since.0) > PURGE_S;
@@ -306,9 +323,13 @@ impl Writer {
             };
             let kept = Some(number) == newest
                 || Some(number) == self.log.current()
-                || self.tidying.spoiled.contains(&number)
-                || self.log.segments.is_pinned(number);
+                || self.tidying.spoiled.contains(&number);
             if kept || row.live >= threshold {
+                continue;
+            }
+            if self.log.segments.is_pinned(number) {
+                // Nobody tells when its last reader ends.
+                self.look_again(self.clock.now().0);
                 continue;
             }
             if row.last_change <= self.dumps.number {
@@ -320,7 +341,12 @@ impl Writer {
             }
         }
         self.rooms.live = live;
-        if gain > self.dumps.octets.saturating_add(u64::from(SEGMENT)) {
+        if gain
+            > self
+                .dumps
+                .octets
+                .saturating_add(u64::from(self.options.segment))
+        {
             self.dumps.want = true;
         }
         Ok(found)
@@ -357,6 +383,7 @@ impl Writer {
         };
         let file = self.log.segments.file(victim)?;
         let seed = self.log.seed(victim);
+        let most = MOVE_MAX.min(u64::from(self.options.segment) / 4);
         let (mut out, mut octets, mut next) = (Vec::new(), 0_u64, None);
         let mut spoiled = false;
         self.read(|index| {
@@ -365,11 +392,12 @@ impl Writer {
                 let Found::Batch(batch) = found else {
                     return Ok(ControlFlow::Continue(()));
                 };
-                if octets >= MOVE_MAX {
-                    next = Some(batch.offset);
-                    return Ok(ControlFlow::Break(()));
-                }
                 for record in batch.records.iter().filter(|r| r.kind == Kind::Piece) {
+                    if octets >= most {
+                        // The rest of this batch comes with the next step.
+                        next = Some(batch.offset);
+                        return Ok(ControlFlow::Break(()));
+                    }
                     let Some(piece) = PieceRecord::decode(record.payload) else {
                         continue;
                     };

@@ -20,6 +20,7 @@ use crate::{
         dump::Dumping,
         index::{Index, table::Tables},
         log::{
+            BLOCK,
             append::{Failed, Log},
             batch::{Batch, Piece},
         },
@@ -346,8 +347,9 @@ impl Writer {
         }
         for (wish, result) in done {
             let result = match (&failure, result) {
-                (Some(failure), Ok(_)) => Err(failure.refusal()),
-                (_, result) => result,
+                // A refusal too: it may have been decided by what is void now.
+                (Some(failure), _) => Err(failure.refusal()),
+                (None, result) => result,
             };
             if let Some(answer) = wish.answer {
                 // Nobody may be there any more to hear it.
@@ -436,6 +438,7 @@ impl Writer {
             time: self.clock.time(),
             room: self.rooms.room(),
             need: None,
+            most: self.options.segment.saturating_sub(2 * BLOCK),
             changes: 0,
             outcome: Outcome::Nothing,
         };
@@ -524,6 +527,7 @@ impl Writer {
             time: dated.time,
             room: Room::Plenty,
             need: None,
+            most: self.options.segment.saturating_sub(2 * BLOCK),
             changes: 0,
             outcome: Outcome::Nothing,
         };
@@ -619,6 +623,8 @@ struct Filling {
     time: crate::base::time::Time,
     room: Room,
     need: Option<u32>,
+    /// Octets that a batch has at most.
+    most: u32,
     changes: u64,
     outcome: Outcome,
 }
@@ -674,7 +680,7 @@ impl Filling {
         .encode()
         .len();
         let need = wish.need(length);
-        if length > CHANGE_MAX {
+        if length > CHANGE_MAX || need > self.most {
             return Taken::Answer(Err(Refusal::Limit {
                 name: "octets of a change",
                 limit: CHANGE_MAX as u64,

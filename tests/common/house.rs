@@ -77,6 +77,7 @@ impl House {
             // So that a broken disk is noticed at once.
             cache: 0,
             message_size: MESSAGE_SIZE,
+            segment: store::log::SEGMENT,
             tiny: true,
             secret: [7; 16],
             folders: 100,
@@ -134,6 +135,7 @@ impl House {
             let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
             let options = imap::Options {
                 message_size: self.imap.append_limit,
+                per_person: 30,
             };
             let registry = self.registry.clone();
             Rc::new(imap::Shared::new(

@@ -93,7 +93,7 @@ fn with(
     let hall = Hall {
         executor: Executor::new(),
         world: Rc::new(RealWorld::new()),
-        tls: Tls::new(certificate).unwrap(),
+        tls: Tls::new(certificate, false).unwrap(),
         houses: Houses::new(smtp, Limits::default()),
         hostname: "mx.test".to_owned(),
         at_stop: || (),

@@ -187,7 +187,7 @@ impl Server {
             let world: Rc<dyn World> = Rc::new(RealWorld::new());
             let executor = Rc::new(LocalExecutor::new());
             let house = House::new(limits);
-            let tls = Tls::new(tls_certificate).unwrap();
+            let tls = Tls::new(tls_certificate, false).unwrap();
             let welcome = {
                 let (executor, world) = (Rc::clone(&executor), Rc::clone(&world));
                 move |tcp, _, seat| {

@@ -54,7 +54,7 @@ impl Imap {
     }
 
     fn acceptable(&self, message: &AppendMessage) -> Result<FolderId, Completion> {
-        let user = self.user.ok_or_else(|| Completion::bad("Log in first"))?;
+        let user = self.person()?;
         let folder = self.find(user, &message.folder)?.ok_or_else(try_create)?;
         let limit = self.shared.options.message_size;
         if limit > 0 && message.size > limit {

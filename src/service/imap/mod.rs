@@ -12,6 +12,7 @@ mod flags;
 mod folder;
 mod hello;
 mod list;
+mod people;
 mod refusal;
 mod rest;
 mod search;
@@ -26,7 +27,13 @@ use std::{collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
 
 use smol::lock::Semaphore;
 
-use self::{append::Appending, fetch::Fetching, search::Searching, selected::Selected};
+use self::{
+    append::Appending,
+    fetch::Fetching,
+    people::{People, Presence},
+    search::Searching,
+    selected::Selected,
+};
 use self::{
     store::Telling,
     sync::{Ending, Tell},
@@ -62,6 +69,8 @@ const READS_MAX: usize = 2;
 pub struct Options {
     /// Largest message that APPEND takes, in octets; 0 = no limit.
     pub message_size: u64,
+    /// Sessions of one person at once.
+    pub per_person: usize,
 }
 
 /// What all sessions share, on one thread.
@@ -74,6 +83,7 @@ pub struct Shared {
     pub options: Options,
     reads: Semaphore,
     searches: Semaphore,
+    people: Rc<People>,
 }
 
 impl Shared {
@@ -92,6 +102,7 @@ impl Shared {
             options,
             reads: Semaphore::new(READS_MAX),
             searches: Semaphore::new(1),
+            people: Rc::default(),
         }
     }
 }
@@ -101,7 +112,7 @@ impl Shared {
 pub struct Imap {
     shared: Rc<Shared>,
     peer: IpAddr,
-    user: Option<UserId>,
+    user: Option<Presence>,
     selected: Option<Box<Selected>>,
     running: Option<Running>,
     appending: Option<Box<Appending>>,
@@ -136,10 +147,17 @@ impl Imap {
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
         match self.shared.login.login(name, password, self.peer).await {
-            Ok(user) => {
-                self.user = Some(user);
-                Completion::ok("Logged in")
-            }
+            Ok(user) => match self
+                .shared
+                .people
+                .enter(user, self.shared.options.per_person)
+            {
+                Some(presence) => {
+                    self.user = Some(presence);
+                    Completion::ok("Logged in")
+                }
+                None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
+            },
             Err(LoginError::Refused) => {
                 Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
             }
@@ -147,6 +165,12 @@ impl Imap {
                 Completion::no("Temporary authentication failure.").with_code("UNAVAILABLE")
             }
         }
+    }
+
+    /// Who is logged in.
+    fn person(&self) -> Result<UserId, Completion> {
+        let user = self.user.as_ref().map(Presence::user);
+        user.ok_or_else(|| Completion::bad("Log in first"))
     }
 
     async fn command(&mut self, command: Command) -> Answer {
@@ -180,7 +204,7 @@ impl Imap {
     }
 
     async fn carry_out(&mut self, command: Command) -> Outcome {
-        let user = self.user.ok_or_else(|| Completion::bad("Log in first"))?;
+        let user = self.person()?;
         match command {
             Command::Check => Ok(self.finish_all(Completion::ok("Check completed"))),
             Command::Close => self.close().await,

@@ -6,6 +6,7 @@ pub mod domain;
 pub mod status;
 pub mod store;
 pub mod user;
+pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,6 @@ pub struct Context<'a> {
 pub struct Call {
     pub request: Request,
     /// Says what would happen, and does nothing.
-    #[serde(default)]
     pub dry_run: bool,
 }
 
@@ -185,19 +185,19 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
     }
 }
 
-/// The same for one line of the control socket: JSON in, JSON out, both without line end.
+/// The same for one line of the control socket, see [`wire`].
 pub async fn line(context: &Context<'_>, line: &[u8]) -> String {
-    let answer = match serde_json::from_slice(line) {
-        Ok(call) => match operate(context, call).await {
+    let answer = match wire::decode(line) {
+        Some(call) => match operate(context, call).await {
             Ok(reply) => Answer::Reply(reply),
             Err(problem) => Answer::Problem(problem),
         },
-        Err(error) => Answer::Problem(Problem::new(
+        None => Answer::Problem(Problem::new(
             Kind::Usage,
-            format!("not understood, is the program newer than the server? {error}"),
+            "not understood, is the program newer than the server?",
         )),
     };
-    object(&answer)
+    wire::encode(&answer)
 }
 
 fn object<T: Serialize>(value: &T) -> String {
@@ -251,9 +251,9 @@ mod tests {
     fn answers_survive_the_socket() {
         let problem = Problem::refused(&Refusal::NoUser, "a@home.test");
         assert_eq!(problem.text, "a@home.test: no such user");
-        let sent = object(&Answer::Problem(problem.clone()));
+        let sent = wire::encode(&Answer::Problem(problem.clone()));
         assert!(!sent.contains('\n'));
-        match serde_json::from_str(&sent).unwrap() {
+        match wire::decode(sent.as_bytes()).unwrap() {
             Answer::Problem(got) => assert_eq!(got, problem),
             Answer::Reply(_) => panic!("{sent}"),
         }

@@ -48,6 +48,8 @@ impl Kind {
 pub const SEQUENCE: &[u8] = b"!sequence";
 /// Counters that hand out numbers.
 pub const COUNTERS: &[u8] = b"!counters";
+/// Number of the dump that counts: its name is on the medium for certain.
+pub const DUMP: &[u8] = b"!dump";
 /// The store's secret.
 pub const SECRET: &[u8] = b"!secret";
 

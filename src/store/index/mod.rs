@@ -4,7 +4,10 @@ pub mod backend;
 pub mod key;
 pub mod table;
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 
@@ -54,12 +57,19 @@ impl Index {
     }
 
     fn try_open(disk: &Arc<dyn Disk>, cache: usize) -> Result<Self, Broken> {
-        Self::with(disk.open(NAME)?, cache)
+        let file = disk.open(NAME)?;
+        // redb panics over some damaged files; a start that ends so would end so for ever.
+        let opened = catch_unwind(AssertUnwindSafe(|| Self::with(file, cache)));
+        opened.unwrap_or_else(|_| {
+            let damaged = redb::Error::Corrupted("it cannot be opened".to_owned());
+            Err(Broken::Index(Box::new(damaged)))
+        })
     }
 
     fn with(file: Arc<dyn File>, cache: usize) -> Result<Self, Broken> {
         let database = Database::builder()
-            .set_cache_size(cache)
+            // Pages in redb's cache take a third more than their octets (measured).
+            .set_cache_size(cache / 4 * 3)
             .create_with_backend(Backend::new(file))?;
         let index = Self { database };
         // A table that was never opened for writing cannot be opened for reading.

@@ -6,7 +6,7 @@ use crate::store::{
     Broken,
     disk::{Disk, File},
     log::{
-        BLOCK, SEGMENT,
+        BLOCK,
         batch::Batch,
         pin::Segments,
         segment::{self, Header, Seed},
@@ -18,6 +18,8 @@ const AHEAD: u32 = 1024 * 1024;
 /// A batch of fewer records and octets is small. (Big ones would only write everything twice.)
 const SMALL: u32 = 8;
 const SMALL_OCTETS: u32 = 16 * 1024;
+/// After so many small ones the next is expected to be small too.
+const SMALL_RUN: u32 = 4;
 /// Files kept to be reused.
 const SPARE_MAX: usize = 2;
 
@@ -38,6 +40,8 @@ struct Current {
     synced: u32,
     /// The file has its blocks up to here.
     zeros: u32,
+    /// So many small batches came one after another.
+    small: u32,
 }
 
 /// The log as the writer sees it.
@@ -46,6 +50,8 @@ pub struct Log {
     disk: Arc<dyn Disk>,
     pub segments: Arc<Segments>,
     secret: [u8; 16],
+    /// Size of a segment in octets.
+    size: u32,
     current: Option<Current>,
     end: End,
     next: u64,
@@ -72,6 +78,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         segments: Arc<Segments>,
         secret: [u8; 16],
+        size: u32,
         end: End,
         next: u64,
         junk: Vec<u64>,
@@ -80,6 +87,7 @@ impl Log {
             disk,
             segments,
             secret,
+            size,
             current: None,
             end,
             next,
@@ -126,7 +134,7 @@ impl Log {
     /// The disk fails: the caller calls [`Log::failed`].
     pub fn begin(&mut self, need: u32) -> io::Result<Batch> {
         let room = match &self.current {
-            Some(current) => SEGMENT.saturating_sub(current.offset),
+            Some(current) => self.size.saturating_sub(current.offset),
             None => 0,
         };
         if room < need.saturating_add(BLOCK) {
@@ -140,7 +148,7 @@ impl Log {
             Seed::of_segment(self.secret, current.number),
             current.number,
             current.offset,
-            SEGMENT.saturating_sub(current.offset),
+            self.size.saturating_sub(current.offset),
         ))
     }
 
@@ -157,10 +165,14 @@ impl Log {
         let few = batch.records < SMALL;
         let octets = batch.finish(current.synced, last);
         let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
-        let small = few && length <= SMALL_OCTETS;
+        current.small = if few && length <= SMALL_OCTETS {
+            current.small.saturating_add(1)
+        } else {
+            0
+        };
         let after = current.offset.saturating_add(length);
-        if small && after > current.zeros && current.zeros < SEGMENT {
-            let zeros = after.saturating_add(AHEAD).min(SEGMENT);
+        if current.small >= SMALL_RUN && after > current.zeros && current.zeros < self.size {
+            let zeros = after.saturating_add(AHEAD).min(self.size);
             let from = current.zeros.max(current.offset);
             let block = vec![0; 64 * 1024];
             let mut at = from;
@@ -242,7 +254,7 @@ impl Log {
             file
         };
         // What a reused file holds is as good as zeros: no length changes when it is written over.
-        let zeros = u32::try_from(file.len()?).unwrap_or(SEGMENT).max(BLOCK);
+        let zeros = u32::try_from(file.len()?).unwrap_or(self.size).max(BLOCK);
         file.write(0, &header.encode())?;
         file.sync()?;
         self.junk.retain(|&n| n != number);
@@ -253,6 +265,7 @@ impl Log {
             offset: BLOCK,
             synced: BLOCK,
             zeros,
+            small: 0,
         });
         self.end.segment = number;
         self.end.offset = BLOCK;

@@ -36,6 +36,8 @@ pub struct FoundBatch<'a> {
     /// A record's header, or with `contents` a payload, is not what was written; `records` holds
     /// what is good before it.
     pub broken: bool,
+    /// The number of the last change in it or before it.
+    pub last: u64,
     /// The mark not included. Changes' payloads are whole; those of pieces were checked with `contents`.
     pub records: Vec<Record<'a>>,
 }
@@ -60,9 +62,12 @@ pub fn segment(
             .at(offset, record::HEADER + 8)
             .and_then(|octets| record::parse(octets, seed, offset))
             .filter(|r| r.kind == Kind::Mark && r.is_whole(seed))
-            .and_then(|r| batch::mark(r.payload))
-            .filter(|(length, _)| offset.saturating_add(*length) <= SEGMENT);
-        let Some((length, synced)) = length else {
+            .and_then(|r| {
+                let (length, synced) = batch::mark(r.payload)?;
+                Some((length, synced, r.sequence))
+            })
+            .filter(|(length, ..)| offset.saturating_add(*length) <= SEGMENT);
+        let Some((length, synced, last)) = length else {
             if !window.reaches(offset) && window.ended() {
                 return Ok(());
             }
@@ -73,12 +78,16 @@ pub fn segment(
             continue;
         };
         let found = match window.at(offset, length as usize) {
-            Some(octets) => read_batch(octets, seed, offset, length, synced, contents),
+            Some(octets) => FoundBatch {
+                last,
+                ..read_batch(octets, seed, offset, length, synced, contents)
+            },
             None => FoundBatch {
                 offset,
                 end: offset.saturating_add(blocks_up(length)),
                 synced,
                 broken: true,
+                last,
                 records: Vec::new(),
             },
         };
@@ -103,6 +112,7 @@ fn read_batch(
         end: offset.saturating_add(blocks_up(length)),
         synced,
         broken: false,
+        last: 0,
         records: Vec::new(),
     };
     let octets = octets.get(..length as usize).unwrap_or_default();
@@ -200,14 +210,13 @@ pub struct Extent {
 /// None of its own.
 pub fn extent(file: &dyn File, seed: Seed) -> Result<Extent, Broken> {
     let mut floor = BLOCK;
-    let mut blocks: Vec<(u32, Option<(u32, u64)>)> = Vec::new();
+    let mut blocks: Vec<(u32, u64, Option<u32>)> = Vec::new();
     segment(file, seed, BLOCK, SEGMENT, true, &mut |found| {
         match found {
-            Found::Nothing { offset } => blocks.push((offset, None)),
+            Found::Nothing { offset } => blocks.push((offset, 0, None)),
             Found::Batch(b) => {
                 floor = floor.max(b.synced);
-                let last = b.records.iter().map(|r| r.sequence).max().unwrap_or(0);
-                blocks.push((b.offset, (!b.broken).then_some((b.end, last))));
+                blocks.push((b.offset, b.last, (!b.broken).then_some(b.end)));
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -217,16 +226,17 @@ pub fn extent(file: &dyn File, seed: Seed) -> Result<Extent, Broken> {
         end: BLOCK,
         ..Extent::default()
     };
-    for (offset, good) in blocks {
+    for (offset, last, good) in blocks {
         match good {
-            Some((end, last)) => {
+            Some(end) => {
                 out.any = true;
                 out.end = end;
-                out.last = out.last.max(last);
             }
             None if offset >= floor => break,
             None => {}
         }
+        // What a damaged batch held is lost, not forgotten: its mark still says how far it went.
+        out.last = out.last.max(last);
     }
     out.end = out.end.max(floor);
     Ok(out)

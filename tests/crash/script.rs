@@ -1,0 +1,129 @@
+//! What happens in a run: everything that alters state, and everything that the store does by itself.
+
+use pillarbox::{base::ranges::Ranges, mail::flag::Flags, store::request::FlagMode};
+
+use crate::{model::Wish, world::World};
+
+type Done = Result<(), String>;
+
+fn span(low: u32, high: u32) -> Ranges {
+    Ranges::span(low, high)
+}
+
+/// A domain and two people.
+pub fn settle_in(world: &mut World) -> Done {
+    world.ask(&[Wish::AddDomain("home.test".to_owned())])?;
+    world.ask(&[
+        Wish::AddUser("anna@home.test".to_owned()),
+        Wish::AddUser("bert@home.test".to_owned()),
+    ])
+}
+
+/// Deliveries, flags, copies, moves, expunges, folders, settings.
+pub fn everyday(world: &mut World) -> Done {
+    settle_in(world)?;
+    let anna = world.view().inbox(1).unwrap_or(0);
+    let trash = world.view().named(1, "Trash").unwrap_or(0);
+    world.ask(&[Wish::Deliver(1, 900, vec![1])])?;
+    world.ask(&[
+        Wish::Deliver(2, 4000, vec![1, 2]),
+        Wish::Deliver(3, 9000, vec![2]),
+        Wish::Append(anna, vec![(4, 300), (5, 20_000)]),
+    ])?;
+    world.ask(&[
+        Wish::Flag(anna, span(1, 3), FlagMode::Add, Flags::SEEN, vec![]),
+        Wish::Create(1, "Work".to_owned()),
+        Wish::Set("a.setting".to_owned(), Some("on".to_owned())),
+    ])?;
+    let work = world.view().named(1, "Work").unwrap_or(0);
+    world.ask(&[
+        Wish::Create(1, "Work/Old".to_owned()),
+        Wish::Copy(anna, work, span(1, 2)),
+        Wish::Flag(
+            anna,
+            span(2, 2),
+            FlagMode::Add,
+            Flags::DELETED,
+            vec!["$Done".to_owned()],
+        ),
+        Wish::Move(anna, trash, span(3, 9)),
+    ])?;
+    world.ask(&[
+        Wish::Expunge(anna, None),
+        Wish::Rename(work, "Arbeit".to_owned()),
+        Wish::Subscribe(1, "Arbeit".to_owned(), true),
+        Wish::Set("a.setting".to_owned(), None),
+    ])?;
+    world.ask(&[Wish::Delete(trash), Wish::Rename(anna, "Before".to_owned())])?;
+    world.ask(&[Wish::Deliver(6, 70, vec![1, 2])])
+}
+
+/// Big content in pieces, between other things.
+pub fn streams(world: &mut World) -> Done {
+    world.begin_stream(100, 200_000);
+    world.begin_stream(101, 150_000);
+    world.push_stream(100, 70_000, &[1])?;
+    world.push_stream(101, 140_000, &[1])?;
+    world.ask(&[Wish::Deliver(7, 100, vec![2])])?;
+    world.push_stream(100, 70_000, &[1])?;
+    world.push_stream(101, 70_000, &[1, 2])?;
+    world.push_stream(100, 70_000, &[2])
+}
+
+/// Segments fill, are emptied, freed and used again; a dump and checkpoints come with it.
+pub fn space(world: &mut World, rounds: u64) -> Done {
+    let inbox = world.view().inbox(2).unwrap_or(0);
+    for round in 0..rounds {
+        for tag in 0..8 {
+            world.ask(&[Wish::Deliver(1000 + round * 10 + tag, 60_000, vec![2])])?;
+        }
+        let last = world.view().folders.get(&inbox).map_or(1, |f| f.uid_next);
+        let most = span(1, last.saturating_sub(3));
+        world.ask(&[Wish::Flag(
+            inbox,
+            most,
+            FlagMode::Add,
+            Flags::DELETED,
+            vec![],
+        )])?;
+        world.ask(&[Wish::Expunge(inbox, None)])?;
+        world.housekeep(60);
+    }
+    Ok(())
+}
+
+/// A short run in which everything may fail: what was asked for may not be there.
+pub fn streams_and_flags(world: &mut World) -> Done {
+    let anna = world.view().inbox(1).unwrap_or(0);
+    let bert = world.view().inbox(2).unwrap_or(0);
+    world.ask(&[
+        Wish::Deliver(1, 900, vec![1, 2]),
+        Wish::Deliver(2, 5000, vec![1]),
+    ])?;
+    world.begin_stream(100, 150_000);
+    push(world, 100, 80_000)?;
+    world.ask(&[Wish::Flag(
+        anna,
+        span(1, 2),
+        FlagMode::Add,
+        Flags::SEEN,
+        vec![],
+    )])?;
+    push(world, 100, 80_000)?;
+    world.ask(&[
+        Wish::Copy(anna, anna, span(1, 1)),
+        Wish::Append(bert, vec![(8, 80)]),
+    ])?;
+    world.begin_stream(101, 90_000);
+    push(world, 101, 66_000)?;
+    world.housekeep(5);
+    push(world, 101, 66_000)
+}
+
+/// The next part of a stream, if it has not failed.
+fn push(world: &mut World, tag: u64, octets: usize) -> Done {
+    if world.streams.contains_key(&tag) {
+        world.push_stream(tag, octets, &[1])?;
+    }
+    Ok(())
+}
