@@ -51,6 +51,7 @@ pub struct House {
     pub world: Rc<TestWorld>,
     store: Store,
     running: Option<Running>,
+    disk: Arc<MemoryDisk>,
     faults: Arc<Faults>,
     smtp: server::Options,
     mx: mx::Options,
@@ -71,7 +72,7 @@ const CHEAP: Cost = Cost {
 impl House {
     pub fn new() -> Self {
         let world = Rc::new(TestWorld::default());
-        let disk = MemoryDisk::default();
+        let disk = Arc::new(MemoryDisk::default());
         let faults = disk.faults();
         let options = store::Options {
             // So that a broken disk is noticed at once.
@@ -84,7 +85,7 @@ impl House {
             keywords: 100,
             clock: world.clock(),
         };
-        let (store, running, opened) = Store::open(Arc::new(disk), options).unwrap();
+        let (store, running, opened) = Store::open(disk.clone(), options).unwrap();
         assert!(opened.created);
         let hostname = "mx.home.test".to_owned();
         let registry = Rc::new(Registry::new(store.clone()));
@@ -93,6 +94,7 @@ impl House {
             world,
             store,
             running: Some(running),
+            disk,
             faults,
             smtp: server::Options::new(hostname.clone()),
             mx: mx::Options {
@@ -188,6 +190,15 @@ impl House {
             "local_port" => self.mx.local_port = Some(value.to_owned()),
             "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),
+            "password" => {
+                let (address, password) = value.split_once(' ').unwrap();
+                let password = Secret::new(password.as_bytes().to_vec());
+                let request = Request::SetPassword {
+                    user: self.user(address),
+                    password: self.passwords.hash(&password).await.unwrap(),
+                };
+                self.store.request(request).await.unwrap();
+            }
             "postmaster" => {
                 let request = Request::Set {
                     key: POSTMASTER.to_owned(),
@@ -196,7 +207,20 @@ impl House {
                 self.store.request(request).await.unwrap();
             }
             "recipients_max" => self.smtp.recipients_max = small(),
+            "removed" => {
+                let user = self.user(value);
+                let request = Request::RemoveUser { user, purge: false };
+                self.store.request(request).await.unwrap();
+            }
             "size_limit" => self.smtp.size_limit = number(),
+            "unreadable" => {
+                let on = value == "on";
+                self.faults.unreadable_soon.store(on, Ordering::SeqCst);
+                if !on {
+                    self.faults.readable();
+                    self.recover().await;
+                }
+            }
             "unwritable" => {
                 self.faults
                     .unwritable
@@ -277,6 +301,15 @@ impl House {
         });
         let reply = self.store.request(request).await.unwrap();
         assert!(matches!(reply, Reply::Delivered { .. }));
+    }
+
+    /// Damages the piece of an inbox's message (from 1 on) that holds octet `at` of it.
+    pub fn damage(&self, address: &str, number: usize, at: u64) {
+        let id = self.contents(self.user(address))[number - 1];
+        let mut content = self.store.content(id).unwrap().unwrap();
+        content.read(at).unwrap();
+        let (name, octets) = self.faults.last_read().unwrap();
+        self.disk.damage(&name, &octets);
     }
 
     /// What somebody's mail takes.

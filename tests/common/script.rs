@@ -7,6 +7,7 @@
 //! | `mailbox a@d [password]` | there is this mailbox, and its domain is hosted here |
 //! | `quota a@d N` | its quota, in octets |
 //! | `deliver a@d` and lines up to `.` | a message is in its inbox, without having come by a session |
+//! | `damage a@d N [AT]` | the N-th message of that inbox is damaged in the store, where its octet AT lies |
 //! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
 //! | `client IP` | where connections come from, from now on |
 //! | `connect NAME` | one more connection; its lines begin with its name: `NAME C: text` |
@@ -107,6 +108,13 @@ impl Player {
                 Some(message) => compare(&message, &block(), context),
                 None => self.content(rest, context),
             },
+            "damage" => {
+                let mut words = rest.split(' ');
+                let address = words.next().expect(context);
+                let number = words.next().expect(context).parse().expect(context);
+                let at = words.next().map_or(0, |at| at.parse().expect(context));
+                self.house.damage(address, number, at);
+            }
             "deliver" => {
                 let message = undotted(&block()).join("\r\n") + "\r\n";
                 self.house.deliver(rest, message.as_bytes()).await;

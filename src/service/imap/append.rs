@@ -122,7 +122,7 @@ impl Imap {
             let uid = Uid(uids.first().unwrap_or(0));
             completion = completion.with_code(response::append_uid(validity, uid));
         }
-        self.refresh()?;
+        self.refresh();
         Ok(self.finish(Vec::new(), completion, Tell::ALL))
     }
 }

@@ -111,6 +111,13 @@ impl Selected {
         Ok(())
     }
 
+    /// Has the next command tell the flag changes after `above`.
+    pub fn look_again(&mut self, above: ModSeq) {
+        self.modseq = self.modseq.min(above);
+        // No snapshot has it.
+        self.version = 0;
+    }
+
     /// Whether these flags were told when a FETCH set them; once.
     pub fn knows(&mut self, uid: Uid, row: &Message) -> bool {
         let known = Told::new(uid, row);
