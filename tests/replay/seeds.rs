@@ -94,6 +94,7 @@ fn rows() {
         enabled: true,
         created: Time(1),
         removed: Some(Time(2)),
+        secret_in: 3,
     };
     row("user", b'u', &value::encode(&user));
     let domain = Domain {
@@ -187,6 +188,7 @@ fn log() {
         secret: *b"sixteen octets!!",
         folders: 0,
         keywords: 100,
+        segment: pillarbox::store::log::SEGMENT,
         clock: Arc::new(Stopped),
     };
     let disk: Arc<dyn Disk> = disk;
