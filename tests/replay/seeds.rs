@@ -4,12 +4,15 @@
 use std::fs;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use pillarbox::base::id::{ContentId, FolderId, ModSeq, Uid, UserId};
 use pillarbox::base::ranges::Ranges;
 use pillarbox::base::secret::Secret;
 use pillarbox::base::time::{Clock, Instant, Time};
 use pillarbox::mail::flag::Flags;
 use pillarbox::mail::summary::SummaryBuilder;
+use pillarbox::service::operate::{self, Answer, Call, Kind, Problem, Reply, wire};
 use pillarbox::store::change::{Accepted, Change, Copied, Dated, Delivery, Flagged, PieceAt};
 use pillarbox::store::counters::{Counters, Segment};
 use pillarbox::store::directory::{Domain, DomainClass, Usage, User};
@@ -44,12 +47,70 @@ fn seeds() {
     rows();
     changes();
     log();
+    control();
 }
 
+/// `first` tells the target what the octets are.
 fn write(target: &str, name: &str, first: u8, octets: &[u8]) {
+    write_plain(target, name, &[&[first], octets].concat());
+}
+
+fn write_plain(target: &str, name: &str, octets: &[u8]) {
     let folder = root().join("corpus").join(target);
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), [&[first], octets].concat()).unwrap();
+    fs::write(folder.join(name), octets).unwrap();
+}
+
+fn control() {
+    let call = |name: &str, request: operate::Request| {
+        let call = Call {
+            request,
+            dry_run: false,
+        };
+        write_plain("control", name, &octets_of(&call));
+    };
+    let address = || "a@home.test".to_owned();
+    let add = operate::user::Request::Add {
+        address: address(),
+        password: Secret::new(b"hush".to_vec()),
+        quota: 1 << 30,
+    };
+    call("call-user-add", operate::Request::User(add));
+    let rename = operate::user::Request::Rename {
+        address: address(),
+        to: "b@home.test".to_owned(),
+    };
+    call("call-user-rename", operate::Request::User(rename));
+    let domain = operate::domain::Request::Add {
+        name: "home.test".to_owned(),
+        class: DomainClass::Relay,
+    };
+    call("call-domain-add", operate::Request::Domain(domain));
+    call("call-status", operate::Request::Status);
+    let check = operate::store::Request::Check;
+    call("call-store-check", operate::Request::Store(check));
+    let answer = |name: &str, answer: Answer| {
+        write_plain("control", name, &octets_of(&answer));
+    };
+    let problem = Problem::new(Kind::NoSuch, "a@home.test: no such user");
+    answer("answer-problem", Answer::Problem(problem));
+    let user = operate::user::Row {
+        address: address(),
+        quota: 0,
+        octets: 4096,
+        messages: 1,
+        enabled: true,
+        created: "2026-11-21T14:53:35Z".to_owned(),
+        removed: None,
+    };
+    answer("answer-users", Answer::Reply(Reply::Users(vec![user])));
+    let done = Answer::Reply(Reply::Done("removed".to_owned()));
+    write_plain("control", "line", wire::encode(&done).as_bytes());
+}
+
+/// Without the base64 around it.
+fn octets_of<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    STANDARD_NO_PAD.decode(wire::encode(value)).unwrap()
 }
 
 /// A value of each row.
@@ -184,6 +245,7 @@ fn log() {
     let options = Options {
         cache: 1 << 20,
         message_size: 1 << 20,
+        segment: pillarbox::store::log::SEGMENT,
         tiny: true,
         secret: *b"sixteen octets!!",
         folders: 0,

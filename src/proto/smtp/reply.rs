@@ -1,5 +1,8 @@
 //! Replies, RFC 5321 section 4.2. The enhanced status code (RFC 2034) is part of the text.
 
+/// Longest line in octets with code and CRLF (RFC 5321 section 4.5.3.1.5).
+const LINE_MAX: usize = 512;
+
 /// A reply of one or more lines.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reply {
@@ -51,12 +54,15 @@ impl Reply {
     }
 
     /// Appends the reply as it goes over the wire. Control characters become `?`: a text may quote
-    /// what a client sent, and a line end in it would be a reply of its own.
+    /// what a client sent, and a line end in it would be a reply of its own. What is too long for a
+    /// line is cut off.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let last = self.lines.len().saturating_sub(1);
         for (at, line) in self.lines.iter().enumerate() {
             let separator = if at == last { ' ' } else { '-' };
-            let text = line.replace(|c: char| c.is_ascii_control(), "?");
+            let end = line.floor_char_boundary(LINE_MAX - "250 \r\n".len());
+            let text = line.get(..end).unwrap_or_default();
+            let text = text.replace(|c: char| c.is_ascii_control(), "?");
             out.extend_from_slice(format!("{:03}{separator}{text}\r\n", self.code).as_bytes());
         }
     }
@@ -74,6 +80,14 @@ mod tests {
             .line("a\r\nb")
             .encode(&mut out);
         assert_eq!(out, b"250-mx.test\r\n250-SIZE 10\r\n250 a??b\r\n");
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let mut out = vec![];
+        Reply::new(555, "é".repeat(600)).encode(&mut out);
+        assert_eq!(out.len(), 512);
+        assert!(str::from_utf8(&out).unwrap().ends_with("é\r\n"));
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl Session {
 
     /// The client idles (RFC 2177) until it says `DONE`.
     pub(super) fn idle(&mut self) -> Work {
-        if let Some(n) = self.input.line() {
+        // A longer line is skipped even if it is in hand as a whole: the cut does not matter.
+        if let Some(n) = self.input.line().filter(|n| *n <= DONE_MAX) {
             let line = self.input.rest().get(..n).unwrap_or_default();
             let done = line.trim_ascii_end().eq_ignore_ascii_case(b"DONE");
             self.input.advance(n);
