@@ -29,7 +29,7 @@ use smol::lock::Semaphore;
 
 use self::{
     append::Appending,
-    fetch::Fetching,
+    fetch::{Fetching, Promised},
     people::{People, Presence},
     search::Searching,
     selected::Selected,
@@ -40,7 +40,7 @@ use self::{
 };
 use crate::{
     base::{
-        id::{ContentId, ContentRange, UserId},
+        id::{ContentRange, UserId},
         secret::Secret,
     },
     net::{drive::Service, world::World},
@@ -52,7 +52,7 @@ use crate::{
         login::{Login, LoginError},
         notify::Registry,
     },
-    store::{Content, Store},
+    store::Store,
 };
 
 /// Rows that are read in one transaction.
@@ -117,7 +117,7 @@ pub struct Imap {
     running: Option<Running>,
     appending: Option<Box<Appending>>,
     /// Contents whose octets were promised, in the order in which they will be asked for.
-    promised: VecDeque<(ContentId, Content)>,
+    promised: VecDeque<Promised>,
 }
 
 /// A command that has more to say than one answer holds.

@@ -132,14 +132,21 @@ impl Imap {
         let Some(summary) = decoded.as_ref().or(made.as_ref()) else {
             return Ok(false);
         };
-        let found = match store.content(row.content)? {
-            None => Found::default(),
-            Some(content) => {
-                let (needles, parts) = (scan.needles.clone(), content::parts(summary));
-                let job = move |content: &mut _| content::look(content, &needles, &parts);
-                read(&self.shared, content, job).await.1?
+        let mut found = Found::default();
+        if let Some(content) = self.open_content(row.content)? {
+            let (needles, parts) = (scan.needles.clone(), content::parts(summary));
+            let job = move |content: &mut _| {
+                let mut found = Found::default();
+                let whole = content::look(content, &needles, &parts, &mut found);
+                Ok((found, whole))
+            };
+            let (some, whole) = read(&self.shared, content, job).await.1?;
+            found = some;
+            if let Err(broken) = whole {
+                // What is damaged holds nothing that could be found.
+                log::error!("imap: content {}: {broken}", row.content);
             }
-        };
+        }
         let recent = |s: &super::Selected| s.view.recent().contains(uid.0);
         let facts = Facts {
             uid,
