@@ -12,6 +12,7 @@ mod flags;
 mod folder;
 mod hello;
 mod list;
+mod pace;
 mod people;
 mod refusal;
 mod rest;
@@ -216,7 +217,7 @@ impl Imap {
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
             Command::Id(fields) => Ok(self.id(&fields)),
             Command::List(list) => self.list(user, &list).await,
-            Command::Lsub(lsub) => self.lsub(user, &lsub),
+            Command::Lsub(lsub) => self.lsub(user, &lsub).await,
             Command::Move(copy) => self.move_messages(user, *copy).await,
             Command::Namespace => Ok(self.namespace()),
             Command::Noop => Ok(self.finish_all(Completion::ok("Noop completed."))),

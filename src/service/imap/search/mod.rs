@@ -9,10 +9,11 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use self::{
     content::Found,
-    key::{Facts, Key, Needles},
+    key::{Facts, Folded, Key, Needles},
 };
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
+    pace::Pace,
     rest::Rest,
     summary::{Stored, read},
     sync::{Tell, pieces},
@@ -76,14 +77,20 @@ impl Imap {
     fn scan_rows(&mut self, rest: &mut Rest, scan: &mut Scan) -> Result<(), Completion> {
         let shared = self.shared.clone();
         let selected = self.open()?;
+        let pace = Pace::new(&shared);
+        let mut first = true;
         shared.store.read(|reader| {
             let mut failed = None;
             rest.slice(reader, selected.folder(), |uid, row| {
+                if !std::mem::take(&mut first) && pace.is_over() {
+                    return ControlFlow::Break(());
+                }
                 let facts = Facts {
                     uid,
                     row,
                     recent: selected.view.recent().contains(uid.0),
                     summary: None,
+                    folded: Folded::default(),
                     found: None,
                 };
                 let mut decided = scan.key.decide(&facts);
@@ -153,6 +160,7 @@ impl Imap {
             row,
             recent: self.selected.as_deref().is_some_and(recent),
             summary: Some(summary),
+            folded: Folded::default(),
             found: Some(&found),
         };
         Ok(scan.key.decide(&facts).unwrap_or(false))
