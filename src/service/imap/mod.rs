@@ -3,6 +3,7 @@
 //! An [`Imap`] belongs to one connection; what the connections share is in [`Shared`]. Every answer
 //! that says yes waits for the store; long answers leave in slices, so that others get their turn.
 
+mod account;
 mod append;
 mod copy;
 mod crlf;
@@ -114,6 +115,8 @@ pub struct Imap {
     shared: Rc<Shared>,
     peer: IpAddr,
     user: Option<Presence>,
+    /// Of the account when its person logged in.
+    credentials: u64,
     selected: Option<Box<Selected>>,
     running: Option<Running>,
     appending: Option<Box<Appending>>,
@@ -139,6 +142,7 @@ impl Imap {
             shared,
             peer,
             user: None,
+            credentials: 0,
             selected: None,
             running: None,
             appending: None,
@@ -147,6 +151,8 @@ impl Imap {
     }
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
+        // Looked up first: a secret that changes meanwhile makes the session end.
+        self.credentials = account::credentials(&self.shared.store, name);
         match self.shared.login.login(name, password, self.peer).await {
             Ok(user) => match self
                 .shared
@@ -179,6 +185,9 @@ impl Imap {
         self.promised.clear();
         self.shared.registry.catch_up();
         let quiet = quiet(&command);
+        if let Err(completion) = self.welcome() {
+            return Answer::Done(Vec::new(), completion);
+        }
         let outcome = match self.settled(&command).await {
             Ok(()) => self.carry_out(command).await,
             Err(completion) => Err(completion),
@@ -255,6 +264,9 @@ impl Imap {
 
     /// The client idles: what is new?
     fn poll(&mut self) -> Answer {
+        if let Err(completion) = self.welcome() {
+            return Answer::Done(Vec::new(), completion);
+        }
         self.finish_all(Completion::ok("Idle"))
     }
 
