@@ -22,7 +22,9 @@
 //! | `messages N` | so many messages were stored and not yet looked at |
 //! | `stored a@d N` | so many messages are in that inbox |
 //! | `log text` | this was logged, after what the last `log` found; `*` stands for anything |
+//! | `unlogged text` | no such line was logged after what the last `log` found |
 //! | `wait N` | seconds pass |
+//! | `gone` | the connection breaks: the session is not even stepped again |
 //! | `half-close` | the client has no more to say |
 //! | `stop` | the house stops |
 //! | `closed` | the session has ended the connection |
@@ -152,6 +154,10 @@ impl Player {
                 assert_eq!(stored.to_string(), count, "stored: {context}");
             }
             "together" => self.together = Some((String::new(), vec![])),
+            "unlogged" => {
+                let found = journal::seen(rest);
+                assert!(found.is_none(), "{context}\nlogged: {found:#?}");
+            }
             "wait" => self.wait(rest.parse().expect(context)).await,
             name if self.connections.contains_key(name) => {
                 let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -182,6 +188,9 @@ impl Player {
                 let text = octets(text).repeat(times.parse().expect(context));
                 let line = [&text[..], b"\r\n"].concat();
                 self.send(name, &line).await;
+            }
+            "gone" => {
+                self.connections.remove(name).expect(context);
             }
             "half-close" => {
                 self.connection(name).await.half_close();
