@@ -250,7 +250,6 @@ fn log() {
         secret: *b"sixteen octets!!",
         folders: 0,
         keywords: 100,
-        segment: pillarbox::store::log::SEGMENT,
         clock: Arc::new(Stopped),
     };
     let disk: Arc<dyn Disk> = disk;
