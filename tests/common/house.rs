@@ -1,6 +1,6 @@
 //! A house with a real store and real services, in one thread but for the store's writer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -38,6 +38,19 @@ const MESSAGE_SIZE: u64 = 35 << 20;
 
 /// Looks at a store that recovers, 10 ms apart.
 const TRIES: u32 = 300;
+
+/// A folder as the store has it.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// UIDNEXT.
+    pub next: u32,
+    pub modseq: u64,
+    pub exists: u32,
+    pub unseen: u32,
+    pub octets: u64,
+    /// By UID: flags and keywords, MODSEQ, size.
+    pub messages: BTreeMap<u32, (BTreeSet<String>, u64, u64)>,
+}
 
 /// Which service a script speaks with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -310,6 +323,39 @@ impl House {
         content.read(at).unwrap();
         let (name, octets) = self.faults.last_read().unwrap();
         self.disk.damage(&name, &octets);
+    }
+
+    /// Somebody's folders by name, once everything is on the medium.
+    pub async fn stored(&self, address: &str) -> BTreeMap<String, Stored> {
+        self.store.settle().await.unwrap();
+        let user = self.user(address);
+        let read = |reader: &Reader| {
+            let mut all = BTreeMap::new();
+            for (id, row) in reader.folders(user)? {
+                let mut folder = Stored {
+                    next: row.uid_next.0,
+                    modseq: row.modseq.0,
+                    exists: row.exists,
+                    unseen: row.unseen,
+                    octets: row.octets,
+                    messages: BTreeMap::new(),
+                };
+                reader.messages(id, Uid(1), Uid(u32::MAX), &mut |uid, message| {
+                    let system = Flags::NAMES.iter();
+                    let system = system.filter(|(flag, _)| message.flags.has(*flag));
+                    let names = system.map(|(_, name)| (*name).to_owned());
+                    let keyword = |place: &u16| row.keywords[usize::from(*place)].clone();
+                    let keywords = message.keywords.iter().map(keyword);
+                    let flags = names.chain(keywords).collect();
+                    let held = (flags, message.modseq.0, message.size);
+                    folder.messages.insert(uid.0, held);
+                    ControlFlow::Continue(())
+                })?;
+                all.insert(row.name, folder);
+            }
+            Ok(all)
+        };
+        self.store.read(read).unwrap()
     }
 
     /// What somebody's mail takes.

@@ -118,14 +118,12 @@ impl Selected {
         self.version = 0;
     }
 
-    /// Whether these flags were told when a FETCH set them; once.
+    /// Whether these flags were told when a FETCH set them; once. Where others are told now, because
+    /// the store lags behind or somebody changed them again, those of the FETCH no longer count.
     pub fn knows(&mut self, uid: Uid, row: &Message) -> bool {
-        let known = Told::new(uid, row);
-        let Some(at) = self.told.iter().position(|told| *told == known) else {
-            return false;
-        };
-        self.told.swap_remove(at);
-        true
+        let known = self.told.contains(&Told::new(uid, row));
+        self.told.retain(|told| told.uid != uid);
+        known
     }
 
     /// Remembers flags that were told before the store tells them.
