@@ -116,7 +116,8 @@ const CHATTY: [&str; 5] = ["async_io", "blocking", "landlock", "polling", "rustl
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let room = metadata.target().split("::").next().unwrap_or_default();
-        metadata.level() <= self.options.level
+        // A reload may change it.
+        metadata.level() <= log::max_level()
             && (metadata.level() <= log::Level::Warn || !CHATTY.contains(&room))
     }
 
