@@ -29,6 +29,11 @@ use crate::{
 
 /// Threads for content reads, searches and CPU-heavy work.
 const BLOCKING: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+/// The store is asked for trouble this often, in seconds.
+const WATCH: u64 = 60;
+/// So many damaged places are logged one by one.
+const DAMAGE_MAX: usize = 20;
+
 /// All that a start has to know.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -192,7 +197,9 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     blocking::set_max_blocking_threads(BLOCKING);
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
-    log::info!(target: "store", "{found:?}");
+    for (level, text) in told(&found) {
+        log::log!(target: "store", level, "{text}");
+    }
     let appliance = Rc::new(Appliance {
         houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
         store: store.clone(),
@@ -208,6 +215,60 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     writer.join().map_err(|_| Failure::Writer)?;
     log::info!(target: "stop", "done");
     served
+}
+
+/// What a start found in the store, for the log.
+fn told(found: &store::Opened) -> Vec<(log::Level, String)> {
+    let mut lines = vec![];
+    if found.created {
+        lines.push((log::Level::Info, "a new store was made".to_owned()));
+    } else {
+        let text = format!("{} changes were read again from the log", found.replayed);
+        lines.push((log::Level::Info, text));
+    }
+    if found.rebuilt {
+        let text = "the index was made anew from dump and log";
+        lines.push((log::Level::Warn, text.to_owned()));
+    }
+    for (segment, octet, what) in found.damage.iter().take(DAMAGE_MAX) {
+        let text = format!("segment {segment}, octet {octet} cannot be read: {what}");
+        lines.push((log::Level::Error, text));
+    }
+    let more = found.damage.len().saturating_sub(DAMAGE_MAX);
+    if more > 0 {
+        lines.push((
+            log::Level::Error,
+            format!("{more} more places cannot be read"),
+        ));
+    }
+    if found.lost > 0 {
+        lines.push((
+            log::Level::Error,
+            format!("{} changes are lost", found.lost),
+        ));
+    }
+    lines
+}
+
+/// Tells the log when something goes wrong in the store: the store itself does not log.
+async fn watch(appliance: Rc<Appliance>) {
+    let mut known = None;
+    loop {
+        let trouble = appliance.store.status().trouble;
+        if is_news(&mut known, trouble)
+            && let Some(trouble) = &known
+        {
+            log::error!(target: "store", "{trouble}");
+        }
+        let world = &appliance.world;
+        world.sleep(world.now().plus_seconds(WATCH)).await;
+    }
+}
+
+fn is_news(known: &mut Option<String>, trouble: Option<String>) -> bool {
+    let news = trouble.is_some() && *known != trouble;
+    *known = trouble;
+    news
 }
 
 struct Opened {
@@ -271,6 +332,7 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     let _notices = appliance
         .executor
         .spawn(async move { registry.run().await });
+    let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
     let operate: Operate = {
         let (appliance, operate) = (Rc::clone(appliance), office.operate);
         Rc::new(move |request| operate(Rc::clone(&appliance), request))
@@ -412,6 +474,40 @@ mod tests {
         assert!(full() && applied.get() == 1 && reception.plaintext_loopback.get());
         store.stop();
         writer.join().unwrap();
+    }
+
+    #[test]
+    fn what_a_start_found_is_worded() {
+        let found = store::Opened {
+            created: false,
+            replayed: 3,
+            rebuilt: true,
+            damage: vec![(1, 4096, "a change".to_owned())],
+            lost: 2,
+        };
+        let lines: Vec<_> = told(&found)
+            .into_iter()
+            .map(|(level, text)| format!("{level} {text}"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "INFO 3 changes were read again from the log",
+                "WARN the index was made anew from dump and log",
+                "ERROR segment 1, octet 4096 cannot be read: a change",
+                "ERROR 2 changes are lost",
+            ]
+        );
+    }
+
+    #[test]
+    fn trouble_is_told_once() {
+        let mut known = None;
+        let mut news = |trouble: Option<&str>| is_news(&mut known, trouble.map(str::to_owned));
+        assert!(!news(None));
+        assert!(news(Some("a")));
+        assert!(!news(Some("a")));
+        assert!(news(Some("b")));
     }
 
     #[test]
