@@ -293,9 +293,8 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
         && privilege::is_root()
     {
         let user = privilege::user(name)?;
-        for path in [&plan.data, &plan.data.join("lock"), &plan.control] {
-            privilege::hand_over(path, user)?;
-        }
+        privilege::hand_over_all(&plan.data, user)?;
+        privilege::hand_over(&plan.control, user)?;
         privilege::become_user(user)?;
     }
     // As the user who will read it again at a reload.
