@@ -195,6 +195,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     let opened = open(&plan)?;
     // From here on there may be threads.
     blocking::set_max_blocking_threads(BLOCKING);
+    ring.pack_aside();
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
     for (level, text) in told(&found) {
