@@ -8,7 +8,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a test ends where something is not as it has to be"
 )]
 
@@ -28,6 +27,8 @@ mod faults;
 mod full;
 #[path = "crash/model.rs"]
 mod model;
+#[path = "crash/octets.rs"]
+mod octets;
 #[path = "crash/parse.rs"]
 mod parse;
 #[path = "crash/random.rs"]

@@ -1,9 +1,10 @@
 //! Where log lines go: a ring in memory for `status` and the page, and standard error.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -31,13 +32,45 @@ const BLOCK: usize = 32 * 1024;
 
 #[derive(Debug)]
 struct Kept {
-    /// Deflated, oldest first.
-    blocks: VecDeque<Box<[u8]>>,
-    /// Lines that wait to be packed, each with its line end.
+    /// Oldest first.
+    blocks: VecDeque<Block>,
+    /// How many blocks were dropped: the number of the first.
+    first: u64,
+    /// Lines that wait to be a block, each with its line end.
     open: String,
     /// What blocks and open lines take in memory.
     octets: usize,
     limit: usize,
+    /// There may be threads: packing is left to one of them.
+    aside: bool,
+}
+
+#[derive(Debug)]
+enum Block {
+    /// Deflated.
+    Packed(Box<[u8]>),
+    /// Waits to be packed.
+    Plain(Arc<str>),
+}
+
+impl Block {
+    fn len(&self) -> usize {
+        match self {
+            Self::Packed(octets) => octets.len(),
+            Self::Plain(text) => text.len(),
+        }
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Packed(octets) => {
+                // What we packed ourselves unpacks.
+                let text = decompress_to_vec_with_limit(octets, 2 * BLOCK).unwrap_or_default();
+                Cow::Owned(String::from_utf8_lossy(&text).into_owned())
+            }
+            Self::Plain(text) => Cow::Borrowed(text),
+        }
+    }
 }
 
 impl Ring {
@@ -46,25 +79,29 @@ impl Ring {
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Kept {
             blocks: VecDeque::new(),
+            first: 0,
             open: String::new(),
             octets: 0,
             limit,
+            aside: false,
         })))
+    }
+
+    /// From now on blocks are packed on the blocking pool: there may be threads.
+    pub fn pack_aside(&self) {
+        self.kept().aside = true;
     }
 
     /// The newest lines, oldest first.
     #[must_use]
     pub fn newest(&self, count: usize) -> Vec<String> {
-        let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.kept();
         let mut lines: Vec<String> = ring.open.lines().rev().map(str::to_owned).collect();
         for block in ring.blocks.iter().rev() {
             if lines.len() >= count {
                 break;
             }
-            // What we packed ourselves unpacks.
-            let text = decompress_to_vec_with_limit(block, 2 * BLOCK).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            lines.extend(text.lines().rev().map(str::to_owned));
+            lines.extend(block.text().lines().rev().map(str::to_owned));
         }
         lines.truncate(count);
         lines.reverse();
@@ -72,22 +109,69 @@ impl Ring {
     }
 
     fn push(&self, line: &str) {
-        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ring = &mut *ring;
+        let mut kept = self.kept();
+        let ring = &mut *kept;
         ring.open.push_str(line);
         ring.open.push('\n');
         ring.octets = ring.octets.saturating_add(line.len() + 1);
-        if ring.open.len() >= BLOCK.min(ring.limit / 4) {
-            let packed = compress_to_vec(ring.open.as_bytes(), 1).into_boxed_slice();
-            ring.octets = ring.octets.saturating_sub(ring.open.len());
-            ring.octets = ring.octets.saturating_add(packed.len());
-            ring.blocks.push_back(packed);
-            ring.open = String::new();
+        let full = ring.open.len() >= BLOCK.min(ring.limit / 4);
+        if full {
+            let text = std::mem::take(&mut ring.open);
+            ring.blocks.push_back(Block::Plain(text.into()));
         }
-        while ring.octets > ring.limit
-            && let Some(block) = ring.blocks.pop_front()
+        ring.trim();
+        let aside = ring.aside;
+        let count = u64::try_from(ring.blocks.len()).unwrap_or_default();
+        let last = ring.first.saturating_add(count).saturating_sub(1);
+        drop(kept);
+        if full && aside {
+            let ring = self.clone();
+            blocking::unblock(move || ring.pack(last)).detach();
+        } else if full {
+            self.pack(last);
+        }
+    }
+
+    /// Packs the block of this number; nobody waits meanwhile.
+    fn pack(&self, number: u64) {
+        let Some(text) = self.kept().plain(number) else {
+            return;
+        };
+        let packed = compress_to_vec(text.as_bytes(), 1).into_boxed_slice();
+        let mut ring = self.kept();
+        let ring = &mut *ring;
+        let (before, after) = (text.len(), packed.len());
+        if let Some(block) = ring.place(number).and_then(|at| ring.blocks.get_mut(at)) {
+            *block = Block::Packed(packed);
+            ring.octets = ring.octets.saturating_sub(before).saturating_add(after);
+            ring.trim();
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn place(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first)?).ok()
+    }
+
+    /// The text of a block that is still to be packed.
+    fn plain(&self, number: u64) -> Option<Arc<str>> {
+        match self.blocks.get(self.place(number)?)? {
+            Block::Packed(_) => None,
+            Block::Plain(text) => Some(Arc::clone(text)),
+        }
+    }
+
+    fn trim(&mut self) {
+        while self.octets > self.limit
+            && let Some(block) = self.blocks.pop_front()
         {
-            ring.octets = ring.octets.saturating_sub(block.len());
+            self.first = self.first.saturating_add(1);
+            self.octets = self.octets.saturating_sub(block.len());
         }
     }
 }
@@ -116,7 +200,8 @@ const CHATTY: [&str; 5] = ["async_io", "blocking", "landlock", "polling", "rustl
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let room = metadata.target().split("::").next().unwrap_or_default();
-        metadata.level() <= self.options.level
+        // A reload may change it.
+        metadata.level() <= log::max_level()
             && (metadata.level() <= log::Level::Warn || !CHATTY.contains(&room))
     }
 
@@ -167,6 +252,33 @@ mod tests {
         assert!(ring.newest(0).is_empty());
         let held = ring.0.lock().unwrap();
         assert!(held.octets <= held.limit);
+    }
+
+    #[test]
+    fn a_block_can_be_read_before_it_is_packed() {
+        let ring = Ring::new(1 << 20);
+        let line = "x".repeat(1023);
+        ring.pack_aside();
+        for _ in 0..31 {
+            ring.push(&line);
+        }
+        assert_eq!(ring.kept().octets, 31 * 1024);
+        ring.kept().aside = false;
+        ring.push(&line);
+        assert!(ring.kept().octets < 1024, "packed");
+        assert_eq!(ring.newest(100).len(), 32);
+        let plain: Arc<str> = format!("{line}\n").into();
+        let mut kept = ring.kept();
+        kept.octets += plain.len();
+        kept.blocks.push_back(Block::Plain(plain));
+        drop(kept);
+        assert_eq!(ring.newest(100).len(), 33);
+        ring.pack(1);
+        assert!(ring.kept().octets < 1024);
+        assert_eq!(ring.newest(100).len(), 33);
+        // One that was dropped meanwhile.
+        ring.kept().first = 10;
+        ring.pack(1);
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! Giving up rights (HD-1). All of it acts on the calling thread, so it comes before the others.
 
-use std::{fmt, fs, io, os::unix::fs::chown, path::Path};
+use std::{
+    ffi::CStr,
+    fmt, fs, io,
+    os::{fd::OwnedFd, unix::fs::chown},
+    path::Path,
+};
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetError, RulesetStatus, path_beneath_rules,
 };
 use rustix::{
+    fs::{AtFlags, Dir, Mode, OFlags, chownat, openat, statat},
     process::{Gid, Uid, geteuid},
     thread::{CapabilitySet, CapabilitySets, set_capabilities},
 };
@@ -75,6 +81,53 @@ pub fn hand_over(path: &Path, user: User) -> Result<(), Error> {
     chown(path, Some(user.uid), Some(user.gid)).map_err(|error| Error::Call("chown", error))
 }
 
+/// Hands over a folder with all that is in it. Symbolic links are not followed, and a file that has
+/// another name elsewhere stays whose it is: both may have been made by somebody with fewer rights.
+///
+/// # Errors
+///
+/// Only root may.
+pub fn hand_over_all(folder: &Path, user: User) -> Result<(), Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = rustix::fs::open(folder, flags, Mode::empty());
+    let open = open.map_err(|error| failed("open", error))?;
+    let mut folders = vec![open];
+    while let Some(folder) = folders.pop() {
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        rustix::fs::fchown(&folder, Some(uid), Some(gid))
+            .map_err(|error| failed("fchown", error))?;
+        for entry in Dir::read_from(&folder).map_err(|error| failed("readdir", error))? {
+            let entry = entry.map_err(|error| failed("readdir", error))?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match openat(&folder, name, flags, Mode::empty()) {
+                Ok(inner) => folders.push(inner),
+                // No folder, or gone.
+                Err(_) => hand_over_file(&folder, name, user)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hand_over_file(folder: &OwnedFd, name: &CStr, user: User) -> Result<(), Error> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let Ok(found) = statat(folder, name, flags) else {
+        return Ok(());
+    };
+    if (found.st_uid, found.st_gid) == (user.uid, user.gid) {
+        return Ok(());
+    }
+    if found.st_nlink > 1 {
+        log::warn!(target: "start", "{name:?} has another name elsewhere: it stays whose it is");
+        return Ok(());
+    }
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    chownat(folder, name, Some(uid), Some(gid), flags).map_err(|error| failed("chown", error))
+}
+
 /// From root to `user`, without its other groups, for good.
 ///
 /// # Errors
@@ -117,9 +170,13 @@ pub fn drop_rights() -> Result<(), Error> {
         permitted: CapabilitySet::empty(),
         inheritable: CapabilitySet::empty(),
     };
-    // A kernel built without them says no, and has nothing to drop.
-    let _unsupported = rustix::thread::clear_ambient_capability_set();
-    let _unsupported = set_capabilities(None, none);
+    // A kernel built without them says no, and has nothing to drop; any other no is worth a look.
+    if let Err(error) = rustix::thread::clear_ambient_capability_set() {
+        log::warn!(target: "start", "ambient capabilities are not dropped: {error}");
+    }
+    if let Err(error) = set_capabilities(None, none) {
+        log::warn!(target: "start", "capabilities are not dropped: {error}");
+    }
     Ok(())
 }
 
@@ -157,6 +214,36 @@ mod tests {
         let user = find(passwd, "pillarbox").unwrap();
         assert_eq!((user.uid, user.gid), (812, 813));
         assert_eq!(find(passwd, "pillar"), None);
+    }
+
+    #[test]
+    fn a_folder_is_handed_over_whole_and_nothing_else() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (data, other) = (folder.path().join("data"), folder.path().join("other"));
+        fs::create_dir_all(data.join("log/old")).unwrap();
+        for path in [data.join("lock"), data.join("log/old/1"), other.clone()] {
+            fs::write(path, "x").unwrap();
+        }
+        symlink(&other, data.join("link")).unwrap();
+        fs::hard_link(&other, data.join("name")).unwrap();
+        // Who is not root can only give it to itself.
+        let user = User {
+            uid: if is_root() { 4711 } else { geteuid().as_raw() },
+            gid: if is_root() {
+                4712
+            } else {
+                rustix::process::getegid().as_raw()
+            },
+        };
+        let before = fs::metadata(&other).unwrap().uid();
+        hand_over_all(&data, user).unwrap();
+        for path in ["", "lock", "log", "log/old", "log/old/1", "link"] {
+            let found = fs::symlink_metadata(data.join(path)).unwrap();
+            assert_eq!((found.uid(), found.gid()), (user.uid, user.gid), "{path}");
+        }
+        assert_eq!(fs::metadata(&other).unwrap().uid(), before);
+        assert!(hand_over_all(&data.join("link"), user).is_err());
     }
 
     /// On a thread of its own: the others stay as they are.

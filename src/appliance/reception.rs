@@ -1,6 +1,6 @@
 //! Where a connection meets its machine and its service: one arm for each kind of listener.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use crate::{
     appliance::{
@@ -32,7 +32,7 @@ pub struct Reception {
     imap: Rc<service::imap::Shared>,
     imap_options: imap::session::Options,
     /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
-    plaintext_loopback: bool,
+    pub plaintext_loopback: Cell<bool>,
     pub registry: Rc<Registry>,
 }
 
@@ -75,7 +75,7 @@ impl Reception {
                 },
                 ..imap::session::Options::default()
             },
-            plaintext_loopback: plan.plaintext_loopback,
+            plaintext_loopback: Cell::new(plan.settings.plaintext_loopback),
             registry,
         }
     }
@@ -99,7 +99,7 @@ impl Reception {
             Kind::Imap | Kind::Imaps => {
                 let options = imap::session::Options {
                     login: caller.secured.is_some()
-                        || (self.plaintext_loopback && peer.is_loopback()),
+                        || (self.plaintext_loopback.get() && peer.is_loopback()),
                     ..self.imap_options
                 };
                 let machine = imap::session::Session::new(options);

@@ -29,6 +29,11 @@ use crate::{
 
 /// Threads for content reads, searches and CPU-heavy work.
 const BLOCKING: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+/// The store is asked for trouble this often, in seconds.
+const WATCH: u64 = 60;
+/// So many damaged places are logged one by one.
+const DAMAGE_MAX: usize = 20;
+
 /// All that a start has to know.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -39,21 +44,29 @@ pub struct Plan {
     /// Who to become when started as root.
     pub user: Option<String>,
     pub listeners: Vec<Listener>,
+    pub imap_sessions_per_person: usize,
+    /// `tls.min` is 1.3.
+    pub tls13_only: bool,
+    pub store: store::Options,
+    pub settings: Settings,
+    pub log: LogOptions,
+    /// Whether landlock and no_new_privs apply; off only in tests, which are threads of one process.
+    pub confine: bool,
+}
+
+/// What a reload may change (OP-6).
+#[derive(Clone, Debug)]
+pub struct Settings {
     /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
     pub smtp_sessions: Limits,
     /// `limit.imap_sessions`; nothing is limited per address.
     pub imap_sessions: Limits,
-    pub imap_sessions_per_person: usize,
     /// The owner's certificate; else a self-signed one.
     pub tls: Option<Files>,
-    /// `tls.min` is 1.3.
-    pub tls13_only: bool,
-    pub store: store::Options,
     /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
     pub plaintext_loopback: bool,
-    pub log: LogOptions,
-    /// Whether landlock and no_new_privs apply; off only in tests, which are threads of one process.
-    pub confine: bool,
+    /// `log.level`.
+    pub level: ::log::LevelFilter,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +92,14 @@ pub struct Appliance {
 /// Settles a request; both are one line of JSON.
 pub type Desk = Box<dyn Fn(Rc<Appliance>, String) -> Local<'static, String>>;
 /// Reads settings anew.
-pub type Reload = Box<dyn Fn(&Appliance) -> Result<(), String>>;
+pub type Reload = Box<dyn Fn(&Appliance) -> Result<Anew, String>>;
+
+/// Settings that were read anew and are not in effect yet.
+pub struct Anew {
+    pub settings: Settings,
+    /// Called when they are.
+    pub applied: Box<dyn FnOnce()>,
+}
 
 /// What the caller of [`run`] adds.
 pub struct Office {
@@ -87,7 +107,7 @@ pub struct Office {
     pub passwords: Rc<Passwords>,
     /// Settles a request from the control socket.
     pub operate: Desk,
-    /// Reads settings anew after SIGHUP; certificates are seen to already. The text is logged.
+    /// Reads settings anew after SIGHUP. The text is logged.
     pub reload: Reload,
 }
 
@@ -175,11 +195,14 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     let opened = open(&plan)?;
     // From here on there may be threads.
     blocking::set_max_blocking_threads(BLOCKING);
+    ring.pack_aside();
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
-    log::info!(target: "store", "{found:?}");
+    for (level, text) in told(&found) {
+        log::log!(target: "store", level, "{text}");
+    }
     let appliance = Rc::new(Appliance {
-        houses: Houses::new(plan.smtp_sessions, plan.imap_sessions),
+        houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
         store: store.clone(),
         found,
         world: Rc::new(RealWorld::new()),
@@ -193,6 +216,60 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     writer.join().map_err(|_| Failure::Writer)?;
     log::info!(target: "stop", "done");
     served
+}
+
+/// What a start found in the store, for the log.
+fn told(found: &store::Opened) -> Vec<(log::Level, String)> {
+    let mut lines = vec![];
+    if found.created {
+        lines.push((log::Level::Info, "a new store was made".to_owned()));
+    } else {
+        let text = format!("{} changes were read again from the log", found.replayed);
+        lines.push((log::Level::Info, text));
+    }
+    if found.rebuilt {
+        let text = "the index was made anew from dump and log";
+        lines.push((log::Level::Warn, text.to_owned()));
+    }
+    for (segment, octet, what) in found.damage.iter().take(DAMAGE_MAX) {
+        let text = format!("segment {segment}, octet {octet} cannot be read: {what}");
+        lines.push((log::Level::Error, text));
+    }
+    let more = found.damage.len().saturating_sub(DAMAGE_MAX);
+    if more > 0 {
+        lines.push((
+            log::Level::Error,
+            format!("{more} more places cannot be read"),
+        ));
+    }
+    if found.lost > 0 {
+        lines.push((
+            log::Level::Error,
+            format!("{} changes are lost", found.lost),
+        ));
+    }
+    lines
+}
+
+/// Tells the log when something goes wrong in the store: the store itself does not log.
+async fn watch(appliance: Rc<Appliance>) {
+    let mut known = None;
+    loop {
+        let trouble = appliance.store.status().trouble;
+        if is_news(&mut known, trouble)
+            && let Some(trouble) = &known
+        {
+            log::error!(target: "store", "{trouble}");
+        }
+        let world = &appliance.world;
+        world.sleep(world.now().plus_seconds(WATCH)).await;
+    }
+}
+
+fn is_news(known: &mut Option<String>, trouble: Option<String>) -> bool {
+    let news = trouble.is_some() && *known != trouble;
+    *known = trouble;
+    news
 }
 
 struct Opened {
@@ -217,13 +294,12 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
         && privilege::is_root()
     {
         let user = privilege::user(name)?;
-        for path in [&plan.data, &plan.data.join("lock"), &plan.control] {
-            privilege::hand_over(path, user)?;
-        }
+        privilege::hand_over_all(&plan.data, user)?;
+        privilege::hand_over(&plan.control, user)?;
         privilege::become_user(user)?;
     }
     // As the user who will read it again at a reload.
-    let certificate = certificate(plan)?;
+    let certificate = certificate(plan, &plan.settings)?;
     log::info!(target: "start", "files: {}", memory::descriptors().unwrap_or_default());
     if plan.confine {
         privilege::drop_rights()?;
@@ -241,8 +317,8 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
     })
 }
 
-fn certificate(plan: &Plan) -> Result<Arc<CertifiedKey>, certificate::Error> {
-    match &plan.tls {
+fn certificate(plan: &Plan, settings: &Settings) -> Result<Arc<CertifiedKey>, certificate::Error> {
+    match &settings.tls {
         Some(files) => certificate::load(files),
         None => certificate::self_signed(&plan.data, &plan.hostname, calendar()),
     }
@@ -256,19 +332,14 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     let _notices = appliance
         .executor
         .spawn(async move { registry.run().await });
+    let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
     let operate: Operate = {
         let (appliance, operate) = (Rc::clone(appliance), office.operate);
         Rc::new(move |request| operate(Rc::clone(&appliance), request))
     };
-    let reload = || {
-        match certificate(&appliance.plan) {
-            Ok(certificate) => appliance.tls.swap(certificate),
-            Err(error) => log::error!(target: "tls", "the old certificate stays: {error}"),
-        }
-        match (office.reload)(appliance) {
-            Ok(()) => log::info!(target: "start", "settings read anew"),
-            Err(error) => log::error!(target: "start", "the old settings stay: {error}"),
-        }
+    let reload = || match reload(appliance, &reception, &office.reload) {
+        Ok(()) => log::info!(target: "start", "settings and certificate read anew"),
+        Err(error) => log::error!(target: "start", "everything stays as it was: {error}"),
     };
     let hall = Hall {
         executor: appliance.executor.clone(),
@@ -286,6 +357,21 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     Ok(appliance.executor.run(serving).await?)
 }
 
+/// Settings and certificate anew, all or nothing; sessions stay.
+fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result<(), String> {
+    let Anew { settings, applied } = read(appliance)?;
+    let certificate = certificate(&appliance.plan, &settings).map_err(|error| error.to_string())?;
+    appliance.tls.swap(certificate);
+    appliance.houses.smtp.limit(settings.smtp_sessions);
+    appliance.houses.imap.limit(settings.imap_sessions);
+    reception
+        .plaintext_loopback
+        .set(settings.plaintext_loopback);
+    ::log::set_max_level(settings.level);
+    applied();
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,10 +386,14 @@ mod tests {
                 kind: Kind::Mx,
                 addresses: vec![address],
             }],
-            smtp_sessions: Limits::default(),
-            imap_sessions: Limits::default(),
             imap_sessions_per_person: 10,
-            tls: None,
+            settings: Settings {
+                smtp_sessions: Limits::default(),
+                imap_sessions: Limits::default(),
+                tls: None,
+                plaintext_loopback: false,
+                level: log::LevelFilter::Info,
+            },
             tls13_only: false,
             store: store::Options {
                 cache: 1 << 20,
@@ -315,7 +405,6 @@ mod tests {
                 clock: Arc::new(crate::net::world::RealClock),
                 keywords: 0,
             },
-            plaintext_loopback: false,
             log: LogOptions {
                 level: log::LevelFilter::Info,
                 ring: 1024,
@@ -323,6 +412,102 @@ mod tests {
             },
             confine: false,
         }
+    }
+
+    #[test]
+    fn a_reload_is_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let plan = plan(folder.path().join("data"), any);
+        let opened = open(&plan).unwrap();
+        let disk = Arc::new(LocalDisk::new(&plan.data).unwrap());
+        let (store, writer, found) = Store::open(disk, plan.store.clone()).unwrap();
+        let appliance = Appliance {
+            houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
+            store: store.clone(),
+            found,
+            world: Rc::new(RealWorld::new()),
+            tls: Tls::new(opened.certificate, false).unwrap(),
+            executor: Executor::new(),
+            log: Ring::new(1024),
+            plan,
+        };
+        let cost = crate::service::password::Cost {
+            memory: 64,
+            passes: 1,
+        };
+        let reception = Reception::new(&appliance, &Rc::new(Passwords::new(cost, [0; 32])));
+        let applied = Rc::new(std::cell::Cell::new(0));
+        let read = |tls: Option<Files>| -> Reload {
+            let applied = Rc::clone(&applied);
+            Box::new(move |appliance| {
+                let applied = Rc::clone(&applied);
+                let settings = Settings {
+                    smtp_sessions: Limits {
+                        total: 1,
+                        per_address: 0,
+                    },
+                    tls: tls.clone(),
+                    plaintext_loopback: true,
+                    ..appliance.plan.settings.clone()
+                };
+                Ok(Anew {
+                    settings,
+                    applied: Box::new(move || applied.set(applied.get() + 1)),
+                })
+            })
+        };
+        let full = || {
+            let house = &appliance.houses.smtp;
+            let now = crate::base::time::Instant(0);
+            let _first = house.enter(any.ip(), now).unwrap();
+            house.enter(any.ip(), now).is_err()
+        };
+        let missing = Files {
+            certificate: folder.path().join("none.pem"),
+            key: folder.path().join("none.key"),
+        };
+        let error = reload(&appliance, &reception, &read(Some(missing))).unwrap_err();
+        assert!(error.contains("none.pem"), "{error}");
+        assert!(!full() && applied.get() == 0 && !reception.plaintext_loopback.get());
+        reload(&appliance, &reception, &read(None)).unwrap();
+        assert!(full() && applied.get() == 1 && reception.plaintext_loopback.get());
+        store.stop();
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn what_a_start_found_is_worded() {
+        let found = store::Opened {
+            created: false,
+            replayed: 3,
+            rebuilt: true,
+            damage: vec![(1, 4096, "a change".to_owned())],
+            lost: 2,
+        };
+        let lines: Vec<_> = told(&found)
+            .into_iter()
+            .map(|(level, text)| format!("{level} {text}"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "INFO 3 changes were read again from the log",
+                "WARN the index was made anew from dump and log",
+                "ERROR segment 1, octet 4096 cannot be read: a change",
+                "ERROR 2 changes are lost",
+            ]
+        );
+    }
+
+    #[test]
+    fn trouble_is_told_once() {
+        let mut known = None;
+        let mut news = |trouble: Option<&str>| is_news(&mut known, trouble.map(str::to_owned));
+        assert!(!news(None));
+        assert!(news(Some("a")));
+        assert!(!news(Some("a")));
+        assert!(news(Some("b")));
     }
 
     #[test]

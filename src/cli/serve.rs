@@ -6,7 +6,7 @@ use crate::{
     appliance::{
         hall::Kind,
         log, privilege,
-        start::{self, Appliance, Listener, Office, Plan},
+        start::{self, Anew, Appliance, Listener, Office, Plan, Settings},
     },
     base::random::Random as _,
     cli::{Global, Stop, Terminal, load::Found, options},
@@ -59,7 +59,7 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
         addresses: config.listeners(key).to_vec(),
     };
     let count = |key: &Key| usize::try_from(config.number(key)).unwrap_or(usize::MAX);
-    let certificate = config.text(&schema::TLS_CERTIFICATE);
+    let settings = settings(config);
     Plan {
         data: PathBuf::from(config.text(&schema::DATA)),
         control: PathBuf::from(config.control()),
@@ -70,6 +70,24 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
             listener(Kind::Imap, &schema::LISTEN_IMAP),
             listener(Kind::Imaps, &schema::LISTEN_IMAPS),
         ],
+        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
+        tls13_only: config.text(&schema::TLS_MIN) == "1.3",
+        store: options(config, world),
+        log: log::Options {
+            level: settings.level,
+            ring: count(&schema::LIMIT_LOG_RING),
+            stderr: true,
+        },
+        settings,
+        confine: true,
+    }
+}
+
+/// The part that a reload may change: all keys that are live, and no others.
+fn settings(config: &Config) -> Settings {
+    let count = |key: &Key| usize::try_from(config.number(key)).unwrap_or(usize::MAX);
+    let certificate = config.text(&schema::TLS_CERTIFICATE);
+    Settings {
         smtp_sessions: Limits {
             total: count(&schema::LIMIT_SMTP_SESSIONS),
             per_address: count(&schema::LIMIT_SMTP_SESSIONS_PER_ADDRESS),
@@ -78,25 +96,17 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
             total: count(&schema::LIMIT_IMAP_SESSIONS),
             per_address: 0,
         },
-        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
-        tls13_only: config.text(&schema::TLS_MIN) == "1.3",
         tls: (!certificate.is_empty()).then(|| Files {
             certificate: PathBuf::from(certificate),
             key: PathBuf::from(config.text(&schema::TLS_KEY)),
         }),
-        store: options(config, world),
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
-        log: log::Options {
-            level: match config.text(&schema::LOG_LEVEL) {
-                "error" => ::log::LevelFilter::Error,
-                "warn" => ::log::LevelFilter::Warn,
-                "debug" => ::log::LevelFilter::Debug,
-                _ => ::log::LevelFilter::Info,
-            },
-            ring: count(&schema::LIMIT_LOG_RING),
-            stderr: true,
+        level: match config.text(&schema::LOG_LEVEL) {
+            "error" => ::log::LevelFilter::Error,
+            "warn" => ::log::LevelFilter::Warn,
+            "debug" => ::log::LevelFilter::Debug,
+            _ => ::log::LevelFilter::Info,
         },
-        confine: true,
     }
 }
 
@@ -122,8 +132,13 @@ fn office(
                 .store
                 .read(crate::store::Reader::settings)
                 .map_err(|broken| broken.to_string())?;
-            *config.borrow_mut() = Rc::new(found.config(settings).map_err(stopped)?);
-            Ok(())
+            let new = found.config(settings).map_err(stopped)?;
+            let renewed = Rc::new(config.borrow().renewed(new));
+            let config = Rc::clone(&config);
+            Ok(Anew {
+                settings: self::settings(&renewed),
+                applied: Box::new(move || *config.borrow_mut() = renewed),
+            })
         }),
     }
 }

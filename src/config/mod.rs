@@ -86,6 +86,8 @@ impl Mistake {
 pub struct Config {
     profile: Profile,
     values: BTreeMap<&'static str, (Value, Place)>,
+    /// What a restart will make of keys, where that is something else.
+    waiting: BTreeMap<&'static str, (Value, Place)>,
     unknown: Vec<String>,
 }
 
@@ -141,6 +143,7 @@ impl Config {
         let config = Self {
             profile,
             values,
+            waiting: BTreeMap::new(),
             unknown,
         };
         config.together(&mut mistakes);
@@ -153,6 +156,31 @@ impl Config {
             });
             Err(mistakes)
         }
+    }
+
+    /// What is in effect in an appliance that runs with this and has read `new`: live keys have their
+    /// new values, the others wait for a restart.
+    #[must_use]
+    pub fn renewed(&self, new: Self) -> Self {
+        let mut renewed = Self {
+            profile: self.profile,
+            ..new
+        };
+        for key in KEYS.iter().filter(|key| !key.is_live()) {
+            let (Some(old), Some(new)) = (self.value(key), renewed.values.get_mut(key.name)) else {
+                continue;
+            };
+            if old.0 != new.0 {
+                let new = std::mem::replace(new, old.clone());
+                renewed.waiting.insert(key.name, new);
+            }
+        }
+        renewed
+    }
+
+    /// A key's value after a restart and where it comes from, if that is another than now.
+    pub fn waiting(&self, key: &Key) -> Option<&(Value, Place)> {
+        self.waiting.get(key.name)
     }
 
     pub fn profile(&self) -> Profile {

@@ -20,6 +20,22 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether a running appliance takes another value at once (OP-6); else it needs a restart.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        [
+            &LIMIT_IMAP_SESSIONS,
+            &LIMIT_SMTP_SESSIONS,
+            &LIMIT_SMTP_SESSIONS_PER_ADDRESS,
+            &LOG_LEVEL,
+            &TLS_CERTIFICATE,
+            &TLS_KEY,
+            &TLS_PLAINTEXT_AUTH,
+        ]
+        .iter()
+        .any(|live| live.name == self.name)
+    }
+
     /// `listen.mx` is `PILLARBOX_LISTEN_MX`.
     #[must_use]
     pub fn environment(&self) -> String {

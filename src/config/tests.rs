@@ -186,3 +186,21 @@ fn the_reference_names_every_key() {
         );
     }
 }
+
+#[test]
+fn a_reload_takes_live_keys_and_has_the_others_wait() {
+    let old = load("hostname = \"a.test\"\n[log]\nlevel = \"info\"").unwrap();
+    let new = load("hostname = \"b.test\"\n[log]\nlevel = \"debug\"").unwrap();
+    let renewed = old.renewed(new.clone());
+    assert_eq!(renewed.text(&schema::LOG_LEVEL), "debug");
+    assert_eq!(renewed.text(&schema::HOSTNAME), "a.test");
+    let (waiting, place) = renewed.waiting(&schema::HOSTNAME).unwrap();
+    assert_eq!(waiting.toml(), "\"b.test\"");
+    assert!(place.to_string().starts_with("file, line 1"));
+    assert!(renewed.waiting(&schema::LOG_LEVEL).is_none());
+    // Put back, nothing waits any more.
+    let back = renewed.renewed(old);
+    assert!(back.waiting(&schema::HOSTNAME).is_none());
+    assert_eq!(back.text(&schema::HOSTNAME), "a.test");
+    assert_eq!(back.text(&schema::LOG_LEVEL), "info");
+}

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        let long = format!("<a@{}test>", "a12345678.".repeat(26));
+        let long = format!("<{}@{}test>", "b".repeat(250), "a12345678.".repeat(26));
         let huge = format!("<{}>", "@a,".repeat(1000));
         for (text, want) in [
             ("<a@b.test>", Ok("<a@b.test>")),

@@ -20,6 +20,8 @@ use crate::base::time::Time;
 
 /// The self-signed certificate lives this long, in days: nobody should have to look after it.
 const DAYS: i64 = 3650;
+/// So many days before its end another one is made.
+const RENEW: i64 = 30;
 
 /// Where the owner's certificate lies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -100,7 +102,8 @@ pub fn load(files: &Files) -> Result<Arc<CertifiedKey>, Error> {
     })
 }
 
-/// The self-signed certificate of a data folder; made if it is not there or cannot be read.
+/// The self-signed certificate of a data folder; made if it is not there or cannot be read, is for
+/// other names, or ends soon.
 ///
 /// # Errors
 ///
@@ -111,25 +114,60 @@ pub fn self_signed(data: &Path, hostname: &str, now: Time) -> Result<Arc<Certifi
         certificate: folder.join("self-signed.pem"),
         key: folder.join("self-signed.key"),
     };
-    match load(&files) {
-        Ok(certified) => return Ok(certified),
-        Err(Error::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => log::warn!(target: "tls", "{error}; a new one is made"),
+    // What the pair says about itself, so that nobody has to parse it.
+    let about = folder.join("self-signed.names");
+    let said = fs::read_to_string(&about).unwrap_or_default();
+    let renew = now.0.saturating_add(RENEW.saturating_mul(86_400));
+    let old = match load(&files) {
+        Ok(certified) if is_for(&said, hostname, renew) => return Ok(certified),
+        Ok(certified) => Some(certified),
+        Err(Error::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            log::warn!(target: "tls", "{error}; a new one is made");
+            None
+        }
+    };
+    match (renewed(&folder, &files, &about, hostname, now), old) {
+        (Ok(certified), old) => {
+            if old.is_some() {
+                log::info!(target: "tls", "the self-signed certificate is a new one, for {hostname}");
+            }
+            Ok(certified)
+        }
+        (Err(error), Some(old)) => {
+            log::error!(target: "tls", "{error}; the old one is used");
+            Ok(old)
+        }
+        (Err(error), None) => Err(error),
     }
+}
+
+/// Makes a pair and keeps it.
+fn renewed(
+    folder: &Path,
+    files: &Files,
+    about: &Path,
+    hostname: &str,
+    now: Time,
+) -> Result<Arc<CertifiedKey>, Error> {
     let failed = |reason: String| Error::Make {
         path: files.certificate.clone(),
         reason,
     };
-    let (certificate, key) = make(hostname, now).map_err(|error| failed(error.to_string()))?;
-    // The key first: a power cut between the two leaves a pair that does not fit, and is made anew.
-    store(&folder, &files.key, &key)
-        .and_then(|()| store(&folder, &files.certificate, &certificate))
+    let end = end(now);
+    let (certificate, key) = make(hostname, end).map_err(|error| failed(error.to_string()))?;
+    // A power cut between these leaves a pair that does not fit, or of which nothing is said: it is
+    // made anew.
+    forget(about)
+        .and_then(|()| store(folder, &files.key, &key))
+        .and_then(|()| store(folder, &files.certificate, &certificate))
+        .and_then(|()| store(folder, about, &about_text(hostname, end)))
         .map_err(|error| failed(error.to_string()))?;
-    load(&files)
+    load(files)
 }
 
 /// Certificate and key as PEM, for the hostname, the LAN name and localhost.
-fn make(hostname: &str, now: Time) -> Result<(String, String), rcgen::Error> {
+fn make(hostname: &str, end: i64) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(names(hostname))?;
     let mut name = DistinguishedName::new();
@@ -137,10 +175,27 @@ fn make(hostname: &str, now: Time) -> Result<(String, String), rcgen::Error> {
     params.distinguished_name = name;
     // A box without a clock makes it in 1970: it has to be good from then on, and until after now.
     params.not_before = OffsetDateTime::UNIX_EPOCH;
-    let end = now.0.max(BUILT).saturating_add(DAYS.saturating_mul(86_400));
     params.not_after = Time(end).calendar();
     let certificate = params.self_signed(&key)?;
     Ok((certificate.pem(), key.serialize_pem()))
+}
+
+/// When a certificate that is made now ends, in seconds of the calendar.
+fn end(now: Time) -> i64 {
+    let days = DAYS.saturating_mul(86_400);
+    now.0.max(BUILT).saturating_add(days)
+}
+
+/// A line with the end, then the names.
+fn about_text(hostname: &str, end: i64) -> String {
+    format!("{end}\n{}\n", names(hostname).join("\n"))
+}
+
+/// Whether a pair of which this is said is for this host and good until `renew`.
+fn is_for(said: &str, hostname: &str, renew: i64) -> bool {
+    let mut lines = said.lines();
+    let end: Option<i64> = lines.next().and_then(|line| line.parse().ok());
+    end.is_some_and(|end| renew < end) && lines.eq(names(hostname))
 }
 
 /// 2026-01-01: no clock that shows less is right.
@@ -164,10 +219,7 @@ fn store(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     builder.recursive(true).mode(0o700).create(folder)?;
     let temporary = path.with_extension("tmp");
     // One that a power cut left behind may have other rights.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    forget(&temporary)?;
     let mut options = OpenOptions::new();
     let mut file = options
         .write(true)
@@ -178,6 +230,14 @@ fn store(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// Removes a file, if there is one.
+fn forget(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -218,10 +278,28 @@ mod tests {
     }
 
     #[test]
+    fn another_name_or_a_near_end_wants_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |hostname, now| self_signed(folder.path(), hostname, Time(now)).unwrap();
+        let first = of("mx.example.org", 0);
+        let second = of("mail.example.org", 0);
+        assert_ne!(first.cert, second.cert);
+        assert_eq!(second.cert, of("mail.example.org", 0).cert);
+        let end = end(Time(0));
+        let early = of("mail.example.org", end - 31 * 86_400);
+        assert_eq!(second.cert, early.cert);
+        let late = of("mail.example.org", end - 30 * 86_400);
+        assert_ne!(second.cert, late.cert);
+        // One of which nothing is known, as an older release or a power cut leaves it.
+        fs::remove_file(folder.path().join("tls/self-signed.names")).unwrap();
+        assert_ne!(late.cert, of("mail.example.org", end - 30 * 86_400).cert);
+    }
+
+    #[test]
     fn half_a_pair_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let first = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
-        let (_, other) = make("mx.example.org", Time(0)).unwrap();
+        let (_, other) = make("mx.example.org", BUILT).unwrap();
         fs::write(folder.path().join("tls/self-signed.key"), other).unwrap();
         let second = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
         assert_ne!(first.cert, second.cert);
@@ -236,8 +314,8 @@ mod tests {
         };
         let text = load(&files).unwrap_err().to_string();
         assert!(text.contains("own.pem"), "{text}");
-        let (certificate, _) = make("a.example", Time(0)).unwrap();
-        let (_, key) = make("a.example", Time(0)).unwrap();
+        let (certificate, _) = make("a.example", BUILT).unwrap();
+        let (_, key) = make("a.example", BUILT).unwrap();
         fs::write(&files.certificate, certificate).unwrap();
         fs::write(&files.key, "nothing").unwrap();
         let text = load(&files).unwrap_err().to_string();

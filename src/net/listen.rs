@@ -27,7 +27,7 @@ use crate::{
 
 /// Connections that the kernel holds for us while we are busy.
 const BACKLOG: i32 = 1024;
-/// Without free file descriptors accepting pauses for so long, in milliseconds.
+/// When the kernel gives no connection, accepting pauses for so long, in milliseconds.
 const PAUSE: u64 = 100;
 /// Refused connections are counted, and logged together this often, in seconds.
 const REPORT: u64 = 10;
@@ -126,12 +126,15 @@ pub async fn accept(
 ) -> io::Result<()> {
     let listener = Async::new(listener)?;
     let mut refused = Refused::default();
+    let mut failed = Failed::default();
     loop {
         let (tcp, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                if starved(&error) {
-                    log::warn!(target: "net", "accepting pauses: {error}");
+                if is_lost(&error) {
+                    yield_now().await;
+                } else {
+                    failed.count(&error, world.now());
                     world.sleep(world.now().plus(PAUSE)).await;
                 }
                 continue;
@@ -159,13 +162,31 @@ fn refuse(tcp: &Async<TcpStream>, refusal: &[u8]) {
     }
 }
 
-/// Whether waiting may help: the process or the system has no descriptors or no memory.
-fn starved(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
+/// Whether only this one connection came to nothing. What else goes wrong, no
+/// descriptors, no memory, an errno of tomorrow, may stay: trying again at once would spin.
+fn is_lost(error: &io::Error) -> bool {
     matches!(
-        errno,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+        Errno::from_io_error(error),
+        Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::INTR | Errno::PROTO)
     )
+}
+
+/// One line for many pauses.
+#[derive(Default)]
+struct Failed {
+    count: u64,
+    quiet_until: Instant,
+}
+
+impl Failed {
+    fn count(&mut self, error: &io::Error, now: Instant) {
+        self.count = self.count.saturating_add(1);
+        if now >= self.quiet_until {
+            log::warn!(target: "net", "accepting pauses: {error} ({} times)", self.count);
+            self.count = 0;
+            self.quiet_until = now.plus_seconds(REPORT);
+        }
+    }
 }
 
 /// One line for many refusals: a flood must not flood the log.
@@ -234,7 +255,36 @@ fn holds(process: &Path, inodes: &HashSet<String>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::{
+        base::{random::Random, time::Time},
+        net::{house::Limits, world::Local},
+    };
+
+    /// Counts how often somebody slept, and wakes him at once.
+    #[derive(Debug, Default)]
+    struct Naps(Cell<u32>);
+
+    impl World for Naps {
+        fn now(&self) -> Instant {
+            Instant(0)
+        }
+
+        fn time(&self) -> Time {
+            Time(0)
+        }
+
+        fn sleep(&self, _: Instant) -> Local<'static, ()> {
+            self.0.set(self.0.get() + 1);
+            Box::pin(yield_now())
+        }
+
+        fn random(&self) -> &dyn Random {
+            unreachable!("nothing here is random")
+        }
+    }
 
     #[test]
     fn a_taken_port_names_its_holder() {
@@ -255,6 +305,37 @@ mod tests {
         let v6 = format!("[::]:{port}").parse().unwrap();
         drop(listeners);
         assert_eq!(bind(&[v4, v6]).unwrap().len(), 2);
+    }
+
+    /// Accepting on a socket that does not listen fails for good: EINVAL.
+    #[test]
+    fn an_error_that_stays_does_not_spin() {
+        let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket =
+            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::bind(&socket, &address).unwrap();
+        let naps = Rc::new(Naps::default());
+        let house = House::new(Limits::default());
+        let world: Rc<dyn World> = Rc::clone(&naps) as Rc<dyn World>;
+        let accepting = accept(socket.into(), world, house, vec![], |_, _, _| ());
+        let accepting = std::pin::pin!(accepting);
+        smol::block_on(smol::future::or(
+            async {
+                accepting.await.unwrap();
+            },
+            async {
+                while naps.0.get() < 3 {
+                    yield_now().await;
+                }
+            },
+        ));
+        for errno in [Errno::CONNABORTED, Errno::INTR] {
+            assert!(is_lost(&errno.into()));
+        }
+        for errno in [Errno::MFILE, Errno::INVAL, Errno::IO] {
+            assert!(!is_lost(&errno.into()));
+        }
     }
 
     #[test]

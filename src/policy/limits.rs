@@ -5,6 +5,3 @@ pub const HOPS_MAX: usize = 50;
 
 /// Longest header block in octets: it is held in memory until it ends (`spec/ux.md` 3.12).
 pub const HEADER_MAX: usize = 256 * 1024;
-
-/// Recipients of one message (RFC 5321 section 4.5.3.1.8, SR-24).
-pub const RECIPIENTS_MAX: usize = 100;

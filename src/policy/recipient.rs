@@ -1,4 +1,9 @@
-//! Whether a mailbox has room for what is announced (ST-7, ST-8).
+//! Whether a mailbox has room for what is announced (ST-7, ST-8), and whose mail is taken always.
+
+use crate::mail::path::ForwardPath;
+
+/// Names that have to take mail from everybody (RFC 5321 section 4.5.1, SR-26).
+const ROLES: [&str; 2] = ["abuse", "postmaster"];
 
 /// A mailbox' quota and what it holds, both in octets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,9 +31,35 @@ pub fn judge(room: Room, announced: Option<u64>) -> Result<(), Full> {
     }
 }
 
+/// Whether it is `<postmaster>`, or one of [`ROLES`] in whatever domain: how full the mailbox is, and
+/// who the sender claims to be, then does not matter.
+#[must_use]
+pub fn is_role(path: &ForwardPath) -> bool {
+    match path {
+        ForwardPath::Address(address) => ROLES
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&address.local)),
+        ForwardPath::Bare(_) => path.is_postmaster(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::path::parse_forward;
+
+    #[test]
+    fn roles() {
+        for (path, want) in [
+            ("<PostMaster>", true),
+            ("<postmaster@home.test>", true),
+            ("<Abuse@home.test>", true),
+            ("<postmaster+x@home.test>", false),
+            ("<alice@home.test>", false),
+        ] {
+            assert_eq!(is_role(&parse_forward(path).unwrap()), want, "{path}");
+        }
+    }
 
     #[test]
     fn room() {

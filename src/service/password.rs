@@ -284,6 +284,7 @@ mod tests {
             enabled: true,
             created: Time(0),
             removed: None,
+            secret_in: 0,
         }
     }
 

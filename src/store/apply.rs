@@ -126,10 +126,9 @@ fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Bro
             ),
             None => Ok(()),
         },
-        Change::SetPassword { user, password } => directory::edit(tables, *user, |row| {
-            row.password = password.clone();
-            row.credentials = row.credentials.saturating_add(1);
-        }),
+        Change::SetPassword { user, password } => {
+            directory::set_password(tables, at, *user, password)
+        }
         Change::SetQuota { user, quota } => {
             directory::edit(tables, *user, |row| row.quota = *quota)
         }
@@ -150,6 +149,7 @@ fn jump(tables: &mut Tables<'_>, numbers: u32, modseqs: u64) -> Result<(), Broke
     counted.validity = counted.validity.saturating_add(numbers);
     counted.content = counted.content.saturating_add(u64::from(numbers));
     counters::set_counters(tables, &counted)?;
+    tables.remove(key::LOST)?;
     let mut folders: Vec<(FolderId, Folder)> = Vec::new();
     // Folders of this transaction are to be found by the scan.
     tables.flush()?;

@@ -120,6 +120,33 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether it may make content dead.
+    #[must_use]
+    pub fn frees(&self) -> bool {
+        match self {
+            Self::DeleteFolders(_)
+            | Self::Expunge { .. }
+            | Self::Moved(_)
+            | Self::RemoveUser { .. }
+            | Self::SetPassword { .. } => true,
+            Self::Several(changes) => changes.iter().any(Self::frees),
+            _ => false,
+        }
+    }
+
+    /// Whether something has to leave the medium by it, dumps included.
+    #[must_use]
+    pub fn purges(&self) -> bool {
+        match self {
+            Self::RemoveUser { purge, .. } => *purge,
+            Self::SetPassword { .. } => true,
+            Self::Several(changes) => changes.iter().any(Self::purges),
+            _ => false,
+        }
+    }
+}
+
 /// Content with the messages that have it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Accepted {

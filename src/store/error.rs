@@ -79,6 +79,30 @@ impl fmt::Display for Broken {
     }
 }
 
+impl Broken {
+    /// Whether what was read is at fault, not the disk's mood: reading it again would not help.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt(_) => true,
+            Self::Index(error) => match &**error {
+                redb::Error::Corrupted(_)
+                | redb::Error::RepairAborted
+                | redb::Error::TableTypeMismatch { .. }
+                | redb::Error::TypeDefinitionChanged { .. }
+                | redb::Error::UpgradeRequired(_) => true,
+                // A file too short to hold what it says, or without redb's magic.
+                redb::Error::Io(error) => matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ),
+                _ => false,
+            },
+            Self::Io(_) | Self::Stopped => false,
+        }
+    }
+}
+
 impl std::error::Error for Broken {}
 
 impl From<io::Error> for Broken {

@@ -433,7 +433,11 @@ impl Writer {
         if opened.replayed > 0 {
             self.checkpoint.since = Some(self.clock.now().0);
         }
-        self.tidying.changed();
+        self.floor = self.read(|index| Ok(counters::counters(&index.snapshot()?)?.time))?;
+        // What came since the last dump is not counted anywhere: a block for each change at least.
+        let since = self.sequence.saturating_sub(self.dumps.number);
+        self.dumps.changed = since.saturating_mul(u64::from(log::BLOCK));
+        self.tidying.changed(true);
         self.rooms
             .look(&*self.disk, self.dumps.octets, &self.shared);
         if opened.lost > 0 {

@@ -63,12 +63,21 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
     disk.make_folder(segment::FOLDER)?;
     disk.make_folder(dump::FOLDER)?;
     disk.sync_folder("")?;
-    let (index, fresh) = Index::open(disk, options.cache)?;
-    let known: Option<[u8; 16]> = index.snapshot()?.row(key::SECRET, "secret")?;
-    let chart = chart::read(&**disk, known)?;
-    let dumps = read_dumps(disk, known.or(chart.secret))?;
+    let (mut index, mut fresh) = Index::open(disk, options.cache)?;
+    let known = match Known::read(&index) {
+        Ok(known) => known,
+        Err(broken) if broken.is_damage() => {
+            drop(index);
+            Index::put_aside(disk)?;
+            (index, fresh) = Index::open(disk, options.cache)?;
+            Known::default()
+        }
+        Err(broken) => return Err(broken),
+    };
+    let chart = chart::read(&**disk, known.secret)?;
+    let dumps = read_dumps(disk, known.secret.or(chart.secret))?;
     let dumped = dumps.newest.map(|(_, read)| read.secret);
-    let secret = known.or(chart.secret).or(dumped);
+    let secret = known.secret.or(chart.secret).or(dumped);
     let mut opened = Opened {
         created: secret.is_none(),
         ..Opened::default()
@@ -84,14 +93,19 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         opened: &mut opened,
         damage: Vec::new(),
     };
-    let (index, sequence, lost) = start.state(index, fresh, force)?;
+    let (index, sequence) = start.state(index, known.sequence, fresh, force)?;
     let Start {
         chart,
         dumps,
         damage,
         ..
     } = start;
+    if known.lost {
+        // The last start did not come as far as raising the counters.
+        opened.lost = opened.lost.max(1);
+    }
     report(&mut opened, damage);
+    put_aside(disk, &chart, &mut opened)?;
     index.write(opened.rebuilt, |tables| {
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
@@ -130,10 +144,43 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         segments,
         secret,
         sequence,
-        want_dump: lost || dumps.broken || (dump.is_none() && sequence > 0),
+        want_dump: opened.lost > 0 || dumps.broken || (dump.is_none() && sequence > 0),
         dump,
         opened,
     })
+}
+
+/// What the index says of itself.
+#[derive(Debug, Default)]
+struct Known {
+    secret: Option<[u8; 16]>,
+    sequence: u64,
+    lost: bool,
+}
+
+impl Known {
+    fn read(index: &Index) -> Result<Self, Broken> {
+        let rows = index.snapshot()?;
+        Ok(Self {
+            secret: rows.row(key::SECRET, "secret")?,
+            sequence: rows.sequence()?,
+            lost: rows.has(key::LOST)?,
+        })
+    }
+}
+
+/// Files of the log that cannot be made out get another name: nothing is thrown away.
+fn put_aside(disk: &Arc<dyn Disk>, chart: &Chart, opened: &mut Opened) -> Result<(), Broken> {
+    for &number in &chart.strange {
+        let aside = segment::aside(number);
+        disk.rename(&segment::name(number), &aside)?;
+        let what = format!("a segment without a readable header, kept as {aside}");
+        opened.damage.push((number, 0, what));
+    }
+    if !chart.strange.is_empty() {
+        disk.sync_folder(segment::FOLDER)?;
+    }
+    Ok(())
 }
 
 fn report(opened: &mut Opened, damage: Vec<Damage>) {
@@ -218,52 +265,48 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// The index with everything applied, the last change's number, and whether changes were lost.
+    /// The index with everything applied, and the last change's number.
     fn state(
         &mut self,
         index: Index,
+        position: u64,
         fresh: bool,
         force: bool,
-    ) -> Result<(Index, u64, bool), Broken> {
-        let position = index.snapshot()?.sequence()?;
+    ) -> Result<(Index, u64), Broken> {
         let last = self.chart.last;
         let something = !self.chart.segments.is_empty() || self.dumps.newest.is_some();
         let no_log = self.chart.segments.is_empty();
         // A dump may know of changes that neither the log nor the index has.
         let dumped = self.dumps.newest.map_or(0, |(number, _)| number);
         let ahead = dumped > last && dumped > position;
-        if force || ahead || (fresh && something) || (position > last && !no_log) {
-            let known = if force || fresh { 0 } else { position };
-            drop(index);
-            let rebuilt = self.rebuild()?;
-            let beyond = known.max(dumped).saturating_sub(last);
-            let missing = rebuilt.lost.max(beyond);
-            let sequence = rebuilt.sequence.max(position);
-            return self.lost(rebuilt.index, sequence, missing, true);
-        }
-        if position > last {
+        if !force && !ahead && no_log && position > last {
             // The log is gone: what the index knows is all there is. Content cannot be read.
             return self.lost(index, position, 1, false);
         }
-        let (sequence, missing) = self.replay(&index, position, true)?;
-        if missing == 0 {
-            return Ok((index, sequence, false));
+        let known = if force || fresh { 0 } else { position };
+        let mut partly = None;
+        if !(force || ahead || (fresh && something) || position > last) {
+            match self.replay(&index, position, true) {
+                Ok((sequence, 0)) => return Ok((index, sequence)),
+                // Changes after the index' position are gone with freed segments: a dump may have them.
+                Ok(_) => partly = Some(std::mem::take(&mut self.damage)),
+                // The index is not what it should be.
+                Err(broken) if broken.is_damage() => {}
+                Err(broken) => return Err(broken),
+            }
         }
-        // Changes after the index' position are gone with freed segments: a newer dump has them.
-        let damage = std::mem::take(&mut self.damage);
         let rebuilt = self.rebuild()?;
-        if rebuilt.lost == 0 {
-            drop(index);
-            return self.lost(rebuilt.index, rebuilt.sequence, 0, true);
+        let beyond = known.max(dumped).saturating_sub(last);
+        let missing = rebuilt.lost.max(beyond);
+        if let Some(damage) = partly.filter(|_| missing > 0) {
+            drop(rebuilt);
+            self.damage = damage;
+            let (sequence, missing) = self.replay(&index, position, false)?;
+            return self.lost(index, sequence, missing, false);
         }
-        drop(rebuilt);
-        self.damage = damage;
-        let index = {
-            drop(index);
-            Index::open(self.disk, self.options.cache)?.0
-        };
-        let (sequence, missing) = self.replay(&index, position, false)?;
-        self.lost(index, sequence, missing, false)
+        drop(index);
+        let sequence = rebuilt.sequence.max(known);
+        self.lost(rebuilt.index, sequence, missing, true)
     }
 
     fn lost(
@@ -272,15 +315,20 @@ impl Start<'_> {
         sequence: u64,
         lost: u64,
         rebuilt: bool,
-    ) -> Result<(Index, u64, bool), Broken> {
+    ) -> Result<(Index, u64), Broken> {
         self.opened.lost = lost;
         self.opened.rebuilt = rebuilt;
+        // A rebuilt one is durable before it takes the old one's place, and before the first batch.
+        index.write(rebuilt, |tables| {
+            if lost > 0 {
+                tables.set(key::LOST, &())?;
+            }
+            tables.set(key::SEQUENCE, &sequence)
+        })?;
         if rebuilt {
-            // Durable before it takes the old one's place, and before the first batch.
-            index.write(true, |tables| tables.set(key::SEQUENCE, &sequence))?;
             Index::adopt(self.disk)?;
         }
-        Ok((index, sequence, lost > 0))
+        Ok((index, sequence))
     }
 
     /// Applies what is greater than `position`. With `strict` nothing is changed if a number is
@@ -301,11 +349,14 @@ impl Start<'_> {
                 apply_logged(tables, logged.sequence, logged.segment, logged.payload)
             })?;
             missing = missing.saturating_add(last.saturating_sub(expected));
-            if strict && missing > 0 {
+            if missing == 0 {
+                return Ok(());
+            }
+            if strict {
                 // The transaction is dropped.
                 return Err(Broken::Stopped);
             }
-            Ok(())
+            tables.set(key::LOST, &())
         });
         match done {
             Ok(()) => {}
@@ -340,7 +391,14 @@ impl Start<'_> {
                 expected = logged.sequence;
                 count = count.saturating_add(1);
                 apply_logged(tables, logged.sequence, logged.segment, logged.payload)
-            })
+            })?;
+            // What is dead in them, and since when, nobody knows any more: since long ago.
+            for &number in chart.segments.keys() {
+                let mut row = counters::segment(tables, number)?;
+                row.dead_since = Time(1);
+                counters::set_segment(tables, number, &row)?;
+            }
+            Ok(())
         })?;
         self.opened.replayed = count;
         self.damage.append(&mut damage);
@@ -397,10 +455,6 @@ pub fn replay_running(
     secret: [u8; 16],
 ) -> Result<(), Broken> {
     let position = index.snapshot()?.sequence()?;
-    let mut chart = Chart {
-        secret: Some(secret),
-        ..Chart::default()
-    };
     // What is not in the index can only be in the last segment that it knows a change of, or later.
     let mut first = 0;
     index
@@ -412,18 +466,7 @@ pub fn replay_running(
             }
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
-    for (number, end) in log.segments.ends() {
-        if number < first {
-            continue;
-        }
-        let charted = chart::Charted {
-            header: None,
-            end,
-            floor: end,
-            cap: log.end().sequence,
-        };
-        chart.segments.insert(number, charted);
-    }
+    let chart = running_chart(log, secret, first);
     let mut damage = Vec::new();
     let mut expected = position;
     index.write(false, |tables| {
@@ -445,11 +488,60 @@ pub fn replay_running(
     })
 }
 
-/// The clock's floor until the network's time is known.
+/// A new index from the newest dump and the log in a running process: up to what was acknowledged.
+/// Returns it, already in the old one's place.
 ///
 /// # Errors
 ///
-/// The index fails.
-pub fn newest_time(index: &Index) -> Result<Time, Broken> {
-    Ok(counters::counters(&index.snapshot()?)?.time)
+/// The disk or the index fails, or not everything can be read; the old one stays.
+pub fn rebuild_running(
+    disk: &Arc<dyn Disk>,
+    options: &Options,
+    log: &Log,
+    secret: [u8; 16],
+) -> Result<Index, Broken> {
+    let mut opened = Opened::default();
+    let chart = running_chart(log, secret, 0);
+    let dumps = read_dumps(disk, Some(secret))?;
+    let mut start = Start {
+        disk,
+        options,
+        chart,
+        dumps,
+        opened: &mut opened,
+        damage: Vec::new(),
+    };
+    let rebuilt = start.rebuild()?;
+    if rebuilt.lost > 0 {
+        // Perhaps it can be read later. What is lost for good is for the next start to say.
+        return Err(Broken::Corrupt("log"));
+    }
+    let (index, sequence) = start.lost(rebuilt.index, rebuilt.sequence, 0, true)?;
+    index.write(false, |tables| {
+        tables.set(key::SECRET, &secret)?;
+        tables.set(key::SEQUENCE, &sequence)
+    })?;
+    Ok(index)
+}
+
+/// The log as a running process knows it, from segment `first` on.
+fn running_chart(log: &Log, secret: [u8; 16], first: u64) -> Chart {
+    let last = log.end().sequence;
+    let mut chart = Chart {
+        secret: Some(secret),
+        last,
+        ..Chart::default()
+    };
+    for (number, end) in log.segments.ends() {
+        if number >= first {
+            let charted = chart::Charted {
+                header: None,
+                end,
+                floor: end,
+                cap: last,
+            };
+            chart.segments.insert(number, charted);
+        }
+    }
+    chart
 }

@@ -2,10 +2,13 @@
 
 use std::{io, sync::atomic::Ordering};
 
-use crate::store::{
-    Options, Shared,
-    disk::{Disk, Space},
-    request::Request,
+use crate::{
+    mail::flag::Flags,
+    store::{
+        Options, Shared,
+        disk::{Disk, Space},
+        request::Request,
+    },
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -26,22 +29,18 @@ impl Room {
     /// Whether a request may be carried out now.
     #[must_use]
     pub fn allows(self, request: &Request) -> bool {
-        let grows = match request {
+        let least = match request {
+            // New mail and what makes room for it.
             Request::AddDomain { .. }
             | Request::AddUser { .. }
             | Request::Append(_)
             | Request::Copy { .. }
             | Request::CreateFolder { .. }
             | Request::Deliver(_)
-            | Request::Summarize { .. } => true,
+            | Request::Summarize { .. } => Self::Plenty,
             // MOVE to the trash is how people delete.
-            Request::DeleteFolder { .. }
-            | Request::Expunge { .. }
-            | Request::Flag(_)
-            | Request::Move { .. }
+            Request::Move { .. }
             | Request::Recent { .. }
-            | Request::RemoveDomain { .. }
-            | Request::RemoveUser { .. }
             | Request::RenameFolder { .. }
             | Request::RenameUser { .. }
             | Request::Set { .. }
@@ -49,9 +48,24 @@ impl Room {
             | Request::SetPassword { .. }
             | Request::SetQuota { .. }
             | Request::SetUserEnabled { .. }
-            | Request::Subscribe { .. } => false,
+            | Request::Subscribe { .. } => Self::Short,
+            // Only what is \Deleted can be expunged.
+            Request::Flag(flag) if !flag.flags.has(Flags::DELETED) => Self::Short,
+            Request::DeleteFolder { .. }
+            | Request::Expunge { .. }
+            | Request::Flag(_)
+            | Request::RemoveDomain { .. }
+            | Request::RemoveUser { .. } => Self::Critical,
         };
-        !grows || self == Self::Plenty
+        self.rank() >= least.rank()
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Critical => 0,
+            Self::Short => 1,
+            Self::Plenty => 2,
+        }
     }
 }
 
@@ -80,6 +94,8 @@ pub struct Rooms {
     segment: u64,
     /// The reserve file is there.
     reserved: Option<bool>,
+    /// Its size in octets.
+    reserve: u64,
     /// Live octets of all segments, as housekeeping last counted them.
     pub live: u64,
 }
@@ -93,6 +109,7 @@ impl Rooms {
             least: least(options),
             segment: u64::from(options.segment),
             reserved: None,
+            reserve: 0,
             live: 0,
         }
     }
@@ -132,10 +149,15 @@ impl Rooms {
             self.reserved = gone.then_some(false);
         }
         // It is written again first when space returns: before new mail is taken in.
+        let size = self.reserve_size(dump);
+        if self.reserved == Some(true) && size > self.reserve.saturating_add(self.reserve / 2) {
+            // What a dump would take has grown.
+            self.reserved = None;
+        }
         if self.reserved != Some(true) {
-            let size = self.reserve_size(dump);
             if self.above > size {
                 self.reserved = Some(reserve(disk, size).is_ok());
+                self.reserve = size;
             } else if self.reserved == Some(false) && self.room == Room::Plenty {
                 self.room = Room::Short;
             }

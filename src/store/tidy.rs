@@ -7,11 +7,12 @@ use std::{
 };
 
 use crate::{
-    base::id::ContentId,
+    base::{id::ContentId, time::Time},
     store::{
         Broken,
         change::{Change, MovedPiece},
         counters::{self, Segment},
+        directory,
         dump::{self, Dumping, Step},
         index::{
             key,
@@ -45,6 +46,10 @@ const PURGE_S: i64 = 30 * 86_400;
 /// While the index cannot be opened, or there is no room, housekeeping looks again after so many
 /// milliseconds.
 const AILING_MS: u64 = 1000;
+/// Segments are looked at after so many batches, if nothing else calls for it.
+const BATCHES: u32 = 64;
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 /// After a failure, or for a pinned segment, housekeeping looks again after so many milliseconds.
 const AGAIN_MS: u64 = 60_000;
 
@@ -61,6 +66,10 @@ pub enum Next {
 #[derive(Debug, Default)]
 pub struct Tidying {
     due: bool,
+    /// Batches since the segments were looked at.
+    batches: u32,
+    /// When people whose time is over, and old dead content, are looked for again (milliseconds).
+    daily: Option<u64>,
     again: Option<u64>,
     /// The segment, and where to go on in it.
     victim: Option<(u64, u32)>,
@@ -70,8 +79,10 @@ pub struct Tidying {
 }
 
 impl Tidying {
-    pub(super) fn changed(&mut self) {
-        self.due = true;
+    /// A batch was written; `frees`: it made content dead.
+    pub(super) fn changed(&mut self, frees: bool) {
+        self.batches = self.batches.saturating_add(1);
+        self.due |= frees || self.batches >= BATCHES;
     }
 }
 
@@ -100,6 +111,9 @@ impl Writer {
             self.tidying.due = true;
             self.tidying.swept = false;
         }
+        if self.daily(now) {
+            return Next::Now;
+        }
         if self.tidying.due && self.tidy_step(now) {
             return Next::Now;
         }
@@ -112,6 +126,7 @@ impl Writer {
                 .since
                 .map(|s| s.saturating_add(CHECKPOINT_MS)),
             self.tidying.again,
+            self.tidying.daily,
             (self.dumps.want && self.dump_possible()).then_some(self.dumps.not_before),
         ];
         times
@@ -194,7 +209,8 @@ impl Writer {
         }
         let log = self.log.written.saturating_sub(self.dumps.log_written);
         let much = DUMP_CHANGED.max(self.dumps.octets.saturating_mul(2));
-        if self.dumps.changed > much || log > DUMP_LOG {
+        let purged = self.dumps.not_below > self.dumps.number;
+        if self.dumps.changed > much || log > DUMP_LOG || purged {
             self.dumps.want = true;
         }
         if let Some(mut running) = self.dumps.running.take() {
@@ -204,7 +220,8 @@ impl Writer {
                     self.dumps.number = running.number;
                     self.dumps.octets = octets;
                     self.count_dump(running.number, now);
-                    self.dumps.want = false;
+                    // What was purged while it was written is still in it.
+                    self.dumps.want = self.dumps.not_below > running.number;
                     self.dumps.remove_older = true;
                     self.tidying.due = true;
                 }
@@ -302,7 +319,9 @@ impl Writer {
     fn pick(&mut self) -> Result<Option<u64>, Broken> {
         let ends = self.log.segments.ends();
         let newest = self.log.segments.newest();
-        let time = self.clock.time().0;
+        let time = self.time().0;
+        self.tidying.batches = 0;
+        let mut rotate = false;
         let (mut gain, mut live, mut found) = (0_u64, 0_u64, None);
         let rows = self.read(|index| {
             let snapshot = index.snapshot()?;
@@ -321,10 +340,10 @@ impl Writer {
                 (_, true) => size / 4 * 3,
                 _ => size / 2,
             };
-            let kept = Some(number) == newest
-                || Some(number) == self.log.current()
-                || self.tidying.spoiled.contains(&number);
-            if kept || row.live >= threshold {
+            let newest = Some(number) == newest || Some(number) == self.log.current();
+            // The newest is never freed: what has to leave it needs a newer one.
+            rotate |= newest && (row.purge || (old && row.live < threshold));
+            if newest || self.tidying.spoiled.contains(&number) || row.live >= threshold {
                 continue;
             }
             if self.log.segments.is_pinned(number) {
@@ -340,6 +359,9 @@ impl Writer {
                 gain = gain.saturating_add(size.saturating_sub(row.live));
             }
         }
+        if rotate {
+            self.rotate();
+        }
         self.rooms.live = live;
         if gain
             > self
@@ -350,6 +372,37 @@ impl Writer {
             self.dumps.want = true;
         }
         Ok(found)
+    }
+
+    /// Goes on in a fresh segment, so that the present one can be emptied.
+    fn rotate(&mut self) {
+        match self.log.rotate() {
+            // It is picked at the next look.
+            Ok(()) => self.look_again(self.clock.now().0),
+            Err(error) => drop(self.failed(error)),
+        }
+    }
+
+    /// Once a day: purges people who were removed long enough ago (ST-11), and has segments looked at
+    /// whose dead content is old by now. Says whether there is more to do now.
+    fn daily(&mut self, now: u64) -> bool {
+        if self.tidying.daily.is_some_and(|daily| now < daily) {
+            return false;
+        }
+        let before = Time(self.time().0.saturating_sub(PURGE_S));
+        let expired = self.read(|index| directory::expired(&index.snapshot()?, before));
+        if let Ok(Some(user)) = expired {
+            let purge = Change::RemoveUser { user, purge: true };
+            if self
+                .own_change(4096, &mut |_, _| Some(purge.clone()))
+                .is_ok()
+            {
+                return true;
+            }
+        }
+        self.tidying.daily = Some(now.saturating_add(DAY_MS));
+        self.tidying.due = true;
+        true
     }
 
     /// Moves the next live content out of a segment. `Some`: where to go on; `None`: it is empty.

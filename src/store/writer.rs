@@ -10,7 +10,10 @@ use std::{
 use async_channel::Sender;
 
 use crate::{
-    base::{id::ContentId, time::Clock},
+    base::{
+        id::ContentId,
+        time::{Clock, Time},
+    },
     store::{
         Broken, Options, Refusal, Shared, apply,
         change::{CHANGE_MAX, Change, Dated, PieceAt},
@@ -23,6 +26,7 @@ use crate::{
             BLOCK,
             append::{Failed, Log},
             batch::{Batch, Piece},
+            blocks_up,
         },
         pack::Packer,
         recover,
@@ -90,6 +94,7 @@ pub struct Writer {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) options: Options,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) floor: Time,
     pub(super) shared: Arc<Shared>,
     pub(super) log: Log,
     /// Number of the last change.
@@ -99,6 +104,8 @@ pub struct Writer {
     streams: Vec<Weak<Stream>>,
     lazy: Vec<Request>,
     lazy_since: u64,
+    /// What nobody waited for failed, and nobody has been told yet.
+    lazy_lost: bool,
     pub(super) checkpoint: Checkpoint,
     pub(super) dumps: Dumps,
     pub(super) tidying: Tidying,
@@ -124,8 +131,10 @@ pub(super) struct Dumps {
     pub number: u64,
     pub octets: u64,
     pub want: bool,
-    /// Octets of batches with changes since the last one began.
+    /// Blocks of batches with changes since the last one began, in octets.
     pub changed: u64,
+    /// Changes up to this one have to be in the next dump: something was purged.
+    pub not_below: u64,
     pub log_written: u64,
     /// Not before this point, after the disk was full.
     pub not_before: u64,
@@ -147,6 +156,7 @@ impl Writer {
             disk,
             options,
             clock,
+            floor: Time(0),
             shared,
             log,
             sequence,
@@ -155,6 +165,7 @@ impl Writer {
             streams: Vec::new(),
             lazy: Vec::new(),
             lazy_since: 0,
+            lazy_lost: false,
             checkpoint: Checkpoint::default(),
             dumps,
             tidying: Tidying::default(),
@@ -209,16 +220,32 @@ impl Writer {
         }
         let mut failed = None;
         while !wishes.is_empty() {
-            failed = failed.or(self.batch(&mut wishes));
+            failed = self.batch(&mut wishes);
+            if let Some(failed) = &failed {
+                // Who comes right after a failure would only meet it again.
+                for wish in wishes.drain(..) {
+                    self.refuse(wish, failed.refusal());
+                }
+            }
         }
+        let told = !settles.is_empty();
         for answer in settles {
             let _ = answer.try_send(match &failed {
-                None if self.blind => Err(Refusal::Broken(Broken::Stopped)),
+                None if self.blind || self.lazy_lost => Err(Refusal::Broken(Broken::Stopped)),
                 None => Ok(Reply::Done),
                 Some(failed) => Err(failed.refusal()),
             });
         }
+        self.lazy_lost &= !told;
         on
+    }
+
+    fn refuse(&mut self, wish: Wish, refusal: Refusal) {
+        match wish.answer {
+            // Nobody may be there any more to hear it.
+            Some(answer) => drop(answer.try_send(Err(refusal))),
+            None => self.lazy_lost = true,
+        }
     }
 
     /// Whether lazy requests wait, and until when (milliseconds on the monotonic clock).
@@ -315,6 +342,11 @@ impl Writer {
 
     // ---- batches
 
+    /// The calendar; never before the newest time in the log.
+    pub(super) fn time(&self) -> Time {
+        self.clock.time().max(self.floor)
+    }
+
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Index) -> Result<T, Broken>,
@@ -351,9 +383,9 @@ impl Writer {
                 (Some(failure), _) => Err(failure.refusal()),
                 (None, result) => result,
             };
-            if let Some(answer) = wish.answer {
-                // Nobody may be there any more to hear it.
-                let _ = answer.try_send(result);
+            match (wish.answer, result) {
+                (Some(answer), result) => drop(answer.try_send(result)),
+                (None, _) => self.lazy_lost |= failure.is_some(),
             }
         }
         failure
@@ -406,7 +438,7 @@ impl Writer {
             Numbers::new(
                 &index.snapshot()?,
                 self.next_content,
-                self.clock.time(),
+                self.time(),
                 self.options.folders,
                 self.options.keywords,
                 room,
@@ -435,11 +467,13 @@ impl Writer {
         let mut filling = Filling {
             batch: Some(batch),
             sequence: self.sequence,
-            time: self.clock.time(),
+            time: self.time(),
             room: self.rooms.room(),
             need: None,
             most: self.options.segment.saturating_sub(2 * BLOCK),
             changes: 0,
+            frees: false,
+            purges: false,
             outcome: Outcome::Nothing,
         };
         let log = &mut self.log;
@@ -489,7 +523,10 @@ impl Writer {
                 self.checkpoint.changes = self.checkpoint.changes.saturating_add(filling.changes);
                 self.checkpoint.rows = self.checkpoint.rows.saturating_add(rows);
                 self.dumps.changed = self.dumps.changed.saturating_add(octets);
-                self.tidying.changed();
+                if filling.purges {
+                    self.dumps.not_below = self.sequence;
+                }
+                self.tidying.changed(filling.frees);
                 if committed.is_err() {
                     // The log has it: the answer is yes, the index catches up.
                     self.reopen();
@@ -518,7 +555,7 @@ impl Writer {
             return Err(Failure::Index);
         };
         let dated = Dated {
-            time: self.clock.time(),
+            time: self.time(),
             change,
         };
         let mut filling = Filling {
@@ -529,6 +566,8 @@ impl Writer {
             need: None,
             most: self.options.segment.saturating_sub(2 * BLOCK),
             changes: 0,
+            frees: false,
+            purges: false,
             outcome: Outcome::Nothing,
         };
         let log = &mut self.log;
@@ -550,47 +589,68 @@ impl Writer {
         Failure::Index
     }
 
-    /// Opens the index again and replays what it lacks.
+    /// Opens the index again and replays what it lacks; where that does not do, makes it anew. Readers
+    /// are told to try again meanwhile.
     pub(super) fn reopen(&mut self) {
-        self.dumps.running = None;
         self.blind = true;
+        self.close_index();
+        let opened = Index::open(&self.disk, self.options.cache).and_then(|(index, anew)| {
+            let (disk, log, secret) = (&self.disk, &self.log, self.shared.secret);
+            let replayed = if anew {
+                Err(Broken::Corrupt("index"))
+            } else {
+                recover::replay_running(disk, &index, log, secret)
+            };
+            match replayed {
+                Ok(()) => Ok(index),
+                Err(broken) if broken.is_damage() => {
+                    drop(index);
+                    recover::rebuild_running(disk, &self.options, log, secret)
+                }
+                Err(broken) => Err(broken),
+            }
+        });
+        self.take_index(opened).unwrap_or_default();
+    }
+
+    /// A new index from dump and log, beside the old one, which is read meanwhile.
+    fn rebuild(&mut self) -> Result<(), Broken> {
+        self.dumps.running = None;
+        self.log.sync()?;
+        let (disk, log, secret) = (&self.disk, &self.log, self.shared.secret);
+        let rebuilt = recover::rebuild_running(disk, &self.options, log, secret)?;
+        self.close_index();
+        self.take_index(Ok(rebuilt))
+    }
+
+    fn close_index(&mut self) {
+        // The dump reads from a transaction of its own.
+        self.dumps.running = None;
         let mut guard = self
             .shared
             .index
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        // Closed before it is opened again.
         *guard = None;
-        let opened = Index::open(&self.disk, self.options.cache).and_then(|(index, anew)| {
-            if anew {
-                // Damaged and put aside: the log alone may no longer hold everything.
-                return Err(Broken::Corrupt("index"));
-            }
-            recover::replay_running(&self.disk, &index, &self.log, self.shared.secret)?;
-            Ok(index)
-        });
+    }
+
+    fn take_index(&mut self, opened: Result<Index, Broken>) -> Result<(), Broken> {
+        let mut guard = self
+            .shared
+            .index
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         match opened {
             Ok(index) => {
                 *guard = Some(index);
                 self.blind = false;
+                Ok(())
             }
-            Err(broken) => self.shared.note_trouble(&broken),
+            Err(broken) => {
+                self.shared.note_trouble(&broken);
+                Err(broken)
+            }
         }
-    }
-
-    /// A new index from dump and log, in a running process.
-    fn rebuild(&mut self) -> Result<(), Broken> {
-        self.dumps.running = None;
-        self.log.sync()?;
-        let mut guard = self
-            .shared
-            .index
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *guard = None;
-        let recovered = recover::open(&self.disk, &self.options, true)?;
-        *guard = Some(recovered.index);
-        Ok(())
     }
 }
 
@@ -620,12 +680,16 @@ impl Failure {
 struct Filling {
     batch: Option<Batch>,
     sequence: u64,
-    time: crate::base::time::Time,
+    time: Time,
     room: Room,
     need: Option<u32>,
     /// Octets that a batch has at most.
     most: u32,
     changes: u64,
+    /// Something in it makes content dead.
+    frees: bool,
+    /// Something in it must leave the medium.
+    purges: bool,
     outcome: Outcome,
 }
 
@@ -712,6 +776,8 @@ impl Filling {
         };
         self.sequence = self.sequence.saturating_add(1);
         self.changes = self.changes.saturating_add(1);
+        self.frees |= dated.change.frees();
+        self.purges |= dated.change.purges();
         batch.change(self.sequence, encoded);
         apply::apply(tables, self.sequence, batch.segment(), dated)
     }
@@ -721,7 +787,8 @@ impl Filling {
         let Some(batch) = self.batch.take().filter(|batch| !batch.is_empty()) else {
             return Ok(());
         };
-        let octets = batch.len() as u64;
+        let octets = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let octets = u64::from(blocks_up(octets));
         match log.write(batch, self.sequence).and_then(|()| log.sync()) {
             Ok(()) => {
                 self.outcome = Outcome::Synced { octets };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -25,15 +26,32 @@ pub struct Faults {
     pub full: AtomicBool,
     /// Only reading goes on.
     pub unwritable: AtomicBool,
+    /// The index cannot be read from the next sync of the log on.
+    pub unreadable_soon: AtomicBool,
+    unreadable: AtomicBool,
+    /// Where the log was read last: file and octets.
+    last_read: Mutex<Option<(String, Range<usize>)>>,
 }
 
 #[derive(Debug, Default)]
 struct MemoryFile {
+    name: String,
     octets: Mutex<Vec<u8>>,
     faults: Arc<Faults>,
 }
 
 impl Faults {
+    /// The index can be read again.
+    pub fn readable(&self) {
+        self.unreadable_soon.store(false, Ordering::SeqCst);
+        self.unreadable.store(false, Ordering::SeqCst);
+    }
+
+    /// Where the log was read last.
+    pub fn last_read(&self) -> Option<(String, Range<usize>)> {
+        self.last_read.lock().unwrap().clone()
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk is gone"));
@@ -59,6 +77,19 @@ impl Faults {
 impl MemoryDisk {
     pub fn faults(&self) -> Arc<Faults> {
         self.faults.clone()
+    }
+
+    /// Turns the octet in the middle of these over.
+    pub fn damage(&self, name: &str, octets: &Range<usize>) {
+        let files = self.files.lock().unwrap();
+        let mut held = files[name].octets.lock().unwrap();
+        held[octets.start.midpoint(octets.end)] ^= 0xff;
+    }
+}
+
+impl MemoryFile {
+    fn is_log(&self) -> bool {
+        self.name.starts_with("log/")
     }
 }
 
@@ -95,6 +126,7 @@ impl Disk for MemoryDisk {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         self.faults.check_write()?;
         let file = Arc::new(MemoryFile {
+            name: name.to_owned(),
             octets: Mutex::default(),
             faults: self.faults.clone(),
         });
@@ -147,10 +179,18 @@ impl File for MemoryFile {
 
     fn read(&self, offset: u64, octets: &mut [u8]) -> io::Result<usize> {
         self.faults.check()?;
+        let log = self.is_log();
+        if !log && self.faults.unreadable.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the index cannot be read"));
+        }
         let held = self.octets.lock().unwrap();
         let from = usize::try_from(offset).unwrap().min(held.len());
         let count = octets.len().min(held.len() - from);
         octets[..count].copy_from_slice(&held[from..from + count]);
+        if log {
+            let mut last = self.faults.last_read.lock().unwrap();
+            *last = Some((self.name.clone(), from..from + count));
+        }
         Ok(count)
     }
 
@@ -167,6 +207,10 @@ impl File for MemoryFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.faults.check_write()
+        self.faults.check_write()?;
+        if self.is_log() && self.faults.unreadable_soon.load(Ordering::SeqCst) {
+            self.faults.unreadable.store(true, Ordering::SeqCst);
+        }
+        Ok(())
     }
 }

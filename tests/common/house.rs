@@ -1,6 +1,6 @@
 //! A house with a real store and real services, in one thread but for the store's writer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -39,6 +39,19 @@ const MESSAGE_SIZE: u64 = 35 << 20;
 /// Looks at a store that recovers, 10 ms apart.
 const TRIES: u32 = 300;
 
+/// A folder as the store has it.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// UIDNEXT.
+    pub next: u32,
+    pub modseq: u64,
+    pub exists: u32,
+    pub unseen: u32,
+    pub octets: u64,
+    /// By UID: flags and keywords, MODSEQ, size.
+    pub messages: BTreeMap<u32, (BTreeSet<String>, u64, u64)>,
+}
+
 /// Which service a script speaks with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
@@ -51,6 +64,7 @@ pub struct House {
     pub world: Rc<TestWorld>,
     store: Store,
     running: Option<Running>,
+    disk: Arc<MemoryDisk>,
     faults: Arc<Faults>,
     smtp: server::Options,
     mx: mx::Options,
@@ -71,7 +85,7 @@ const CHEAP: Cost = Cost {
 impl House {
     pub fn new() -> Self {
         let world = Rc::new(TestWorld::default());
-        let disk = MemoryDisk::default();
+        let disk = Arc::new(MemoryDisk::default());
         let faults = disk.faults();
         let options = store::Options {
             // So that a broken disk is noticed at once.
@@ -84,7 +98,7 @@ impl House {
             keywords: 100,
             clock: world.clock(),
         };
-        let (store, running, opened) = Store::open(Arc::new(disk), options).unwrap();
+        let (store, running, opened) = Store::open(disk.clone(), options).unwrap();
         assert!(opened.created);
         let hostname = "mx.home.test".to_owned();
         let registry = Rc::new(Registry::new(store.clone()));
@@ -93,6 +107,7 @@ impl House {
             world,
             store,
             running: Some(running),
+            disk,
             faults,
             smtp: server::Options::new(hostname.clone()),
             mx: mx::Options {
@@ -188,6 +203,15 @@ impl House {
             "local_port" => self.mx.local_port = Some(value.to_owned()),
             "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),
+            "password" => {
+                let (address, password) = value.split_once(' ').unwrap();
+                let password = Secret::new(password.as_bytes().to_vec());
+                let request = Request::SetPassword {
+                    user: self.user(address),
+                    password: self.passwords.hash(&password).await.unwrap(),
+                };
+                self.store.request(request).await.unwrap();
+            }
             "postmaster" => {
                 let request = Request::Set {
                     key: POSTMASTER.to_owned(),
@@ -196,7 +220,20 @@ impl House {
                 self.store.request(request).await.unwrap();
             }
             "recipients_max" => self.smtp.recipients_max = small(),
+            "removed" => {
+                let user = self.user(value);
+                let request = Request::RemoveUser { user, purge: false };
+                self.store.request(request).await.unwrap();
+            }
             "size_limit" => self.smtp.size_limit = number(),
+            "unreadable" => {
+                let on = value == "on";
+                self.faults.unreadable_soon.store(on, Ordering::SeqCst);
+                if !on {
+                    self.faults.readable();
+                    self.recover().await;
+                }
+            }
             "unwritable" => {
                 self.faults
                     .unwritable
@@ -277,6 +314,48 @@ impl House {
         });
         let reply = self.store.request(request).await.unwrap();
         assert!(matches!(reply, Reply::Delivered { .. }));
+    }
+
+    /// Damages the piece of an inbox's message (from 1 on) that holds octet `at` of it.
+    pub fn damage(&self, address: &str, number: usize, at: u64) {
+        let id = self.contents(self.user(address))[number - 1];
+        let mut content = self.store.content(id).unwrap().unwrap();
+        content.read(at).unwrap();
+        let (name, octets) = self.faults.last_read().unwrap();
+        self.disk.damage(&name, &octets);
+    }
+
+    /// Somebody's folders by name, once everything is on the medium.
+    pub async fn stored(&self, address: &str) -> BTreeMap<String, Stored> {
+        self.store.settle().await.unwrap();
+        let user = self.user(address);
+        let read = |reader: &Reader| {
+            let mut all = BTreeMap::new();
+            for (id, row) in reader.folders(user)? {
+                let mut folder = Stored {
+                    next: row.uid_next.0,
+                    modseq: row.modseq.0,
+                    exists: row.exists,
+                    unseen: row.unseen,
+                    octets: row.octets,
+                    messages: BTreeMap::new(),
+                };
+                reader.messages(id, Uid(1), Uid(u32::MAX), &mut |uid, message| {
+                    let system = Flags::NAMES.iter();
+                    let system = system.filter(|(flag, _)| message.flags.has(*flag));
+                    let names = system.map(|(_, name)| (*name).to_owned());
+                    let keyword = |place: &u16| row.keywords[usize::from(*place)].clone();
+                    let keywords = message.keywords.iter().map(keyword);
+                    let flags = names.chain(keywords).collect();
+                    let held = (flags, message.modseq.0, message.size);
+                    folder.messages.insert(uid.0, held);
+                    ControlFlow::Continue(())
+                })?;
+                all.insert(row.name, folder);
+            }
+            Ok(all)
+        };
+        self.store.read(read).unwrap()
     }
 
     /// What somebody's mail takes.

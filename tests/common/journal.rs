@@ -46,6 +46,11 @@ pub fn find(pattern: &str) -> Result<(), Vec<String>> {
     )
 }
 
+/// The first line that looks like this; forgets nothing.
+pub fn seen(pattern: &str) -> Option<String> {
+    LINES.with_borrow(|lines| lines.iter().find(|line| is_like(line, pattern)).cloned())
+}
+
 /// Whether a line consists of these words in this order; `*` stands for anything.
 fn is_like(line: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');

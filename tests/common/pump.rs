@@ -23,6 +23,8 @@ pub trait Connection {
     fn is_closed(&self) -> bool;
     /// What was written and not yet looked at.
     fn out(&mut self) -> &mut Vec<u8>;
+    /// The most octets that one answer brought, ranges of content not counted.
+    fn held_most(&self) -> usize;
 }
 
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Pump<S: Service> {
     machine: S::Machine,
     service: S,
     out: Vec<u8>,
+    /// Octets that were written since the last question, and the most of that.
+    held: (usize, usize),
     closed: bool,
 }
 
@@ -42,6 +46,7 @@ where
             machine,
             service,
             out: vec![],
+            held: (0, 0),
             closed: false,
         }
     }
@@ -51,6 +56,7 @@ where
         while !self.closed {
             match self.machine.step(now) {
                 Step::Ask(question) => {
+                    self.held.0 = 0;
                     let answer = self.service.ask(question).await;
                     self.machine.answer(answer);
                 }
@@ -63,7 +69,11 @@ where
                 }
                 Step::Send(range) => self.send(&range).await,
                 Step::StartTls => panic!("no TLS in scripts"),
-                Step::Write(octets) => self.out.extend(octets),
+                Step::Write(octets) => {
+                    self.held.0 += octets.len();
+                    self.held.1 = self.held.1.max(self.held.0);
+                    self.out.extend(octets);
+                }
             }
         }
     }
@@ -135,5 +145,9 @@ where
 
     fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
+    }
+
+    fn held_most(&self) -> usize {
+        self.held.1
     }
 }

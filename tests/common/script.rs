@@ -7,6 +7,7 @@
 //! | `mailbox a@d [password]` | there is this mailbox, and its domain is hosted here |
 //! | `quota a@d N` | its quota, in octets |
 //! | `deliver a@d` and lines up to `.` | a message is in its inbox, without having come by a session |
+//! | `damage a@d N [AT]` | the N-th message of that inbox is damaged in the store, where its octet AT lies |
 //! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
 //! | `client IP` | where connections come from, from now on |
 //! | `connect NAME` | one more connection; its lines begin with its name: `NAME C: text` |
@@ -21,7 +22,9 @@
 //! | `messages N` | so many messages were stored and not yet looked at |
 //! | `stored a@d N` | so many messages are in that inbox |
 //! | `log text` | this was logged, after what the last `log` found; `*` stands for anything |
+//! | `unlogged text` | no such line was logged after what the last `log` found |
 //! | `wait N` | seconds pass |
+//! | `gone` | the connection breaks: the session is not even stepped again |
 //! | `half-close` | the client has no more to say |
 //! | `stop` | the house stops |
 //! | `closed` | the session has ended the connection |
@@ -107,6 +110,13 @@ impl Player {
                 Some(message) => compare(&message, &block(), context),
                 None => self.content(rest, context),
             },
+            "damage" => {
+                let mut words = rest.split(' ');
+                let address = words.next().expect(context);
+                let number = words.next().expect(context).parse().expect(context);
+                let at = words.next().map_or(0, |at| at.parse().expect(context));
+                self.house.damage(address, number, at);
+            }
             "deliver" => {
                 let message = undotted(&block()).join("\r\n") + "\r\n";
                 self.house.deliver(rest, message.as_bytes()).await;
@@ -144,6 +154,10 @@ impl Player {
                 assert_eq!(stored.to_string(), count, "stored: {context}");
             }
             "together" => self.together = Some((String::new(), vec![])),
+            "unlogged" => {
+                let found = journal::seen(rest);
+                assert!(found.is_none(), "{context}\nlogged: {found:#?}");
+            }
             "wait" => self.wait(rest.parse().expect(context)).await,
             name if self.connections.contains_key(name) => {
                 let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -174,6 +188,9 @@ impl Player {
                 let text = octets(text).repeat(times.parse().expect(context));
                 let line = [&text[..], b"\r\n"].concat();
                 self.send(name, &line).await;
+            }
+            "gone" => {
+                self.connections.remove(name).expect(context);
             }
             "half-close" => {
                 self.connection(name).await.half_close();

@@ -101,7 +101,7 @@ fn cut_again(
     let states: Arc<Mutex<Vec<(u64, State)>>> = Arc::default();
     let seen = Arc::clone(&states);
     disk.lock().hook = Some(Box::new(move |state, again, _| {
-        if (again + op) % every == 0 {
+        if (again + op).is_multiple_of(every) {
             seen.lock().unwrap().push((again, state.clone()));
         }
     }));

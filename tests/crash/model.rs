@@ -28,7 +28,7 @@ pub fn text(tag: u64, size: usize) -> Vec<u8> {
     let mut out = format!("X-Tag: {tag}\r\nX-Size: {size}\r\n\r\n").into_bytes();
     let mut dice = Dice::new(tag);
     while out.len() < size {
-        if tag % 3 == 0 {
+        if tag.is_multiple_of(3) {
             out.extend_from_slice(b"The same line again and again deflates well.\r\n");
         } else {
             out.extend_from_slice(&dice.next().to_le_bytes());
@@ -414,7 +414,7 @@ impl Model {
                 other.name = format!("{name}/{rest}");
             }
         }
-        self.folder(id)?.name = name.to_owned();
+        name.clone_into(&mut self.folder(id)?.name);
         Some(())
     }
 }

@@ -119,7 +119,9 @@ fn anything_may_be_there() {
         let mut octets: Vec<u8> = (0..length).map(|_| dice.next().to_le_bytes()[0]).collect();
         if dice.coin() {
             // Small numbers decode further.
-            octets.iter_mut().for_each(|octet| *octet %= 24);
+            for octet in &mut octets {
+                *octet %= 24;
+            }
         }
         if let (Some(first), true) = (octets.first_mut(), dice.coin()) {
             *first = 1;

@@ -155,6 +155,7 @@ fn rows() {
         enabled: true,
         created: Time(1),
         removed: Some(Time(2)),
+        secret_in: 3,
     };
     row("user", b'u', &value::encode(&user));
     let domain = Domain {

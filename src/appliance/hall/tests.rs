@@ -100,10 +100,13 @@ fn with(
     };
     let mut listeners = vec![];
     for kind in [Kind::Mx, Kind::Imaps, Kind::Imap] {
-        let any = "127.0.0.1:0".parse().unwrap();
+        let any = "0.0.0.0:0".parse().unwrap();
         listeners.push((kind, listen::bind(&[any]).unwrap().remove(0)));
     }
-    let address = |n: usize| listeners[n].1.local_addr().unwrap();
+    let address = |n: usize| {
+        let port = listeners[n].1.local_addr().unwrap().port();
+        SocketAddr::from(([127, 0, 0, 1], port))
+    };
     let addresses = [address(0), address(1), address(2)];
     let sockets = Sockets {
         listeners,
@@ -178,5 +181,48 @@ fn a_client_beside_ten_times_as_many_slow_ones_is_served() {
         assert_eq!(rest(client), "bye");
         let last = rest(slow.into_iter().last().unwrap());
         assert_eq!(last, "421 4.7.0 mx.test Error: too many connections\r\n");
+    });
+}
+
+/// An address of this machine that is not loopback: to that one limits per address apply.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Sends nothing.
+    socket.connect("192.0.2.1:9").ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback()).then_some(ip)
+}
+
+#[test]
+fn one_address_gets_its_share_and_no_more() {
+    let Some(own) = own_address() else {
+        return;
+    };
+    let limits = Limits {
+        total: 0,
+        per_address: 3,
+    };
+    with(limits, move |[mx, _, _], orders| {
+        let there = SocketAddr::new(own, mx.port());
+        let mut inside: Vec<_> = (0..3).map(|_| TcpStream::connect(there).unwrap()).collect();
+        for client in &mut inside {
+            assert_eq!(read(client, 5), "hello");
+        }
+        let refused = TcpStream::connect(there).unwrap();
+        let text = "421 4.7.0 mx.test Error: too many connections\r\n";
+        assert_eq!(rest(refused), text);
+        // Loopback is exempt.
+        let mut local = TcpStream::connect(mx).unwrap();
+        assert_eq!(read(&mut local, 5), "hello");
+        // Who goes gives his place back.
+        drop(inside.pop());
+        let served = (0..100).any(|_| {
+            thread::sleep(std::time::Duration::from_millis(20));
+            let mut again = TcpStream::connect(there).unwrap();
+            read(&mut again, 5) == "hello"
+        });
+        assert!(served);
+        orders.try_send(Order::Reload).unwrap();
+        orders.try_send(Order::Stop).unwrap();
     });
 }

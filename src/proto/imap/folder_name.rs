@@ -116,56 +116,8 @@ pub fn encode(name: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether `name` is one that `pattern` asks for: `*` stands for anything, `%` for anything but a
-/// separator (RFC 3501 section 6.3.8). INBOX matches in any case.
-#[must_use]
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let pattern = inbox(pattern);
-    // Where the last wildcard was, and how far the name was when it was tried last. Falling back on
-    // the last `*` alone is enough, and on the last `%` as long as no separator comes between.
-    let (p, n) = (pattern.as_bytes(), name.as_bytes());
-    let (mut at, mut done) = (0, 0);
-    let (mut star, mut percent) = (None, None);
-    loop {
-        match (p.get(at), n.get(done)) {
-            (None, None) => return true,
-            (Some(b'*'), _) => {
-                star = Some((at + 1, done));
-                percent = None;
-                at += 1;
-                continue;
-            }
-            (Some(b'%'), _) => {
-                percent = Some((at + 1, done));
-                at += 1;
-                continue;
-            }
-            (Some(a), Some(b)) if a == b => {
-                at += 1;
-                done += 1;
-                continue;
-            }
-            _ => {}
-        }
-        let again = percent
-            .filter(|(_, from): &(usize, usize)| n.get(*from).is_some_and(|c| *c != b'/'))
-            .map(|(at, from)| (at, from + 1));
-        if let Some((next, from)) = again {
-            percent = Some((next, from));
-            (at, done) = (next, from);
-        } else if let Some((next, from)) = star.filter(|(_, from): &(usize, usize)| *from < n.len())
-        {
-            star = Some((next, from + 1));
-            percent = None;
-            (at, done) = (next, from + 1);
-        } else {
-            return false;
-        }
-    }
-}
-
 /// INBOX in capitals where it is the first level, whatever follows.
-fn inbox(name: &str) -> String {
+pub(super) fn inbox(name: &str) -> String {
     match name.split_at_checked("INBOX".len()) {
         Some((first, rest))
             if first.eq_ignore_ascii_case("INBOX")
@@ -241,55 +193,7 @@ mod tests {
         assert_eq!(parse_reference(&mut Lexer::new(b"\"\"")).as_deref(), Ok(""));
     }
 
-    #[test]
-    fn patterns() {
-        for (pattern, name, want) in [
-            ("*", "a/b", true),
-            ("%", "a", true),
-            ("%", "a/b", false),
-            ("a/%", "a/b", true),
-            ("a/%", "a/b/c", false),
-            ("%/%", "a/b", true),
-            ("a*", "a/b", true),
-            ("*b", "a/b", true),
-            ("*%b", "a/c/b", true),
-            ("%*", "a/c/b", true),
-            ("inbox", "INBOX", true),
-            ("Inbox/%", "INBOX/x", true),
-            ("a", "A", false),
-            ("", "", true),
-            ("", "a", false),
-            ("%b%", "abc", true),
-            ("*ü%", "Entwürfe", true),
-        ] {
-            assert_eq!(matches(pattern, name), want, "{pattern} {name}");
-        }
-    }
-
-    /// What the two wildcards mean, in as few words as possible.
-    fn plainly(pattern: &[u8], name: &[u8]) -> bool {
-        match (pattern.split_first(), name.split_first()) {
-            (None, None) => true,
-            (Some((b'*', p)), n) => {
-                plainly(p, name) || n.is_some_and(|(_, rest)| plainly(pattern, rest))
-            }
-            (Some((b'%', p)), n) => {
-                plainly(p, name) || n.is_some_and(|(c, rest)| *c != b'/' && plainly(pattern, rest))
-            }
-            (Some((a, p)), Some((b, n))) => a == b && plainly(p, n),
-            _ => false,
-        }
-    }
-
     proptest! {
-        #[test]
-        fn patterns_match_as_they_say(pattern in "[ab/%*]{0,8}", name in "[ab/]{0,8}") {
-            prop_assert_eq!(
-                matches(&pattern, &name),
-                plainly(pattern.as_bytes(), name.as_bytes())
-            );
-        }
-
         #[test]
         fn every_name_comes_back(name: String) {
             let outside = encode(&name);

@@ -9,6 +9,7 @@ pub mod flag;
 pub mod folder_name;
 pub mod lexer;
 pub mod literal;
+pub mod pattern;
 pub mod response;
 pub mod seqset;
 pub mod session;

@@ -37,7 +37,7 @@ impl Imap {
     pub(super) fn append_begin(&mut self, message: AppendMessage) -> Answer {
         self.running = None;
         self.promised.clear();
-        match self.acceptable(&message) {
+        match self.welcome().and_then(|()| self.acceptable(&message)) {
             Ok(folder) => {
                 self.appending = Some(Box::new(Appending {
                     message,
@@ -93,6 +93,9 @@ impl Imap {
         let Some(appending) = self.appending.take() else {
             return self.finish_all(Completion::bad("Nothing was appended"));
         };
+        if let Err(completion) = self.welcome() {
+            return Answer::Done(Vec::new(), completion);
+        }
         match Box::pin(self.deliver(*appending)).await {
             Ok(answer) => answer,
             Err(completion) => self.finish(Vec::new(), completion, Tell::ALL),
@@ -122,7 +125,7 @@ impl Imap {
             let uid = Uid(uids.first().unwrap_or(0));
             completion = completion.with_code(response::append_uid(validity, uid));
         }
-        self.refresh()?;
+        self.refresh();
         Ok(self.finish(Vec::new(), completion, Tell::ALL))
     }
 }

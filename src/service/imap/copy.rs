@@ -32,7 +32,7 @@ impl Imap {
             if let Some(code) = copy_uid(&reply.map_err(for_target)?) {
                 completion = completion.with_code(code);
             }
-            self.refresh()?;
+            self.refresh();
         }
         let tell = Tell { uid, ..Tell::ALL };
         Ok(self.finish(Vec::new(), completion, tell))
@@ -52,7 +52,7 @@ impl Imap {
             if let Some(code) = copy_uid(&reply.map_err(for_target)?) {
                 response::ok(&mut out, &code, "Moved.");
             }
-            self.refresh()?;
+            self.refresh();
         }
         let tell = Tell { uid, ..Tell::ALL };
         Ok(self.finish(out, Completion::ok("Move completed."), tell))

@@ -22,7 +22,7 @@ impl Imap {
             let uids = Some(uids);
             let request = Request::Expunge { folder, uids };
             self.shared.store.request(request).await?;
-            self.refresh()?;
+            self.refresh();
         }
         let tell = Tell {
             uid: set.is_some(),
@@ -32,11 +32,13 @@ impl Imap {
         Ok(self.finish(Vec::new(), completion, tell))
     }
 
-    /// What this session changed itself shows in its own next words.
-    pub(super) fn refresh(&mut self) -> Result<(), Completion> {
-        if let Some(selected) = self.selected.as_deref() {
-            self.shared.registry.refresh(&selected.watch)?;
+    /// What this session changed itself shows in its own next words. The change is on the medium:
+    /// where the index cannot be read now, the client is told yes all the same, and the rest later.
+    pub(super) fn refresh(&mut self) {
+        if let Some(selected) = self.selected.as_deref()
+            && let Err(broken) = self.shared.registry.refresh(&selected.watch)
+        {
+            log::error!("imap: what changed is told later: {broken}");
         }
-        Ok(())
     }
 }

@@ -41,7 +41,7 @@ impl Imap {
         let folder = self.find(user, name)?.ok_or_else(no_folder)?;
         let request = Request::DeleteFolder { folder };
         self.shared.store.request(request).await?;
-        self.refresh()?;
+        self.refresh();
         Ok(self.finish_all(Completion::ok("Delete completed.")))
     }
 
@@ -59,7 +59,7 @@ impl Imap {
         self.create_above(user, &to).await?;
         let request = Request::RenameFolder { folder, name: to };
         self.shared.store.request(request).await?;
-        self.refresh()?;
+        self.refresh();
         Ok(self.finish_all(Completion::ok("Rename completed.")))
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Imap, Outcome, sync::Tell};
+use super::{Imap, Outcome, pace::Pace, sync::Tell};
 use crate::{
     base::id::{FolderId, UserId},
     proto::imap::{
         command::{List, Lsub},
-        folder_name::matches,
+        pattern::Pattern,
         response,
         session::Completion,
     },
@@ -42,9 +42,11 @@ impl Imap {
             return Ok(self.finish(out, completion, Tell::ALL));
         }
         let names = names(&self.shared.store, user)?;
-        let patterns = full(&list.reference, &list.patterns);
-        for (name, entry) in &names {
-            if !patterns.iter().any(|pattern| matches(pattern, name)) {
+        let mut pace = Pace::new(&self.shared);
+        let asked = matching(&names, &list.reference, &list.patterns, &mut pace).await;
+        for ((name, entry), asked) in names.iter().zip(asked) {
+            pace.breathe().await;
+            if !asked {
                 continue;
             }
             let Some(child_info) = wanted(list, entry) else {
@@ -65,13 +67,21 @@ impl Imap {
 
     /// Names above subscribed ones are told as \Noselect when the pattern ends in `%` (RFC 3501
     /// section 6.3.9).
-    pub(super) fn lsub(&mut self, user: UserId, lsub: &Lsub) -> Outcome {
+    pub(super) async fn lsub(&mut self, user: UserId, lsub: &Lsub) -> Outcome {
         let names = names(&self.shared.store, user)?;
-        let pattern = format!("{}{}", lsub.reference, lsub.pattern);
-        let above = pattern.ends_with('%');
+        let (reference, pattern) = (&lsub.reference, &lsub.pattern);
+        let last = if pattern.is_empty() {
+            reference
+        } else {
+            pattern
+        };
+        let above = last.ends_with('%');
+        let pattern = Pattern::new(reference, pattern);
+        let mut pace = Pace::new(&self.shared);
         let mut out = Vec::new();
         for (name, entry) in &names {
-            if !matches(&pattern, name) {
+            pace.breathe().await;
+            if !pattern.matches(name) {
                 continue;
             }
             let attribute = match entry.subscribed {
@@ -111,9 +121,22 @@ fn levels_above(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').filter_map(|(at, _)| name.get(..at))
 }
 
-fn full(reference: &str, patterns: &[String]) -> Vec<String> {
-    let join = |pattern: &String| format!("{reference}{pattern}");
-    patterns.iter().map(join).collect()
+/// Which of the names one of the patterns asks for.
+async fn matching(
+    names: &Names,
+    reference: &str,
+    patterns: &[String],
+    pace: &mut Pace,
+) -> Vec<bool> {
+    let mut asked = vec![false; names.len()];
+    for pattern in patterns {
+        let pattern = Pattern::new(reference, pattern);
+        for (name, asked) in names.keys().zip(&mut asked) {
+            pace.breathe().await;
+            *asked = *asked || pattern.matches(name);
+        }
+    }
+    asked
 }
 
 /// Whether an entry is listed, and whether its CHILDINFO is told.

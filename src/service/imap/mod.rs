@@ -3,6 +3,7 @@
 //! An [`Imap`] belongs to one connection; what the connections share is in [`Shared`]. Every answer
 //! that says yes waits for the store; long answers leave in slices, so that others get their turn.
 
+mod account;
 mod append;
 mod copy;
 mod crlf;
@@ -12,6 +13,7 @@ mod flags;
 mod folder;
 mod hello;
 mod list;
+mod pace;
 mod people;
 mod refusal;
 mod rest;
@@ -29,7 +31,7 @@ use smol::lock::Semaphore;
 
 use self::{
     append::Appending,
-    fetch::Fetching,
+    fetch::{Fetching, Promised},
     people::{People, Presence},
     search::Searching,
     selected::Selected,
@@ -40,7 +42,7 @@ use self::{
 };
 use crate::{
     base::{
-        id::{ContentId, ContentRange, UserId},
+        id::{ContentRange, UserId},
         secret::Secret,
     },
     net::{drive::Service, world::World},
@@ -52,7 +54,7 @@ use crate::{
         login::{Login, LoginError},
         notify::Registry,
     },
-    store::{Content, Store},
+    store::Store,
 };
 
 /// Rows that are read in one transaction.
@@ -113,11 +115,13 @@ pub struct Imap {
     shared: Rc<Shared>,
     peer: IpAddr,
     user: Option<Presence>,
+    /// Of the account when its person logged in.
+    credentials: u64,
     selected: Option<Box<Selected>>,
     running: Option<Running>,
     appending: Option<Box<Appending>>,
     /// Contents whose octets were promised, in the order in which they will be asked for.
-    promised: VecDeque<(ContentId, Content)>,
+    promised: VecDeque<Promised>,
 }
 
 /// A command that has more to say than one answer holds.
@@ -138,6 +142,7 @@ impl Imap {
             shared,
             peer,
             user: None,
+            credentials: 0,
             selected: None,
             running: None,
             appending: None,
@@ -146,6 +151,8 @@ impl Imap {
     }
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
+        // Looked up first: a secret that changes meanwhile makes the session end.
+        self.credentials = account::credentials(&self.shared.store, name);
         match self.shared.login.login(name, password, self.peer).await {
             Ok(user) => match self
                 .shared
@@ -178,6 +185,9 @@ impl Imap {
         self.promised.clear();
         self.shared.registry.catch_up();
         let quiet = quiet(&command);
+        if let Err(completion) = self.welcome() {
+            return Answer::Done(Vec::new(), completion);
+        }
         let outcome = match self.settled(&command).await {
             Ok(()) => self.carry_out(command).await,
             Err(completion) => Err(completion),
@@ -216,7 +226,7 @@ impl Imap {
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
             Command::Id(fields) => Ok(self.id(&fields)),
             Command::List(list) => self.list(user, &list).await,
-            Command::Lsub(lsub) => self.lsub(user, &lsub),
+            Command::Lsub(lsub) => self.lsub(user, &lsub).await,
             Command::Move(copy) => self.move_messages(user, *copy).await,
             Command::Namespace => Ok(self.namespace()),
             Command::Noop => Ok(self.finish_all(Completion::ok("Noop completed."))),
@@ -254,6 +264,9 @@ impl Imap {
 
     /// The client idles: what is new?
     fn poll(&mut self) -> Answer {
+        if let Err(completion) = self.welcome() {
+            return Answer::Done(Vec::new(), completion);
+        }
         self.finish_all(Completion::ok("Idle"))
     }
 

@@ -111,14 +111,19 @@ impl Selected {
         Ok(())
     }
 
-    /// Whether these flags were told when a FETCH set them; once.
+    /// Has the next command tell the flag changes after `above`.
+    pub fn look_again(&mut self, above: ModSeq) {
+        self.modseq = self.modseq.min(above);
+        // No snapshot has it.
+        self.version = 0;
+    }
+
+    /// Whether these flags were told when a FETCH set them; once. Where others are told now, because
+    /// the store lags behind or somebody changed them again, those of the FETCH no longer count.
     pub fn knows(&mut self, uid: Uid, row: &Message) -> bool {
-        let known = Told::new(uid, row);
-        let Some(at) = self.told.iter().position(|told| *told == known) else {
-            return false;
-        };
-        self.told.swap_remove(at);
-        true
+        let known = self.told.contains(&Told::new(uid, row));
+        self.told.retain(|told| told.uid != uid);
+        known
     }
 
     /// Remembers flags that were told before the store tells them.

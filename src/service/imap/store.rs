@@ -21,7 +21,7 @@ use crate::{
         session::{Answer, Completion},
     },
     store::{
-        Reply, Request,
+        Broken, Reply, Request,
         message::Message,
         request::{Flag, FlagMode},
     },
@@ -71,7 +71,7 @@ impl Imap {
                 failed = left;
                 own = (!changed.is_empty()).then_some(modseq);
             }
-            self.refresh()?;
+            self.refresh();
         }
         let told = if silent && !modseq {
             Ranges::new()
@@ -91,8 +91,11 @@ impl Imap {
     pub(super) async fn store_told(&mut self, mut telling: Box<Telling>) -> Answer {
         let mut out = Vec::new();
         while !telling.rest.is_empty() && out.len() < SLICE_OCTETS {
-            if let Err(completion) = self.told_slice(&mut telling, &mut out) {
-                return self.finish(out, completion, telling.tell);
+            if let Err(broken) = self.told_slice(&mut telling, &mut out) {
+                // The change itself is on the medium; it is told as if somebody else had made it.
+                log::error!("imap: flags that were set are not told: {broken}");
+                telling.rest = Rest::default();
+                telling.tell.own = None;
             }
             smol::future::yield_now().await;
         }
@@ -104,9 +107,11 @@ impl Imap {
         }
     }
 
-    fn told_slice(&mut self, telling: &mut Telling, out: &mut Vec<u8>) -> Result<(), Completion> {
+    fn told_slice(&mut self, telling: &mut Telling, out: &mut Vec<u8>) -> Result<(), Broken> {
         let shared = self.shared.clone();
-        let selected = self.open()?;
+        let Some(selected) = self.selected.as_deref_mut() else {
+            return Ok(());
+        };
         shared.store.read(|reader| {
             let names = flag_names(reader, selected, out)?;
             let view = &selected.view;
@@ -125,8 +130,7 @@ impl Imap {
                 ControlFlow::Continue(())
             };
             telling.rest.slice(reader, selected.folder(), each)
-        })?;
-        Ok(())
+        })
     }
 
     /// The completion: with MODIFIED where messages were left alone (RFC 7162 section 3.1.3).

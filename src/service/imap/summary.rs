@@ -45,6 +45,20 @@ impl Stored {
 }
 
 impl Imap {
+    /// A message's content; `None` where it is lost: that must not keep a client from its other
+    /// messages.
+    pub(super) fn open_content(&self, id: ContentId) -> Result<Option<Content>, Completion> {
+        match self.shared.store.content(id) {
+            Ok(Some(content)) => return Ok(Some(content)),
+            Ok(None) => log::error!("imap: content {id} is not there"),
+            Err(broken @ Broken::Corrupt(_)) => log::error!("imap: content {id}: {broken}"),
+            Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => {
+                return Err(broken.into());
+            }
+        }
+        Ok(None)
+    }
+
     /// Makes a summary from content on the blocking pool. A message without its content has an empty
     /// one.
     pub(super) async fn make_summary(
@@ -52,8 +66,7 @@ impl Imap {
         id: ContentId,
         store_it: bool,
     ) -> Result<Made, Completion> {
-        let Some(content) = self.shared.store.content(id)? else {
-            log::error!("imap: content {id} is not there");
+        let Some(content) = self.open_content(id)? else {
             return Ok((id, SummaryBuilder::new().finish()));
         };
         let (_, made) = read(&self.shared, content, summarize).await;

@@ -82,9 +82,10 @@ impl Imap {
             }
             while !ending.flags.is_empty() && ending.gone.is_empty() && out.len() < SLICE_OCTETS {
                 if let Err(broken) = ending.changed(&self.shared.store, selected, &mut out) {
-                    // The command itself is carried out; what is new shows later or with a SELECT.
+                    // The command itself is carried out; the next one looks again.
                     log::error!("imap: {broken}");
                     ending.flags = Rest::default();
+                    selected.look_again(ending.above);
                 }
             }
             if !ending.gone.is_empty() || !ending.flags.is_empty() {

@@ -27,7 +27,7 @@ use crate::{
     proto::smtp::{
         parameter::MailParameters,
         reply::Reply,
-        server::{Answer, Question, Session},
+        server::{Answer, Note, Noted, Question, Session},
     },
     routing::{self, Resolution},
     service::{
@@ -108,11 +108,13 @@ impl Mx {
     /// MAIL. A sender that is refused is refused at its recipients (SR-11).
     fn sender(&mut self, path: &str, parameters: MailParameters) -> Reply {
         let Ok(reverse) = parse_reverse(path) else {
-            return Reply::new(501, "5.1.7 Bad sender address syntax");
+            let refusal = Reply::new(501, "5.1.7 Bad sender address syntax");
+            self.log_refusal("MAIL", path, &refusal);
+            return refusal;
         };
         if !self.shared.store.status().room {
             let refusal = reply::no_room();
-            self.log_refusal("MAIL", &refusal, &format!("from={}", Quoted(path)));
+            self.log_refusal("MAIL", path, &refusal);
             return refusal;
         }
         let routing = &self.shared.options.routing;
@@ -130,7 +132,9 @@ impl Mx {
     /// RCPT.
     fn recipient(&mut self, path: &str) -> Reply {
         let Ok(forward) = parse_forward(path) else {
-            return Reply::new(501, "5.1.3 Bad recipient address syntax");
+            let refusal = Reply::new(501, "5.1.3 Bad recipient address syntax");
+            self.log_refusal("RCPT", path, &refusal);
+            return refusal;
         };
         let Some(transaction) = &self.transaction else {
             return Reply::new(503, "5.5.1 Error: need MAIL command");
@@ -143,19 +147,15 @@ impl Mx {
                 Reply::new(250, "2.1.5 Ok")
             }
             Err(refusal) => {
-                let envelope = format!(
-                    "from={} to={}",
-                    Quoted(&transaction.reverse.to_string()),
-                    Quoted(&forward.to_string())
-                );
-                self.log_refusal("RCPT", &refusal, &envelope);
+                self.log_refusal("RCPT", &forward.to_string(), &refusal);
                 refusal
             }
         }
     }
 
     fn judge(&self, transaction: &Transaction, forward: &ForwardPath) -> Result<UserId, Reply> {
-        if let Some(objection) = transaction.objection {
+        let always = recipient::is_role(forward);
+        if let Some(objection) = transaction.objection.filter(|_| !always) {
             return Err(reply::sender(objection, &transaction.reverse));
         }
         let (resolution, room) = look(&self.shared.store, |rows| self.resolve(rows, forward))
@@ -166,7 +166,7 @@ impl Mx {
         if !self.shared.store.status().room {
             return Err(reply::no_room());
         }
-        match room {
+        match room.filter(|_| !always) {
             Some(room) => recipient::judge(room, transaction.parameters.size)
                 .map(|()| user)
                 .map_err(|recipient::Full| reply::full(forward)),
@@ -207,14 +207,14 @@ impl Mx {
         };
         if !self.shared.store.status().room {
             let refusal = reply::no_room();
-            let envelope = format!("from={}", Quoted(&transaction.reverse.to_string()));
-            self.log_refusal("DATA", &refusal, &envelope);
+            self.log_refusal("DATA", "", &refusal);
             return refusal;
         }
         let reception = Reception::begin(&self.shared.store, self.trace(transaction, &id));
         log::info!("{id}: client={}", named(&self.client));
         if let Some(transaction) = &mut self.transaction {
             transaction.message = Some(Message { id, reception });
+            transaction.fated = false;
         }
         Reply::new(250, "2.0.0 Ok")
     }
@@ -312,26 +312,79 @@ impl Mx {
         if let Failure::Store(refusal) = failure {
             log::warn!("{id}: store: {refusal}");
         }
-        let reverse = transaction.reverse.to_string();
         match told {
-            Told::Hang => log::warn!("{id}: from={}: not answered", Quoted(&reverse)),
+            Told::Hang => log::warn!("{id}: from={}: not answered", reverse(transaction)),
             Told::Reply(reply) => log::info!(
-                "{id}: reject: END-OF-MESSAGE from {}: {}; from={} {}",
+                "{id}: reject: END-OF-MESSAGE from {}: {}; {}{}",
                 named(&self.client),
                 Said(reply),
-                Quoted(&reverse),
+                envelope(transaction),
                 self.greeting()
             ),
         }
     }
 
-    fn log_refusal(&self, verb: &str, refusal: &Reply, envelope: &str) {
+    /// `path` is that of a MAIL or RCPT, else empty.
+    fn log_refusal(&self, verb: &str, path: &str, refusal: &Reply) {
+        let transaction = self.transaction.as_deref();
+        let envelope = match (verb, transaction) {
+            ("MAIL", None) if !path.is_empty() => format!("from={} ", Quoted(path)),
+            ("RCPT", Some(transaction)) if !path.is_empty() => {
+                format!("from={} to={} ", reverse(transaction), Quoted(path))
+            }
+            (_, Some(transaction)) => envelope(transaction),
+            (_, None) => String::new(),
+        };
         log::info!(
-            "NOQUEUE: reject: {verb} from {}: {}; {envelope} {}",
+            "{}: reject: {verb} from {}: {}; {envelope}{}",
+            transaction.and_then(id).unwrap_or("NOQUEUE"),
             named(&self.client),
             Said(refusal),
             self.greeting()
         );
+    }
+
+    /// What the session decided by itself.
+    fn note(&mut self, Note { after, what }: &Note) {
+        match what {
+            Noted::Lost => self.log_end("lost connection", after),
+            Noted::Refused { path, reply } => self.log_refusal(after, path, reply),
+            Noted::TimedOut => self.log_end("timeout", after),
+            Noted::TooManyErrors => self.log_end("too many errors", after),
+        }
+        // What is wrong with another command than these leaves a message as it is.
+        let refused = matches!(what, Noted::Refused { .. });
+        if let Some(transaction) = &mut self.transaction
+            && (!refused || matches!(*after, "BDAT" | "DATA"))
+        {
+            transaction.fated = true;
+        }
+    }
+
+    /// `timeout after DATA from host[ip]`, in front of it the message's id, if it has one.
+    fn log_end(&self, how: &str, after: &str) {
+        let transaction = self.transaction.as_deref();
+        let mut line = format!("{how} after {after} from {}", named(&self.client));
+        if let Some(id) = transaction.and_then(id) {
+            line.insert_str(0, &format!("{id}: "));
+        }
+        if let Some(transaction) = transaction {
+            line.push_str("; ");
+            line.push_str(&envelope(transaction));
+            line.push_str(&self.greeting());
+        }
+        log::info!("{line}");
+    }
+
+    /// The transaction is over. A message that had begun has its line by now, or gets it here.
+    fn forget(&mut self, how: &str, after: &str) {
+        if let Some(transaction) = &self.transaction
+            && !transaction.fated
+            && transaction.message.is_some()
+        {
+            self.log_end(how, after);
+        }
+        self.transaction = None;
     }
 
     fn greeting(&self) -> String {
@@ -347,14 +400,18 @@ impl Service for Mx {
         let told = match question {
             Question::Begin => self.begin().into(),
             Question::End { .. } => Box::pin(self.end()).await,
-            Question::Forget => {
-                self.transaction = None;
+            Question::Forget { after } => {
+                self.forget("canceled", after);
                 Reply::new(250, "2.0.0 Ok").into()
             }
             Question::Hello { name, esmtp } => {
                 self.helo = name;
                 self.esmtp = esmtp;
                 Reply::new(250, "Ok").into()
+            }
+            Question::Note(note) => {
+                self.note(&note);
+                Reply::new(250, "2.0.0 Ok").into()
             }
             Question::QueueRun { .. } => {
                 Reply::new(458, "4.7.1 Unable to queue messages for this node").into()
@@ -389,8 +446,29 @@ impl Service for Mx {
 
 impl Drop for Mx {
     fn drop(&mut self) {
+        self.forget("lost connection", "DATA");
         log::info!("disconnect from {}", named(&self.client));
     }
+}
+
+/// The message's name, once it has one.
+fn id(transaction: &Transaction) -> Option<&str> {
+    let message = transaction.message.as_ref()?;
+    Some(&message.id)
+}
+
+fn reverse(transaction: &Transaction) -> String {
+    Quoted(&transaction.reverse.to_string()).to_string()
+}
+
+/// `from=<> to=<> `; of many recipients the number.
+fn envelope(transaction: &Transaction) -> String {
+    let to = match (transaction.only_recipient(), transaction.recipients.len()) {
+        (_, 0) => String::new(),
+        (Some(path), _) => format!("to={} ", Quoted(&path.to_string())),
+        (None, count) => format!("nrcpt={count} "),
+    };
+    format!("from={} {to}", reverse(transaction))
 }
 
 /// A recipient without brackets.

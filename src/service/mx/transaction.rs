@@ -20,6 +20,8 @@ pub struct Transaction {
     pub begun: Instant,
     /// From DATA or the first BDAT on.
     pub message: Option<Message>,
+    /// The log has told how it ends.
+    pub fated: bool,
 }
 
 /// A message that is coming.
@@ -45,6 +47,7 @@ impl Transaction {
             recipients: Vec::new(),
             begun,
             message: None,
+            fated: false,
         }
     }
 

@@ -78,6 +78,12 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         let text = "the disk is full: mail is deferred until something is deleted";
         say(State::Failing, text.to_owned());
     }
+    if let Some(trouble) = &figures.trouble {
+        say(
+            State::Warning,
+            format!("the store had trouble since the start, last: {trouble}"),
+        );
+    }
     if running.opened.lost > 0 {
         let text = format!(
             "{} changes were lost before the last start",

@@ -56,6 +56,8 @@ pub struct User {
     pub created: Time,
     /// When the person was removed and the mail kept (ST-11).
     pub removed: Option<Time>,
+    /// The segment whose change holds the secret: emptied when the secret goes.
+    pub secret_in: u64,
 }
 
 /// What a person's mail takes, as the quota counts it: a message counts in each folder it is in.
@@ -241,6 +243,7 @@ pub fn add_user(tables: &mut Tables<'_>, at: &Context, new: &NewUser) -> Result<
         enabled: true,
         created: at.time,
         removed: None,
+        secret_in: at.segment,
     };
     tables.set(&key::user(new.user), &row)?;
     tables.set(&key::address(&new.address), &new.user)?;
@@ -249,6 +252,53 @@ pub fn add_user(tables: &mut Tables<'_>, at: &Context, new: &NewUser) -> Result<
         mailbox::folder::subscribe(tables, new.user, &folder.name, true)?;
     }
     Ok(())
+}
+
+/// Applies another secret; the old one leaves the medium.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn set_password(
+    tables: &mut Tables<'_>,
+    at: &Context,
+    id: UserId,
+    password: &Secret,
+) -> Result<(), Broken> {
+    purge_secret(tables, id)?;
+    edit(tables, id, |row| {
+        row.password = password.clone();
+        row.credentials = row.credentials.saturating_add(1);
+        row.secret_in = at.segment;
+    })
+}
+
+/// The segment that holds a person's secret is to be emptied, whatever else lives there.
+fn purge_secret(tables: &mut Tables<'_>, id: UserId) -> Result<(), Broken> {
+    let Some(row) = user(tables, id)? else {
+        return Ok(());
+    };
+    let mut segment = counters::segment(tables, row.secret_in)?;
+    segment.purge = true;
+    counters::set_segment(tables, row.secret_in, &segment)
+}
+
+/// People whose mail has been kept for long enough: removed before `before`.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn expired(rows: &impl Rows, before: Time) -> Result<Option<UserId>, Broken> {
+    let mut found = None;
+    rows.scan_prefix(&[key::Kind::User.letter()], &mut |key, octets| {
+        let row: User = value::decode(octets, "user")?;
+        if row.removed.is_some_and(|removed| removed < before) {
+            found = key::u32_of(key).map(UserId);
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
 }
 
 /// Applies a change to a person's row.
@@ -304,6 +354,7 @@ pub fn remove_user(
             row.credentials = row.credentials.saturating_add(1);
         });
     }
+    purge_secret(tables, id)?;
     let folders: Vec<FolderId> = mailbox::all(tables, id)?;
     mailbox::folder::delete(tables, &at.purging(), &folders)?;
     for name in mailbox::folder::subscriptions(tables, id)? {

@@ -50,6 +50,8 @@ pub const SEQUENCE: &[u8] = b"!sequence";
 pub const COUNTERS: &[u8] = b"!counters";
 /// Number of the dump that counts: its name is on the medium for certain.
 pub const DUMP: &[u8] = b"!dump";
+/// Changes were lost and the counters have not been raised yet.
+pub const LOST: &[u8] = b"!lost";
 /// The store's secret.
 pub const SECRET: &[u8] = b"!secret";
 

@@ -211,6 +211,16 @@ impl Log {
         Ok(())
     }
 
+    /// Goes on in a fresh segment.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails: the caller calls [`Log::failed`].
+    pub fn rotate(&mut self) -> io::Result<()> {
+        self.sync()?;
+        self.open_segment()
+    }
+
     /// All changes up to `sequence` are on the medium.
     pub fn acknowledge(&mut self, sequence: u64) {
         self.end.sequence = sequence;

@@ -31,8 +31,10 @@ pub struct Chart {
     /// `None`: no segment has a valid header.
     pub secret: Option<[u8; 16]>,
     pub segments: BTreeMap<u64, Charted>,
-    /// Files that hold nothing of ours.
+    /// Files that hold nothing: the header was never written.
     pub junk: Vec<u64>,
+    /// Files that hold something which cannot be made out. They are put aside, not removed.
+    pub strange: Vec<u64>,
     /// The greatest change number that the log knows of.
     pub last: u64,
     /// The segment that ends the log.
@@ -62,11 +64,12 @@ pub fn read(disk: &dyn Disk, secret: Option<[u8; 16]>) -> Result<Chart, Broken> 
     numbers.sort_unstable();
     let mut headers = BTreeMap::new();
     for &number in &numbers {
-        headers.insert(number, read_header(disk, number));
+        headers.insert(number, read_header(disk, number)?);
     }
     // The newest header's secret is the store's, unless the index knows better: a file from another
     // store does not count.
-    let newest = headers.values().flatten().next_back().map(|h| h.secret);
+    let newest = headers.values().rev().find_map(Head::header);
+    let newest = newest.map(|header| header.secret);
     let secret = secret.or(newest);
     let mut chart = Chart {
         secret,
@@ -74,18 +77,26 @@ pub fn read(disk: &dyn Disk, secret: Option<[u8; 16]>) -> Result<Chart, Broken> 
         ..Chart::default()
     };
     let Some(secret) = secret else {
-        chart.junk = numbers;
+        for (number, head) in headers {
+            match head {
+                Head::Blank | Head::Other => chart.junk.push(number),
+                Head::Good(_) | Head::Unreadable => chart.strange.push(number),
+            }
+        }
         return Ok(chart);
     };
     let mut successor: Option<Header> = None;
     let mut cap = u64::MAX;
-    for (&number, header) in headers.iter().rev() {
-        let header = header.filter(|h| h.secret == secret);
+    for (&number, head) in headers.iter().rev() {
+        let header = head.header().filter(|h| h.secret == secret);
         let ended = successor
             .filter(|next| next.predecessor == number)
             .map(|next| next.predecessor_end);
         let Some(found) = chart_one(disk, number, secret, header, ended, cap)? else {
-            chart.junk.push(number);
+            match head {
+                Head::Blank | Head::Other => chart.junk.push(number),
+                Head::Good(_) | Head::Unreadable => chart.strange.push(number),
+            }
             continue;
         };
         chart.tail.get_or_insert(number);
@@ -125,9 +136,7 @@ fn chart_one(
         };
         return Ok(Some(One { charted, last: 0 }));
     }
-    let Ok(file) = disk.open(&segment::name(number)) else {
-        return Ok(None);
-    };
+    let file = disk.open(&segment::name(number))?;
     let extent = scan::extent(&*file, Seed::of_segment(secret, number))?;
     if header.is_none() && !extent.any {
         return Ok(None);
@@ -144,11 +153,43 @@ fn chart_one(
     }))
 }
 
-fn read_header(disk: &dyn Disk, number: u64) -> Option<Header> {
-    let file = disk.open(&segment::name(number)).ok()?;
-    let mut block = vec![0; BLOCK as usize];
-    let n = file.read(0, &mut block).ok()?;
-    Header::decode(block.get(..n)?).filter(|h| h.number == number)
+/// What a file's first block is.
+#[derive(Clone, Copy, Debug)]
+enum Head {
+    /// Nothing but zeros, and nothing behind it: it was never written.
+    Blank,
+    Good(Header),
+    /// A file that was to be reused: the header is still that of its old number.
+    Other,
+    Unreadable,
+}
+
+impl Head {
+    fn header(&self) -> Option<Header> {
+        match self {
+            Self::Good(header) => Some(*header),
+            Self::Blank | Self::Other | Self::Unreadable => None,
+        }
+    }
+}
+
+/// # Errors
+///
+/// The file cannot be opened: the whole log may be out of reach, and nothing is concluded from that.
+fn read_header(disk: &dyn Disk, number: u64) -> Result<Head, Broken> {
+    let file = disk.open(&segment::name(number))?;
+    // With the block behind it: where a batch would begin.
+    let mut blocks = vec![0; 2 * BLOCK as usize];
+    let Ok(n) = file.read(0, &mut blocks) else {
+        return Ok(Head::Unreadable);
+    };
+    let blocks = blocks.get(..n).unwrap_or_default();
+    Ok(match Header::decode(blocks) {
+        Some(header) if header.number == number => Head::Good(header),
+        Some(_) => Head::Other,
+        None if blocks.iter().all(|&octet| octet == 0) => Head::Blank,
+        None => Head::Unreadable,
+    })
 }
 
 /// A change as it lies in the log.

@@ -106,6 +106,12 @@ pub fn name(number: u64) -> String {
     format!("{FOLDER}/{number:010}")
 }
 
+/// What a file that cannot be made out is called from then on.
+#[must_use]
+pub fn aside(number: u64) -> String {
+    format!("{}.strange", name(number))
+}
+
 /// The number of a file in the log's folder; `None` for what we did not make.
 #[must_use]
 pub fn number(file: &str) -> Option<u64> {

@@ -119,7 +119,7 @@ fn folder(data: &[u8]) {
         );
         if let Some(folder) = folder_name::folder(&name) {
             assert_eq!(folder_name::folder(&folder).as_ref(), Some(&folder));
-            let _ = folder_name::matches(&name, &folder);
+            let _ = pillarbox::proto::imap::pattern::Pattern::new("", &name).matches(&folder);
         }
     }
 }

@@ -245,10 +245,11 @@ impl Driver {
                     .push(self.content.escape_ascii().to_string());
                 self.message = Message::None;
             }
-            Question::Forget => {
+            Question::Forget { .. } => {
                 assert_ne!(self.message, Message::None);
                 self.message = Message::None;
             }
+            Question::Note(_) => {}
             Question::Hello { .. } | Question::QueueRun { .. } => {
                 assert_eq!(self.message, Message::None);
             }
@@ -267,7 +268,7 @@ impl Driver {
     /// What the service says depends on words in what it is asked.
     fn code(&self, question: &Question) -> u16 {
         let text = match question {
-            Question::Begin | Question::Forget => return 250,
+            Question::Begin | Question::Forget { .. } | Question::Note(_) => return 250,
             Question::End { .. } => &self.content,
             Question::Hello { name: text, .. }
             | Question::QueueRun { argument: text }

@@ -8,6 +8,8 @@ use crate::base::id::ModSeq;
 /// Items of one FETCH, and levels of one part number: ours, to bound the work.
 const ITEMS_MAX: usize = 500;
 const LEVELS_MAX: usize = 100;
+/// Header fields of one section.
+const NAMES_MAX: usize = 200;
 
 /// FETCH set items \[(modifiers)\].
 pub fn fetch(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> {
@@ -164,6 +166,9 @@ fn header_fields(lexer: &mut Lexer<'_>, not: bool) -> Result<SectionText, Syntax
     let names = lexer.list(Lexer::text)?;
     if names.is_empty() {
         return Err(SyntaxError::Argument);
+    }
+    if names.len() > NAMES_MAX {
+        return Err(SyntaxError::TooMuch);
     }
     Ok(SectionText::HeaderFields { names, not })
 }

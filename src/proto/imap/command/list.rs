@@ -4,6 +4,9 @@ use super::super::folder_name;
 use super::super::lexer::{Lexer, SyntaxError};
 use super::{Command, List, ListReturn, ListSelect, Lsub, folder};
 
+/// Patterns of one LIST: ours, to bound the work.
+const PATTERNS_MAX: usize = 100;
+
 /// LIST \[(selection options)\] reference patterns \[RETURN (return options)\].
 pub fn list(lexer: &mut Lexer<'_>) -> Result<Command, SyntaxError> {
     let mut list = List::default();
@@ -25,6 +28,9 @@ pub fn list(lexer: &mut Lexer<'_>) -> Result<Command, SyntaxError> {
         list.patterns = lexer.list(folder_name::parse_pattern)?;
         if list.patterns.is_empty() {
             return Err(SyntaxError::Argument);
+        }
+        if list.patterns.len() > PATTERNS_MAX {
+            return Err(SyntaxError::TooMuch);
         }
     } else {
         list.patterns.push(folder_name::parse_pattern(lexer)?);

@@ -271,7 +271,7 @@ pub enum SectionText {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct List {
     pub reference: String,
-    /// With `%` and `*`; [`super::folder_name::matches`] compares. A single empty pattern asks for
+    /// With `%` and `*`; [`super::pattern::Pattern`] compares. A single empty pattern asks for
     /// the hierarchy separator.
     pub patterns: Vec<String>,
     pub select: ListSelect,

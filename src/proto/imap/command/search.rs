@@ -9,6 +9,9 @@ use super::{Command, SEARCH_DEPTH, Search, SearchKey, SearchReturn, date};
 use crate::base::id::ModSeq;
 use crate::mail::flag::Flags;
 
+/// Keys of one SEARCH, at all depths: ours, to bound the work.
+const KEYS_MAX: usize = 500;
+
 /// SEARCH \[RETURN (options)\] \[CHARSET name\] key …
 pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> {
     lexer.space()?;
@@ -24,7 +27,12 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
         charset = Encoding::for_label(&lexer.astring()?).ok_or(SyntaxError::Charset)?;
         lexer.space()?;
     }
-    let mut keys = Keys { lexer, charset };
+    let mut left = KEYS_MAX;
+    let mut keys = Keys {
+        lexer,
+        charset,
+        left: &mut left,
+    };
     let mut all = vec![keys.key(0)?];
     while keys.lexer.skip(b' ') {
         if keys.lexer.peek().is_none() {
@@ -82,17 +90,31 @@ fn not(key: SearchKey) -> SearchKey {
 struct Keys<'a, 'b> {
     lexer: &'b mut Lexer<'a>,
     charset: &'static Encoding,
+    /// Keys that may still come.
+    left: &'b mut usize,
 }
 
 impl Keys<'_, '_> {
     fn key(&mut self, depth: usize) -> Result<SearchKey, SyntaxError> {
-        if depth >= SEARCH_DEPTH {
-            return Err(SyntaxError::TooMuch);
-        }
+        *self.left = match self.left.checked_sub(1) {
+            Some(left) if depth < SEARCH_DEPTH => left,
+            _ => return Err(SyntaxError::TooMuch),
+        };
         match self.lexer.peek() {
             Some(b'(') => {
-                let Self { lexer, charset } = self;
-                let keys = lexer.list(|lexer| Keys { lexer, charset }.key(depth + 1))?;
+                let Self {
+                    lexer,
+                    charset,
+                    left,
+                } = self;
+                let keys = lexer.list(|lexer| {
+                    let mut inner = Keys {
+                        lexer,
+                        charset,
+                        left,
+                    };
+                    inner.key(depth + 1)
+                })?;
                 and(keys)
             }
             Some(b'0'..=b'9' | b'*') => SeqSet::parse(self.lexer).map(SearchKey::Sequence),

@@ -232,6 +232,19 @@ fn nesting_ends() {
     assert_eq!(nested(SEARCH_DEPTH - 1), Ok(()));
     assert_eq!(nested(SEARCH_DEPTH), Err(Error::TooMuch));
     assert_eq!(nested(30_000), Err(Error::TooMuch));
+    for (start, part, end, most) in [
+        ("a SEARCH ", "HEADER x y", "", 500),
+        ("a UID SEARCH (", "OR ALL SEEN", ")", 166),
+        ("a LIST \"\" (", "*", ")", 100),
+        ("a FETCH 1 BODY[HEADER.FIELDS (", "x", ")]", 200),
+    ] {
+        let many = |n: usize| {
+            let text = [start, &vec![part; n].join(" "), end].concat();
+            parse(text.as_bytes()).map(|_| ())
+        };
+        assert_eq!(many(most), Ok(()), "{start}");
+        assert_eq!(many(most + 1), Err(Error::TooMuch), "{start}");
+    }
     let not = format!("a SEARCH {}ALL", "NOT ".repeat(10_000));
     assert_eq!(parse(not.as_bytes()), Err(Error::TooMuch));
 }

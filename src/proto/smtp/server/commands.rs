@@ -3,7 +3,7 @@
 use std::str;
 
 use super::state::{After, Hello, Mail, Pending, State, Transaction};
-use super::{Question, Session};
+use super::{Question, Session, UNKNOWN};
 use crate::proto::smtp::command::{self, Command, SyntaxError};
 use crate::proto::smtp::parameter::{self, MailParameters, Offered, ParameterError};
 use crate::proto::smtp::path::{Shape, shape};
@@ -15,6 +15,7 @@ const BEYOND_MAX: u32 = 1000;
 impl Session {
     /// One line with its line end.
     pub(super) fn line(&mut self, line: &[u8]) {
+        self.verb = UNKNOWN;
         let Some(text) = line.strip_suffix(b"\r\n") else {
             let cr = memchr::memchr(b'\r', line).is_some();
             return self.bare(if cr { "CR" } else { "LF" });
@@ -31,6 +32,7 @@ impl Session {
         };
         match command::parse(text) {
             Ok(command) => {
+                self.verb = verb(&command);
                 self.count(&command, ahead);
                 self.obey(command);
             }
@@ -40,15 +42,27 @@ impl Session {
 
     fn misread(&mut self, error: SyntaxError) {
         match error {
-            SyntaxError::Argument(usage) => self.refuse(501, format!("5.5.4 Syntax: {usage}")),
-            SyntaxError::Chunk => self.dismiss(501, "5.5.4 Syntax: BDAT count [LAST]"),
+            SyntaxError::Argument(usage) => {
+                self.verb = usage.split(' ').next().unwrap_or(UNKNOWN);
+                self.refuse(501, format!("5.5.4 Syntax: {usage}"));
+            }
+            SyntaxError::Chunk => {
+                self.verb = "BDAT";
+                self.dismiss(501, "5.5.4 Syntax: BDAT count [LAST]");
+            }
             SyntaxError::Line => self.refuse(500, "5.5.2 Error: bad syntax"),
             SyntaxError::Protocol => {
                 self.dismiss(221, "2.7.0 Error: I can break rules, too. Goodbye.");
             }
             // An empty path is as malformed, and order comes first.
-            SyntaxError::Recipient => self.rcpt("", ""),
-            SyntaxError::Sender => self.mail("", ""),
+            SyntaxError::Recipient => {
+                self.verb = "RCPT";
+                self.rcpt("", "");
+            }
+            SyntaxError::Sender => {
+                self.verb = "MAIL";
+                self.mail("", "");
+            }
             SyntaxError::Verb => self.refuse(500, "5.5.2 Error: command not recognized"),
         }
     }
@@ -93,7 +107,7 @@ impl Session {
             ),
             Command::Mail { path, parameters } => self.mail(path, parameters),
             Command::Noop => self.say(250, "2.0.0 Ok"),
-            Command::Quit => self.dismiss(221, "2.0.0 Bye"),
+            Command::Quit => self.part(221, "2.0.0 Bye"),
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters),
             Command::Rset => self.forget(After::Reset),
             Command::StartTls => self.start_tls(),
@@ -145,7 +159,7 @@ impl Session {
             }
             (_, Mail::None) => match parameter::mail(parameters, self.offered()) {
                 Ok(parameters) => self.sender(path, parameters),
-                Err(error) => self.bad_parameter(error),
+                Err(error) => self.bad_parameter(path, error),
             },
         }
     }
@@ -157,15 +171,15 @@ impl Session {
             Some(Shape::Mailbox) => false,
             Some(Shape::Local) if self.options.bare_local_parts => false,
             Some(Shape::Local) | None => {
-                return self.refuse(501, "5.1.7 Bad sender address syntax");
+                return self.refuse_path(path, 501, "5.1.7 Bad sender address syntax");
             }
         };
         if !path.is_ascii() && !parameters.smtputf8 {
             // RFC 6531 section 3.5.
-            return self.refuse(550, "5.6.7 Error: the address needs SMTPUTF8");
+            return self.refuse_path(path, 550, "5.6.7 Error: the address needs SMTPUTF8");
         }
         if limit > 0 && parameters.size.is_some_and(|size| size > limit) {
-            return self.refuse(552, "5.3.4 Message size exceeds fixed limit");
+            return self.refuse_path(path, 552, "5.3.4 Message size exceeds fixed limit");
         }
         if self.options.mails_max > 0 && self.mails >= self.options.mails_max {
             // RFC 9422 section 4.1.
@@ -197,7 +211,14 @@ impl Session {
             if transaction.beyond > BEYOND_MAX {
                 self.errors = self.errors.saturating_add(1);
             }
-            return self.say(452, "4.5.3 Error: too many recipients");
+            // The rest is told by the count of those that were taken.
+            let first = transaction.beyond == 1;
+            let reply = Reply::new(452, "4.5.3 Error: too many recipients");
+            reply.encode(&mut self.out);
+            if first {
+                self.note_refusal(path, reply);
+            }
+            return;
         }
         let wrong = wrong_recipient(path, transaction.smtputf8, self.options.bare_local_parts);
         let parameters = parameter::rcpt(parameters, offered);
@@ -205,8 +226,8 @@ impl Session {
             transaction.refused = transaction.refused.saturating_add(1);
         }
         match (wrong, parameters) {
-            (Some((code, text)), _) => self.refuse(code, text),
-            (None, Err(error)) => self.bad_parameter(error),
+            (Some((code, text)), _) => self.refuse_path(path, code, text),
+            (None, Err(error)) => self.bad_parameter(path, error),
             (None, Ok(parameters)) => {
                 let path = path.to_owned();
                 self.ask(Question::Recipient { path, parameters }, Pending::Recipient);
@@ -214,12 +235,14 @@ impl Session {
         }
     }
 
-    fn bad_parameter(&mut self, error: ParameterError) {
+    fn bad_parameter(&mut self, path: &str, error: ParameterError) {
         match error {
             ParameterError::Unsupported(key) => {
-                self.refuse(555, format!("5.5.4 Unsupported option: {key}"));
+                self.refuse_path(path, 555, format!("5.5.4 Unsupported option: {key}"));
             }
-            ParameterError::Value(key) => self.refuse(501, format!("5.5.4 Bad value of {key}")),
+            ParameterError::Value(key) => {
+                self.refuse_path(path, 501, format!("5.5.4 Bad value of {key}"));
+            }
         }
     }
 
@@ -309,6 +332,27 @@ impl Session {
             mails => format!("{recipients} MAILMAX={mails}"),
         });
         lines
+    }
+}
+
+/// How notes name a command.
+fn verb(command: &Command<'_>) -> &'static str {
+    match command {
+        Command::Auth => "AUTH",
+        Command::Bdat { .. } => "BDAT",
+        Command::Data => "DATA",
+        Command::Ehlo { .. } => "EHLO",
+        Command::Etrn { .. } => "ETRN",
+        Command::Expn => "EXPN",
+        Command::Helo { .. } => "HELO",
+        Command::Help => "HELP",
+        Command::Mail { .. } => "MAIL",
+        Command::Noop => "NOOP",
+        Command::Quit => "QUIT",
+        Command::Rcpt { .. } => "RCPT",
+        Command::Rset => "RSET",
+        Command::StartTls => "STARTTLS",
+        Command::Vrfy => "VRFY",
     }
 }
 

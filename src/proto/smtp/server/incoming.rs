@@ -88,6 +88,7 @@ impl Session {
         match self.unready("DATA") {
             Some(refusal) => {
                 self.pass(&refusal);
+                self.note_refusal("", refusal);
             }
             None if self.mail.has_content() => {
                 self.refuse(503, "5.5.1 Error: need BDAT, RSET or QUIT");
@@ -104,6 +105,7 @@ impl Session {
         };
         // RFC 3030 section 2: the octets come whatever the answer.
         if let Some(refusal) = self.unready("BDAT") {
+            self.note_refusal("", refusal.clone());
             self.state = State::Content(Box::new(Incoming::new(Some(chunk), Some(refusal))));
             return;
         }
@@ -116,6 +118,7 @@ impl Session {
         let before = begun.as_ref().map_or(0, |(text, _)| text.size());
         let limit = self.options.size_limit;
         if limit > 0 && before.saturating_add(size) > limit {
+            self.note_refusal("", too_big());
             return self.forget(After::Content(Box::new(Incoming::failed(chunk, too_big()))));
         }
         match begun {
@@ -211,6 +214,7 @@ impl Session {
         }
         let limit = self.options.size_limit;
         if limit > 0 && incoming.text.size() > limit {
+            self.note_refusal("", too_big());
             incoming.refusal = Some(too_big());
             incoming.failed = true;
             self.forget(After::Content(incoming));
@@ -222,7 +226,7 @@ impl Session {
 
     fn content_wait(&mut self, mut incoming: Box<Incoming>, now: Instant) -> Option<Step> {
         if self.ended {
-            self.state = State::Ending;
+            self.lost();
             return None;
         }
         let mut until = incoming.clock.until(now, &self.options);

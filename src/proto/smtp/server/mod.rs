@@ -35,6 +35,8 @@ const OUTPUT_MAX: usize = 16 * 1024;
 const LINE_MAX: usize = 2048;
 /// A line of more octets ends the connection.
 const LONG_LINE_MAX: usize = 64 * 1024;
+/// What stands in notes for a command that is none.
+const UNKNOWN: &str = "UNKNOWN";
 /// For so many seconds after a message the peer is no stranger.
 const KNOWN_S: u64 = 60;
 
@@ -50,9 +52,14 @@ pub enum Question {
     End { size: u64 },
     /// RSET, a new EHLO, a failed content, or the connection ended: forget the transaction. The
     /// answer is not sent. A driver that stops stepping forgets by itself.
-    Forget,
+    Forget {
+        /// As in [`Note`].
+        after: &'static str,
+    },
     /// HELO, or EHLO if `esmtp`. The words of a positive answer are the session's own.
     Hello { name: String, esmtp: bool },
+    /// For the log alone: the session said or saw something without asking. The answer is not sent.
+    Note(Note),
     /// ETRN, RFC 1985.
     QueueRun { argument: String },
     /// RCPT; the path with brackets, well-formed.
@@ -65,6 +72,30 @@ pub enum Question {
         path: String,
         parameters: MailParameters,
     },
+}
+
+/// What a log has to tell of a session that words its own refusals. The transaction that it is about
+/// is forgotten later, if at all.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Note {
+    /// The present or the last command's verb; `CONNECT` before the first, `UNKNOWN` for none.
+    pub after: &'static str,
+    pub what: Noted,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Noted {
+    /// The client hung up without QUIT.
+    Lost,
+    Refused {
+        /// As it was given to MAIL or RCPT, perhaps malformed; empty for other commands.
+        path: String,
+        reply: Reply,
+    },
+    /// The client was too slow: 421.
+    TimedOut,
+    /// 421.
+    TooManyErrors,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,6 +115,9 @@ pub struct Session {
     state: State,
     peer: Peer,
     mail: Mail,
+    /// The verb that notes are about.
+    verb: &'static str,
+    notice: Notice,
     /// Commands that were refused since the last message.
     errors: u32,
     /// Commands since the last message that lead to none.
@@ -101,6 +135,16 @@ pub struct Session {
     crowded: bool,
     ended: bool,
     stopping: bool,
+}
+
+/// What there is for the log.
+#[derive(Debug)]
+enum Notice {
+    /// To be handed to the driver before anything else.
+    Due(Box<Note>),
+    None,
+    /// With the driver.
+    Told,
 }
 
 /// What the client has shown of itself.
@@ -122,6 +166,8 @@ impl Session {
             state: State::Fresh,
             peer: Peer::default(),
             mail: Mail::None,
+            verb: "CONNECT",
+            notice: Notice::None,
             errors: 0,
             junk: 0,
             mails: 0,
@@ -139,21 +185,53 @@ impl Session {
         Reply::new(code, text).encode(&mut self.out);
     }
 
-    /// Says no, and counts it.
+    /// Says no, counts and notes it.
     fn refuse(&mut self, code: u16, text: impl Into<String>) {
-        self.errors = self.errors.saturating_add(1);
-        self.say(code, text);
+        self.refuse_path("", code, text);
     }
 
-    /// Says no, and ends the connection.
+    /// The same for a MAIL or RCPT with this path.
+    fn refuse_path(&mut self, path: &str, code: u16, text: impl Into<String>) {
+        self.errors = self.errors.saturating_add(1);
+        let reply = Reply::new(code, text);
+        reply.encode(&mut self.out);
+        self.note_refusal(path, reply);
+    }
+
+    /// Says no, notes it, and ends the connection.
     fn dismiss(&mut self, code: u16, text: impl Into<String>) {
+        let reply = Reply::new(code, text);
+        reply.encode(&mut self.out);
+        self.note_refusal("", reply);
+        self.state = State::Ending;
+    }
+
+    /// Says the last word, and ends the connection.
+    fn part(&mut self, code: u16, text: impl Into<String>) {
         self.say(code, text);
         self.state = State::Ending;
     }
 
+    fn note_refusal(&mut self, path: &str, reply: Reply) {
+        let path = path.to_owned();
+        self.note(Noted::Refused { path, reply });
+    }
+
+    fn note(&mut self, what: Noted) {
+        let after = self.verb;
+        self.notice = Notice::Due(Box::new(Note { after, what }));
+    }
+
     fn time_out(&mut self) {
         let text = format!("4.4.2 {} Error: timeout exceeded", self.options.hostname);
-        self.dismiss(421, text);
+        self.part(421, text);
+        self.note(Noted::TimedOut);
+    }
+
+    /// The client hung up.
+    fn lost(&mut self) {
+        self.note(Noted::Lost);
+        self.state = State::Ending;
     }
 
     /// Passes the service's reply on; says whether the connection lives.
@@ -175,7 +253,8 @@ impl Session {
     /// Has the open transaction forgotten, if there is one; then `after`.
     fn forget(&mut self, after: After) {
         if matches!(replace(&mut self.mail, Mail::None), Mail::Open(_)) {
-            self.ask(Question::Forget, Pending::Forget(after));
+            let question = Question::Forget { after: self.verb };
+            self.ask(question, Pending::Forget(after));
         } else {
             self.forgotten(after);
         }
@@ -197,7 +276,8 @@ impl Session {
     fn command(&mut self, now: Instant) -> Option<Step> {
         if self.errors >= self.options.errors_max {
             let text = format!("4.7.0 {} Error: too many errors", self.options.hostname);
-            self.dismiss(421, text);
+            self.part(421, text);
+            self.note(Noted::TooManyErrors);
             return None;
         }
         if self.out.len() >= OUTPUT_MAX {
@@ -213,6 +293,7 @@ impl Session {
             }
             None if self.input.len() <= LINE_MAX => self.wait(now),
             _ => {
+                self.verb = UNKNOWN;
                 self.state = State::LongLine {
                     octets: 0,
                     after_cr: false,
@@ -260,12 +341,16 @@ impl Session {
     /// wait is over.
     fn wait(&mut self, now: Instant) -> Option<Step> {
         if self.ended {
-            self.state = State::Ending;
+            self.lost();
             return None;
         }
         if self.stopping && !self.mail.has_content() {
             let text = format!("4.3.2 {} Service shutting down", self.options.hostname);
-            self.dismiss(421, text);
+            if self.mail.has_recipient() {
+                self.dismiss(421, text);
+            } else {
+                self.part(421, text);
+            }
             return None;
         }
         let seconds = if self.crowded {
@@ -359,6 +444,12 @@ impl Machine for Session {
     fn step(&mut self, now: Instant) -> Step {
         self.resume(now);
         loop {
+            if matches!(self.notice, Notice::Due(_))
+                && let Notice::Due(note) = replace(&mut self.notice, Notice::Told)
+            {
+                self.paused = Some(now);
+                return Step::Ask(Question::Note(*note));
+            }
             let step = match replace(&mut self.state, State::Command) {
                 State::Ask(question, pending) => {
                     self.state = State::Asked(pending);
@@ -397,6 +488,10 @@ impl Machine for Session {
     }
 
     fn answer(&mut self, answer: Answer) {
+        if matches!(self.notice, Notice::Told) {
+            self.notice = Notice::None;
+            return;
+        }
         match (replace(&mut self.state, State::Command), answer) {
             (State::Asked(pending), Answer::Reply(reply)) => self.answered(pending, reply),
             (State::Asked(pending), Answer::Hang) => {

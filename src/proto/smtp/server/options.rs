@@ -7,7 +7,7 @@ pub struct Options {
     pub hostname: String,
     /// Largest message; 0 = no limit.
     pub size_limit: u64,
-    /// Most recipients of a message.
+    /// Most recipients of a message (RFC 5321 section 4.5.3.1.8, SR-24).
     pub recipients_max: u32,
     /// Most transactions of a session; 0 = no limit.
     pub mails_max: u32,

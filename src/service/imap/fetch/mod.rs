@@ -7,7 +7,8 @@ mod section;
 
 use std::ops::ControlFlow;
 
-use self::line::Line;
+pub use self::body::Promised;
+use self::{body::Open, line::Line};
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
     flags::flag_names,
@@ -32,6 +33,8 @@ pub struct Fetching {
     rest: Rest,
     needs: Needs,
     changed_since: Option<ModSeq>,
+    /// The message of which an answer told only a part.
+    open: Option<Box<Open>>,
     /// The last summary that had to be made from content.
     made: Option<Made>,
     tell: Tell,
@@ -52,6 +55,8 @@ struct Needs {
 struct Output {
     pieces: Vec<Piece>,
     octets: Vec<u8>,
+    /// Octets that are in hand beside these.
+    held: usize,
 }
 
 impl Output {
@@ -59,7 +64,11 @@ impl Output {
     fn push(&mut self, piece: Piece) {
         if !self.octets.is_empty() {
             let octets = std::mem::take(&mut self.octets);
+            self.held = self.held.saturating_add(octets.len());
             self.pieces.push(Piece::Octets(octets));
+        }
+        if let Piece::Octets(octets) = &piece {
+            self.held = self.held.saturating_add(octets.len());
         }
         self.pieces.push(piece);
     }
@@ -69,6 +78,12 @@ impl Output {
             self.pieces.push(Piece::Octets(self.octets));
         }
         self.pieces
+    }
+}
+
+impl Fetching {
+    fn is_done(&self) -> bool {
+        self.rest.is_empty() && self.open.is_none()
     }
 }
 
@@ -101,6 +116,7 @@ impl Imap {
             items: fetch.items,
             needs,
             changed_since: fetch.changed_since,
+            open: None,
             made: None,
             tell,
             completion,
@@ -111,7 +127,7 @@ impl Imap {
     /// Goes on with the next messages.
     pub(super) async fn fetch_more(&mut self, mut fetching: Box<Fetching>) -> Answer {
         let mut out = Output::default();
-        while !fetching.rest.is_empty() && out.octets.len() < SLICE_OCTETS {
+        while !fetching.is_done() && !out.is_full() {
             let done = if fetching.needs.content {
                 self.fetch_content(&mut fetching, &mut out).await
             } else {
@@ -121,12 +137,9 @@ impl Imap {
                 fetching.rest = Rest::default();
                 fetching.completion = completion;
             }
-            if out.pieces.len() >= body::PIECES_MAX {
-                break;
-            }
             smol::future::yield_now().await;
         }
-        if fetching.rest.is_empty() && out.pieces.is_empty() {
+        if fetching.is_done() && out.pieces.is_empty() {
             self.finish(out.octets, fetching.completion, fetching.tell)
         } else {
             self.running = Some(Running::Fetching(fetching));

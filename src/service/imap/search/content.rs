@@ -79,43 +79,60 @@ pub fn parts(summary: &Summary<'_>) -> Vec<Text> {
 ///
 /// # Errors
 ///
-/// What the content says.
-pub fn look(content: &mut Content, needles: &Needles, texts: &[Text]) -> Result<Found, Broken> {
-    let mut found = Found(vec![false; needles.0.len()]);
-    let prefix = content.prefix().len() as u64;
+/// What the content says of the last text that could not be read; the others were looked at.
+pub fn look(
+    content: &mut Content,
+    needles: &Needles,
+    texts: &[Text],
+    found: &mut Found,
+) -> Result<(), Broken> {
+    found.0.resize(needles.0.len(), false);
+    let mut whole = Ok(());
     for (place, text) in texts.iter().enumerate() {
-        let own = place == 0;
-        if text.header {
-            let from = if own {
-                0
-            } else {
-                text.range.start.saturating_add(prefix)
-            };
-            let to = text.range.end.saturating_add(prefix);
-            let to = to.min(from.saturating_add(HEADER_MAX));
-            let block = span(content, from, to)?;
-            look_in_header(&block, own, needles, &mut found);
-        } else {
-            look_in_text(content, prefix, text, needles, &mut found)?;
+        if let Err(broken) = look_in(content, place == 0, text, needles, found) {
+            whole = Err(broken);
         }
     }
-    Ok(found)
+    whole
+}
+
+fn look_in(
+    content: &mut Content,
+    own: bool,
+    text: &Text,
+    needles: &Needles,
+    found: &mut Found,
+) -> Result<(), Broken> {
+    let prefix = content.prefix().len() as u64;
+    if !text.header {
+        return look_in_text(content, prefix, text, needles, found);
+    }
+    let from = if own {
+        0
+    } else {
+        text.range.start.saturating_add(prefix)
+    };
+    let to = text.range.end.saturating_add(prefix);
+    let to = to.min(from.saturating_add(HEADER_MAX));
+    let block = span(content, from, to)?;
+    look_in_header(&block, own, needles, found);
+    Ok(())
 }
 
 fn look_in_header(block: &[u8], own: bool, needles: &Needles, found: &mut Found) {
     for field in fields(block) {
         let value = fold(field.value);
         let name = String::from_utf8_lossy(field.name).to_lowercase();
+        let line = [name.as_str(), ": ", value.as_str()].concat();
         for (place, needle) in needles.0.iter().enumerate() {
-            let here = match needle {
-                Needle::Header(wanted, text) => {
-                    own && field.is(wanted) && value.contains(text.as_str())
-                }
-                Needle::Body(text) => !own && value.contains(text.as_str()),
-                Needle::Text(text) => {
-                    value.contains(text.as_str()) || format!("{name}: {value}").contains(text)
-                }
-            };
+            let here = !found.has(place)
+                && match needle {
+                    Needle::Header(wanted, text) => {
+                        own && field.is(wanted) && value.contains(text.as_str())
+                    }
+                    Needle::Body(text) => !own && value.contains(text.as_str()),
+                    Needle::Text(text) => line.contains(text.as_str()),
+                };
             found.note(place, here);
         }
     }
@@ -155,7 +172,8 @@ fn look_in_text(
         let last = piece.is_empty() || at >= end;
         window.push(piece, last);
         for (place, text) in &wanted {
-            found.note(*place, window.text.contains(text));
+            let here = !found.has(*place) && window.text.contains(text);
+            found.note(*place, here);
         }
         if last {
             break;

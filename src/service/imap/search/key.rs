@@ -1,5 +1,7 @@
 //! Search keys, ready to be compared with messages.
 
+use std::cell::OnceCell;
+
 use ::time::Date;
 
 use super::content::Found;
@@ -69,8 +71,13 @@ pub struct Facts<'a> {
     pub row: &'a Message,
     pub recent: bool,
     pub summary: Option<&'a Summary<'a>>,
+    pub folded: Folded,
     pub found: Option<&'a Found>,
 }
+
+/// Fields of the summary as they are compared, once one of them was asked for.
+#[derive(Debug, Default)]
+pub struct Folded([OnceCell<Vec<String>>; 5]);
 
 /// Makes a key ready for the selected folder.
 pub fn compile(key: &SearchKey, selected: &Selected, keywords: &[String]) -> (Key, Needles) {
@@ -171,7 +178,7 @@ impl Key {
             Self::All => Some(true),
             Self::And(keys) => all(keys.iter().map(|key| key.decide(facts))),
             Self::Before(date) => Some(day() < *date),
-            Self::Field(field, text) => Some(field.contains(facts.summary?, text)),
+            Self::Field(field, text) => Some(field.contains(facts.summary?, &facts.folded, text)),
             Self::Flag(flags) => Some(row.flags.has(*flags)),
             Self::Keyword(place) => Some(place.is_some_and(|k| row.keywords.contains(&k))),
             Self::Larger(octets) => Some(row.size > *octets),
@@ -210,19 +217,21 @@ fn all(keys: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 impl Field {
-    fn contains(self, summary: &Summary<'_>, text: &str) -> bool {
+    fn contains(self, summary: &Summary<'_>, folded: &Folded, text: &str) -> bool {
         let envelope = &summary.envelope;
-        let list = match self {
-            Self::Bcc => &envelope.bcc,
-            Self::Cc => &envelope.cc,
-            Self::From => &envelope.from,
-            Self::To => &envelope.to,
-            Self::Subject => {
+        let all = |list: &[Mailbox<'_>]| list.iter().map(shown).collect();
+        let [bcc, cc, from, subject, to] = &folded.0;
+        let values = match self {
+            Self::Bcc => bcc.get_or_init(|| all(&envelope.bcc)),
+            Self::Cc => cc.get_or_init(|| all(&envelope.cc)),
+            Self::From => from.get_or_init(|| all(&envelope.from)),
+            Self::To => to.get_or_init(|| all(&envelope.to)),
+            Self::Subject => subject.get_or_init(|| {
                 let subject = envelope.subject.as_ref();
-                return subject.is_some_and(|subject| fold(subject).contains(text));
-            }
+                subject.map(|subject| fold(subject)).into_iter().collect()
+            }),
         };
-        list.iter().any(|mailbox| shown(mailbox).contains(text))
+        values.iter().any(|value| value.contains(text))
     }
 }
 

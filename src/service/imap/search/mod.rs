@@ -9,10 +9,11 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use self::{
     content::Found,
-    key::{Facts, Key, Needles},
+    key::{Facts, Folded, Key, Needles},
 };
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
+    pace::Pace,
     rest::Rest,
     summary::{Stored, read},
     sync::{Tell, pieces},
@@ -76,14 +77,20 @@ impl Imap {
     fn scan_rows(&mut self, rest: &mut Rest, scan: &mut Scan) -> Result<(), Completion> {
         let shared = self.shared.clone();
         let selected = self.open()?;
+        let pace = Pace::new(&shared);
+        let mut first = true;
         shared.store.read(|reader| {
             let mut failed = None;
             rest.slice(reader, selected.folder(), |uid, row| {
+                if !std::mem::take(&mut first) && pace.is_over() {
+                    return ControlFlow::Break(());
+                }
                 let facts = Facts {
                     uid,
                     row,
                     recent: selected.view.recent().contains(uid.0),
                     summary: None,
+                    folded: Folded::default(),
                     found: None,
                 };
                 let mut decided = scan.key.decide(&facts);
@@ -132,20 +139,28 @@ impl Imap {
         let Some(summary) = decoded.as_ref().or(made.as_ref()) else {
             return Ok(false);
         };
-        let found = match store.content(row.content)? {
-            None => Found::default(),
-            Some(content) => {
-                let (needles, parts) = (scan.needles.clone(), content::parts(summary));
-                let job = move |content: &mut _| content::look(content, &needles, &parts);
-                read(&self.shared, content, job).await.1?
+        let mut found = Found::default();
+        if let Some(content) = self.open_content(row.content)? {
+            let (needles, parts) = (scan.needles.clone(), content::parts(summary));
+            let job = move |content: &mut _| {
+                let mut found = Found::default();
+                let whole = content::look(content, &needles, &parts, &mut found);
+                Ok((found, whole))
+            };
+            let (some, whole) = read(&self.shared, content, job).await.1?;
+            found = some;
+            if let Err(broken) = whole {
+                // What is damaged holds nothing that could be found.
+                log::error!("imap: content {}: {broken}", row.content);
             }
-        };
+        }
         let recent = |s: &super::Selected| s.view.recent().contains(uid.0);
         let facts = Facts {
             uid,
             row,
             recent: self.selected.as_deref().is_some_and(recent),
             summary: Some(summary),
+            folded: Folded::default(),
             found: Some(&found),
         };
         Ok(scan.key.decide(&facts).unwrap_or(false))

@@ -149,7 +149,7 @@ impl Driver {
                 let id = self.settled.len();
                 Reply::new(250, format!("2.0.0 Ok: queued as {id}"))
             }
-            Question::Forget => {
+            Question::Forget { .. } => {
                 self.forgets += 1;
                 self.content.clear();
                 Reply::new(250, "2.0.0 Ok")
@@ -158,6 +158,8 @@ impl Driver {
                 assert!(!name.is_empty());
                 Reply::new(250, "2.0.0 Ok")
             }
+            // Not looked at.
+            Question::Note(_) => Reply::new(421, "4.0.0 Never said"),
             Question::QueueRun { .. } => Reply::new(458, "4.7.1 Unable to queue messages"),
             Question::Recipient { path, .. } => self.recipient(&path),
             Question::Sender { .. } => {
