@@ -94,6 +94,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long it takes is tested")]
 fn call(target: &Target, octets: &[u8]) {
     let began = Instant::now();
     let called = catch_unwind(|| (target.run)(octets));
@@ -107,7 +108,8 @@ fn call(target: &Target, octets: &[u8]) {
 }
 
 fn listed(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths

@@ -69,14 +69,18 @@ impl Domain {
         &self.0
     }
 
-    /// For people: U-labels where the name has them.
+    /// For people: U-labels where the name has them and they mean this name.
     #[must_use]
     pub fn unicode(&self) -> String {
         if !has_a_label(&self.0) {
             return self.0.clone();
         }
         let (name, result) = idna::domain_to_unicode(&self.0);
-        if result.is_ok() { name } else { self.0.clone() }
+        if result.is_ok() && Self::parse(&name).as_ref() == Some(self) {
+            name
+        } else {
+            self.0.clone()
+        }
     }
 }
 

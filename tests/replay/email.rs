@@ -130,7 +130,7 @@ fn ours(raw: &[u8]) -> Value {
         "message_id": envelope.message_id.as_ref().map(|id| id.text()),
         "date": summary.sent().map(|sent| sent.time.0),
         "parts": all(&|part| Some(kind(part).to_ascii_lowercase())),
-        "bodies": leaves.map(|part| part.size()).collect::<Vec<_>>(),
+        "bodies": leaves.map(Part::size).collect::<Vec<_>>(),
         "encodings": all(&|part| Some(part.encoding.as_ref().map_or("7bit".into(), |e| e.text().to_lowercase()))),
         "charsets": all(&|part| part.parameter("charset").map(|c| c.text().into_owned())),
     })

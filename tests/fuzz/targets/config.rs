@@ -91,7 +91,7 @@ fn whole(config: &Config) {
     for key in KEYS {
         let (value, _) = config.value(key).expect("every key has a value");
         assert_eq!(key.kind.parse(&value.text()).as_ref(), Ok(value));
-        file.push_str(&format!("{} = {}\n", key.name, value.toml()));
+        file.extend([key.name, " = ", &value.toml(), "\n"]);
         let _ = (config.number(key), config.text(key), config.listeners(key));
     }
     let sources = Sources {

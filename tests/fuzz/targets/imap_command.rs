@@ -3,7 +3,7 @@
 
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
-use pillarbox::proto::imap::command::{self, Command};
+use pillarbox::proto::imap::command::{self, Command, Opened};
 use pillarbox::proto::imap::folder_name;
 use pillarbox::proto::imap::lexer::SyntaxError;
 use pillarbox::proto::imap::literal::announced;
@@ -88,10 +88,7 @@ pub const WORDS: &[&str] = &[
 pub fn run(data: &[u8]) {
     let line = [b"a ", data, b"\r\n"].concat();
     // What a session hands to the parser: up to the head of a literal, or all of it.
-    let _ = (
-        command::open(data).map(|opened| opened.parse()),
-        announced(data),
-    );
+    let _ = (command::open(data).map(Opened::parse), announced(data));
     let ours = command::open(&line).and_then(|opened| {
         assert_eq!(opened.tag, "a");
         opened.parse()
@@ -181,11 +178,12 @@ fn excused(error: SyntaxError, theirs: &str) -> bool {
             "Thread",
             "Unauthenticate",
         ]),
-        // A space and nothing behind it, after the name of a mechanism; FETCH of nothing, which RFC 3501
-        // section 9 does not have.
+        // A space and nothing behind it, after the name of a mechanism; FETCH and STATUS of nothing,
+        // which RFC 3501 section 9 does not have.
         SyntaxError::Argument => {
             is(&["Authenticate"]) && theirs.contains("initial_response: Some([])")
                 || is(&["Fetch"]) && theirs.contains("MessageDataItemNames([])")
+                || is(&["Status"]) && theirs.contains("item_names: []")
         }
         SyntaxError::Incomplete | SyntaxError::Tag => false,
     }

@@ -214,14 +214,14 @@ fn batch(
     let mut batch = Batch::new(seed, NUMBER, offset, SEGMENT - offset);
     for _ in 0..source.octet() % 5 {
         let long = source.octet();
-        let length = usize::from(source.octet()) * if long % 3 == 0 { 100 } else { 1 };
+        let length = usize::from(source.octet()) * if long.is_multiple_of(3) { 100 } else { 1 };
         let text = source.octets(5).repeat(length / 5);
         let at = offset + u32::try_from(batch.len()).expect("a small batch");
-        if long % 2 == 0 {
+        if long.is_multiple_of(2) {
             let piece = Piece {
                 text: u32::try_from(text.len()).expect("a short text"),
                 packed: text,
-                deflated: long % 8 == 0,
+                deflated: long.is_multiple_of(8),
             };
             let (content, number) = (u64::from(long), u32::from(long));
             let place = batch.piece(*sequence, content, number, &piece);
@@ -253,7 +253,7 @@ fn written_dump(source: &mut Source<'_>) {
         let choice = source.octet();
         complete = choice % 8 == 7;
         let count = usize::from(source.octet());
-        let part = if choice % 2 == 0 {
+        let part = if choice.is_multiple_of(2) {
             source.octets(count).to_vec()
         } else {
             row(source, count)

@@ -203,8 +203,9 @@ fn quoted(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         match rest {
             [b'"', after @ ..] => return Some(after),
-            [b'\\', b'"' | b'\\', after @ ..] => rest = after,
-            [b' '..=b'~' | b'\t', after @ ..] => rest = after,
+            [b'\\', b'"' | b'\\', after @ ..] | [b' '..=b'[' | b']'..=b'~' | b'\t', after @ ..] => {
+                rest = after;
+            }
             _ => return None,
         }
     }

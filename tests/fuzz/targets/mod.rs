@@ -1,5 +1,6 @@
-//! What is fuzzed: each target takes any octets and panics where something is wrong with us. `tests/replay.rs` calls them with the corpus and with octets near it, `cargo fuzz`
-//! with what it thinks up.
+//! What is fuzzed: each target takes any octets and panics where something is wrong with us.
+//! `tests/replay.rs` calls them with the corpus and with octets near it, `cargo fuzz` with what it
+//! thinks up.
 
 pub mod config;
 pub mod control;
