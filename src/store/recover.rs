@@ -185,7 +185,10 @@ fn put_aside(disk: &Arc<dyn Disk>, chart: &Chart, opened: &mut Opened) -> Result
 
 fn report(opened: &mut Opened, damage: Vec<Damage>) {
     for place in damage {
-        let what = format!("octets of batch {}/{}", place.segment, place.offset);
+        let what = format!(
+            "a batch after change {}: what it changed, or content that came with it",
+            place.after
+        );
         opened
             .damage
             .push((place.segment, u64::from(place.offset), what));

@@ -48,6 +48,8 @@ pub struct Chart {
 pub struct Damage {
     pub segment: u64,
     pub offset: u32,
+    /// The last change before it in its segment; 0 = none was read.
+    pub after: u64,
 }
 
 /// Reads the headers of all segments and the tail of the last one. `secret`: as the index knows it.
@@ -246,6 +248,7 @@ impl Chart {
         each: &mut dyn FnMut(&Record<'_>) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         let mut at = BLOCK;
+        let mut after = 0;
         let file: Option<Arc<dyn File>> = disk.open(&segment::name(number)).ok();
         if let Some(file) = file {
             scan::segment(
@@ -261,6 +264,7 @@ impl Chart {
                             damage.push(Damage {
                                 segment: number,
                                 offset,
+                                after,
                             });
                         }
                         Found::Batch(b) => {
@@ -269,9 +273,11 @@ impl Chart {
                                 damage.push(Damage {
                                     segment: number,
                                     offset: b.offset,
+                                    after,
                                 });
                             }
                             for record in &b.records {
+                                after = after.max(record.sequence);
                                 each(record)?;
                             }
                         }
@@ -285,6 +291,7 @@ impl Chart {
             damage.push(Damage {
                 segment: number,
                 offset: at,
+                after,
             });
         }
         Ok(())
