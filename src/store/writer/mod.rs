@@ -1,6 +1,9 @@
 //! The one writer: decides, applies, appends, syncs once, commits, answers all. While it syncs, the
 //! next batch gathers. A value with [`Writer::run`]; the thread is a loop around it.
 
+mod fill;
+mod wish;
+
 use std::{
     collections::VecDeque,
     io,
@@ -9,24 +12,27 @@ use std::{
 
 use async_channel::Sender;
 
+use self::{
+    fill::{Filling, Outcome, Taken},
+    wish::Wish,
+};
 use crate::{
     base::{
         id::ContentId,
         time::{Clock, Time},
     },
     store::{
-        Broken, Options, Refusal, Shared, apply,
-        change::{CHANGE_MAX, Change, Dated, PieceAt},
-        content::{Body, Held, PIECE_MAX, Stream},
+        Broken, Options, Refusal, Shared,
+        change::{Change, Dated, PieceAt},
+        content::Stream,
         decide::{self, Decided, Numbers},
         disk::Disk,
         dump::Dumping,
-        index::{Index, table::Tables},
+        index::Index,
         log::{
             BLOCK,
             append::{Failed, Log},
-            batch::{Batch, Piece},
-            blocks_up,
+            batch::Batch,
         },
         pack::Packer,
         recover,
@@ -72,23 +78,6 @@ pub enum Job {
 /// A piece of content with who waits for it.
 type Pushed = (Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>);
 
-/// A request with what is packed of it already.
-#[derive(Debug)]
-pub(super) struct Wish {
-    request: Request,
-    packed: Vec<Packed>,
-    answer: Option<Sender<Result<Reply, Refusal>>>,
-}
-
-/// The content of one message of a request.
-#[derive(Debug)]
-enum Packed {
-    Memory(Vec<Piece>),
-    /// What is in the log already, and what comes after it.
-    Stream(Arc<Stream>, Vec<Piece>),
-}
-
-/// The writer's state.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) disk: Arc<dyn Disk>,
@@ -671,226 +660,6 @@ impl Failure {
             Self::Unknown => Refusal::Unknown,
             Self::Void(error) if error.kind() == io::ErrorKind::StorageFull => Refusal::Full,
             Self::Void(error) => Refusal::Broken(Broken::Io(error.kind().into())),
-        }
-    }
-}
-
-/// A batch being filled.
-#[derive(Debug)]
-struct Filling {
-    batch: Option<Batch>,
-    sequence: u64,
-    time: Time,
-    room: Room,
-    need: Option<u32>,
-    /// Octets that a batch has at most.
-    most: u32,
-    changes: u64,
-    /// Something in it makes content dead.
-    frees: bool,
-    /// Something in it must leave the medium.
-    purges: bool,
-    outcome: Outcome,
-}
-
-#[derive(Debug)]
-enum Outcome {
-    Failed(io::Error),
-    Nothing,
-    Synced { octets: u64 },
-}
-
-enum Taken {
-    Answer(Result<Reply, Refusal>),
-    /// The index failed.
-    Failed(Broken),
-    /// It does not fit into this batch.
-    Later,
-}
-
-impl Filling {
-    fn take(
-        &mut self,
-        tables: &mut Tables<'_>,
-        numbers: &mut Numbers,
-        wish: &Wish,
-        begun: bool,
-        notices: &mut Vec<Notice>,
-    ) -> Taken {
-        if !self.room.allows(&wish.request) {
-            return Taken::Answer(Err(Refusal::Full));
-        }
-        if let Some(refusal) = wish.torn() {
-            return Taken::Answer(Err(refusal));
-        }
-        let next = self.sequence.saturating_add(1);
-        let decided = match decide::decide(tables, numbers, next, &wish.request) {
-            Ok(decided) => decided,
-            Err(Refusal::Broken(broken)) => return Taken::Failed(broken),
-            Err(refusal) => return Taken::Answer(Err(refusal)),
-        };
-        let Some(mut change) = decided.change else {
-            return Taken::Answer(Ok(decided.reply));
-        };
-        let Some(batch) = self.batch.as_mut().filter(|_| begun) else {
-            return Taken::Later;
-        };
-        wish.place_streams(&mut change);
-        let time = self.time;
-        let length = Dated {
-            time,
-            change: change.clone(),
-        }
-        .encode()
-        .len();
-        let need = wish.need(length);
-        if length > CHANGE_MAX || need > self.most {
-            return Taken::Answer(Err(Refusal::Limit {
-                name: "octets of a change",
-                limit: CHANGE_MAX as u64,
-            }));
-        }
-        if !batch.fits(need) || (!batch.is_empty() && batch.len() > BATCH_MAX) {
-            self.need = Some(need);
-            return Taken::Later;
-        }
-        wish.place(batch, self.sequence, &mut change);
-        let dated = Dated { time, change };
-        match self.append(tables, &dated.encode(), &dated) {
-            Ok(()) => {
-                decide::notices(&dated.change, notices);
-                Taken::Answer(Ok(decided.reply))
-            }
-            Err(broken) => Taken::Failed(broken),
-        }
-    }
-
-    fn append(
-        &mut self,
-        tables: &mut Tables<'_>,
-        encoded: &[u8],
-        dated: &Dated,
-    ) -> Result<(), Broken> {
-        let Some(batch) = &mut self.batch else {
-            return Err(Broken::Stopped);
-        };
-        self.sequence = self.sequence.saturating_add(1);
-        self.changes = self.changes.saturating_add(1);
-        self.frees |= dated.change.frees();
-        self.purges |= dated.change.purges();
-        batch.change(self.sequence, encoded);
-        apply::apply(tables, self.sequence, batch.segment(), dated)
-    }
-
-    /// Writes and syncs the batch, inside the index's transaction.
-    fn put(&mut self, log: &mut Log) -> Result<(), Broken> {
-        let Some(batch) = self.batch.take().filter(|batch| !batch.is_empty()) else {
-            return Ok(());
-        };
-        let octets = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        let octets = u64::from(blocks_up(octets));
-        match log.write(batch, self.sequence).and_then(|()| log.sync()) {
-            Ok(()) => {
-                self.outcome = Outcome::Synced { octets };
-                Ok(())
-            }
-            Err(error) => {
-                let kind = error.kind();
-                self.outcome = Outcome::Failed(error);
-                Err(Broken::Io(kind.into()))
-            }
-        }
-    }
-}
-
-impl Wish {
-    fn new(request: Request, answer: Option<Sender<Result<Reply, Refusal>>>) -> Self {
-        Self {
-            request,
-            packed: Vec::new(),
-            answer,
-        }
-    }
-
-    /// Deflates what is in memory, once.
-    fn pack(&mut self, packer: &mut Packer) {
-        if !self.packed.is_empty() {
-            return;
-        }
-        let mut contents = Vec::new();
-        let mut one = |body: &mut Body| {
-            let mut pieces = |text: &mut Vec<u8>| -> Vec<Piece> {
-                let text = std::mem::take(text);
-                let parts = text.chunks(PIECE_MAX);
-                parts.map(|part| packer.pack(part.to_vec())).collect()
-            };
-            contents.push(match &mut body.held {
-                Held::Memory(text) => Packed::Memory(pieces(text)),
-                Held::Stream(stream, rest) => Packed::Stream(Arc::clone(stream), pieces(rest)),
-            });
-        };
-        match &mut self.request {
-            Request::Append(append) => append.messages.iter_mut().for_each(|m| one(&mut m.body)),
-            Request::Deliver(deliver) => one(&mut deliver.body),
-            _ => {}
-        }
-        self.packed = contents;
-    }
-
-    /// A write or sync failed while its content came.
-    fn torn(&self) -> Option<Refusal> {
-        let torn = self.packed.iter().any(|packed| match packed {
-            Packed::Memory(_) => false,
-            Packed::Stream(stream, _) => stream.lock().failed,
-        });
-        torn.then_some(Refusal::Broken(Broken::Stopped))
-    }
-
-    /// Octets that a batch has to have room for, at most.
-    fn need(&self, change: usize) -> u32 {
-        // A place grows by at most so much when it is known.
-        const PLACE: u32 = 40;
-        let pieces = self.packed.iter().flat_map(Packed::pieces);
-        let pieces = pieces.map(|piece| piece.octets().saturating_add(PLACE));
-        let change = u32::try_from(change).unwrap_or(u32::MAX);
-        pieces
-            .sum::<u32>()
-            .saturating_add(change)
-            .saturating_add(128)
-    }
-
-    /// Names the places of content that is in the log already.
-    fn place_streams(&self, change: &mut Change) {
-        if let Change::Accept(accepted) = change {
-            for (accepted, packed) in accepted.iter_mut().zip(&self.packed) {
-                if let Packed::Stream(stream, _) = packed {
-                    accepted.pieces.clone_from(&stream.lock().pieces);
-                }
-            }
-        }
-    }
-
-    /// Puts content that is in memory into the batch and names its places.
-    fn place(&self, batch: &mut Batch, last: u64, change: &mut Change) {
-        if let Change::Accept(accepted) = change {
-            for (accepted, packed) in accepted.iter_mut().zip(&self.packed) {
-                for piece in packed.pieces() {
-                    let number = u32::try_from(accepted.pieces.len()).unwrap_or(u32::MAX);
-                    accepted.pieces.push(PieceAt {
-                        place: batch.piece(last, accepted.content.0, number, piece),
-                        deflated: piece.deflated,
-                    });
-                }
-            }
-        }
-    }
-}
-
-impl Packed {
-    /// What is not in the log yet.
-    fn pieces(&self) -> &[Piece] {
-        match self {
-            Self::Memory(pieces) | Self::Stream(_, pieces) => pieces,
         }
     }
 }
