@@ -128,6 +128,35 @@ impl Index {
         durable: bool,
         write: impl FnOnce(&mut Tables<'_>) -> Result<T, Broken>,
     ) -> Result<T, Broken> {
+        let (mut write, mut out) = (Some(write), None);
+        self.transact(durable, &mut |tables| {
+            // Called once.
+            if let Some(write) = write.take() {
+                out = Some(write(tables)?);
+            }
+            Ok(true)
+        })?;
+        out.ok_or(Broken::Stopped)
+    }
+
+    /// Shows the rows inside a transaction that changes nothing in the end.
+    ///
+    /// # Errors
+    ///
+    /// What `look` says, or the index fails.
+    pub fn look(
+        &self,
+        look: &mut dyn FnMut(&Tables<'_>) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        self.transact(false, &mut |tables| look(tables).map(|()| false))
+    }
+
+    /// One transaction; `work` says whether to commit. Not generic: it is there once.
+    fn transact(
+        &self,
+        durable: bool,
+        work: &mut dyn FnMut(&mut Tables<'_>) -> Result<bool, Broken>,
+    ) -> Result<(), Broken> {
         let mut transaction = self.database.begin_write()?;
         if durable {
             transaction.set_durability(Durability::Immediate)?;
@@ -137,18 +166,19 @@ impl Index {
             transaction.set_durability(Durability::None)?;
         }
         let mut tables = Tables::new(transaction.open_table(ROWS)?);
-        let done = write(&mut tables).and_then(|done| tables.flush().map(|()| done));
+        let done = work(&mut tables).and_then(|commit| {
+            if commit {
+                tables.flush()?;
+            }
+            Ok(commit)
+        });
         drop(tables);
-        match done {
-            Ok(done) => {
-                transaction.commit()?;
-                Ok(done)
-            }
-            Err(error) => {
-                // What a failed abort leaves is dropped with the transaction.
-                let _ = transaction.abort();
-                Err(error)
-            }
+        if matches!(done, Ok(true)) {
+            transaction.commit()?;
+        } else {
+            // What a failed abort leaves is dropped with the transaction.
+            let _ = transaction.abort();
         }
+        done.map(drop)
     }
 }

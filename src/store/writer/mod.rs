@@ -412,13 +412,17 @@ impl Writer {
         let Ok(mut numbers) = self.numbers() else {
             return true;
         };
-        wishes.iter().any(|wish| {
-            let decided = self.read(|index| {
-                let snapshot = index.snapshot()?;
-                Ok(decide::decide(&snapshot, &mut numbers, 0, &wish.request))
-            });
-            !matches!(decided, Ok(Ok(Decided { change: None, .. }) | Err(_)))
-        })
+        let mut change = false;
+        let looked = self.read(|index| {
+            index.look(&mut |tables| {
+                change = wishes.iter().any(|wish| {
+                    let decided = decide::decide(tables, &mut numbers, 0, &wish.request);
+                    !matches!(decided, Ok(Decided { change: None, .. }) | Err(_))
+                });
+                Ok(())
+            })
+        });
+        change || looked.is_err()
     }
 
     fn numbers(&self) -> Result<Numbers, Broken> {
