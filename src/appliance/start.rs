@@ -219,7 +219,8 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
 }
 
 /// What a start found in the store, for the log.
-fn told(found: &store::Opened) -> Vec<(log::Level, String)> {
+#[must_use]
+pub fn told(found: &store::Opened) -> Vec<(log::Level, String)> {
     let mut lines = vec![];
     if found.created {
         lines.push((log::Level::Info, "a new store was made".to_owned()));

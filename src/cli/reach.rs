@@ -7,7 +7,7 @@ use crate::{
     appliance::{
         control,
         lock::{self, LockError},
-        privilege,
+        privilege, start,
     },
     base::random::Random,
     cli::{Global, Stop, Terminal, load::Found},
@@ -20,7 +20,7 @@ use crate::{
         operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request, wire},
         password::{Cost, Passwords},
     },
-    store::{self, Store, disk::local::LocalDisk},
+    store::{self, Store, disk::local::LocalDisk, log::segment},
 };
 
 /// A server that starts or stops has the lock and no socket: how often it is tried again.
@@ -49,11 +49,24 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
             }
             _ => {}
         }
+        let lacking = || {
+            let text = format!("there is no store in {data}");
+            Problem::new(Kind::NoSuch, text)
+        };
+        let needs_one = !creates(&call.request);
+        if needs_one && !Path::new(data).exists() {
+            return Err(lacking().into());
+        }
         // Acts on this thread; no other is there yet.
         privilege::become_owner(Path::new(data))
             .map_err(|error| Problem::new(Kind::NotAllowed, error.to_string()))?;
         match lock::take(Path::new(data)) {
-            Ok(_lock) => return here(&found, &config, call),
+            Ok(_lock) => {
+                if needs_one && !Path::new(data).join(segment::FOLDER).exists() {
+                    return Err(lacking().into());
+                }
+                return here(terminal, &found, &config, call);
+            }
             Err(LockError::Held { .. }) if attempt < TRIES => thread::sleep(PAUSE),
             Err(held @ LockError::Held { .. }) => {
                 let text = format!("{held} and does not answer; try again");
@@ -63,6 +76,14 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
         }
         attempt = attempt.saturating_add(1);
     }
+}
+
+/// Whether a store is made for it where there is none: a mistyped folder is no empty box.
+fn creates(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Config(_) | Request::Domain(operate::domain::Request::Add { .. })
+    )
 }
 
 /// Asks the server; `None` if there is none.
@@ -93,12 +114,23 @@ fn ask(config: &Config, call: &Call) -> Result<Option<Reply>, Problem> {
 }
 
 /// Does it in this process. The caller holds the lock.
-fn here(found: &Found, config: &Config, call: &Call) -> Result<Reply, Stop> {
+fn here(
+    terminal: &mut Terminal<'_>,
+    found: &Found,
+    config: &Config,
+    call: &Call,
+) -> Result<Reply, Stop> {
     let world = RealWorld::new();
     let data = config.text(&schema::DATA);
     let disk = LocalDisk::new(Path::new(data)).map_err(|error| on_disk(data, &error))?;
-    let (store, running, _opened) =
+    let (store, running, opened) =
         Store::open(Arc::new(disk), options(config, &world)).map_err(Problem::from)?;
+    // Nobody else will hear of it: the next start finds it mended.
+    for (level, text) in start::told(&opened) {
+        if level <= log::Level::Warn {
+            terminal.complain(&format!("pillarbox: {text}"));
+        }
+    }
     let reply = work(&store, found, &world, call);
     store.stop();
     if running.join().is_err() {

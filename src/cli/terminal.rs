@@ -81,6 +81,11 @@ impl<'a> Terminal<'a> {
         }
     }
 
+    /// Whether somebody is there to be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        self.interactive
+    }
+
     /// Asks for a yes where somebody can be asked.
     pub(super) fn confirm(&mut self, question: &str) -> Result<(), Stop> {
         if !self.interactive {

@@ -138,6 +138,10 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
                     "The mail is kept for 30 days"
                 };
                 let shown = address.escape_debug();
+                if purge && !terminal.can_ask() {
+                    let text = "--purge deletes all mail: where nobody can be asked it needs --yes";
+                    return Err(Problem::new(Kind::Usage, text).into());
+                }
                 terminal.confirm(&format!("Remove {shown}? {mail}."))?;
             }
             (change, user::Request::Remove { address, purge })

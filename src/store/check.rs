@@ -87,19 +87,31 @@ impl Store {
 
     fn check_content(&self, id: ContentId, row: &ContentRow, report: &mut Report) {
         report.contents = report.contents.saturating_add(1);
-        for &piece in &row.pieces {
-            let text = content::read_piece(&self.0.segments, self.0.secret, piece);
-            match text {
-                Ok(text) => report.octets = report.octets.saturating_add(text.len() as u64),
-                // It may have moved, or gone, since its row was read.
+        let mut row = row.clone();
+        loop {
+            match self.read_pieces(&row) {
+                Ok(octets) => {
+                    report.octets = report.octets.saturating_add(octets);
+                    return;
+                }
+                // It may have moved, or gone, since its row was read: then it is read again.
                 Err(error) => match self.content_places(id) {
-                    Ok(Some(now)) if now.pieces == row.pieces => {
-                        report.wrong(format!("content {id}: {error}"));
-                    }
-                    _ => {}
+                    Ok(None) => return,
+                    Ok(Some(now)) if now.pieces != row.pieces => row = now,
+                    _ => return report.wrong(format!("content {id}: {error}")),
                 },
             }
         }
+    }
+
+    /// Reads all of a content; its length in octets.
+    fn read_pieces(&self, row: &ContentRow) -> Result<u64, Broken> {
+        let mut octets = 0_u64;
+        for &piece in &row.pieces {
+            let text = content::read_piece(&self.0.segments, self.0.secret, piece)?;
+            octets = octets.saturating_add(text.len() as u64);
+        }
+        Ok(octets)
     }
 
     fn each_row(&self, kind: Kind, each: &mut See<'_>) -> Result<(), Broken> {

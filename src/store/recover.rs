@@ -106,6 +106,7 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
     }
     report(&mut opened, damage);
     put_aside(disk, &chart, &mut opened)?;
+    missing_segments(&index, &chart, &mut opened)?;
     index.write(opened.rebuilt, |tables| {
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
@@ -181,6 +182,21 @@ fn put_aside(disk: &Arc<dyn Disk>, chart: &Chart, opened: &mut Opened) -> Result
         disk.sync_folder(segment::FOLDER)?;
     }
     Ok(())
+}
+
+/// Segments that hold content which somebody has, and that are not there.
+fn missing_segments(index: &Index, chart: &Chart, opened: &mut Opened) -> Result<(), Broken> {
+    index
+        .snapshot()?
+        .scan_prefix(&[Kind::Segment.letter()], &mut |key, octets| {
+            let row: Segment = value::decode(octets, "segment")?;
+            let number = key::u64_of(key).unwrap_or(0);
+            if row.live > 0 && !chart.segments.contains_key(&number) {
+                let what = format!("the segment is gone, with {} octets of mail", row.live);
+                opened.damage.push((number, 0, what));
+            }
+            Ok(std::ops::ControlFlow::Continue(()))
+        })
 }
 
 fn report(opened: &mut Opened, damage: Vec<Damage>) {

@@ -252,7 +252,7 @@ impl Imap {
         content: Option<Content>,
     ) -> Option<Content> {
         let Some(content) = content else {
-            out.octets.extend_from_slice(b"NIL");
+            out.damaged();
             return None;
         };
         match wanted.place(&content) {
@@ -284,7 +284,7 @@ impl Imap {
                     }
                     Err(broken) => {
                         log::error!("imap: content {}: {broken}", wanted.id);
-                        out.octets.extend_from_slice(b"NIL");
+                        out.damaged();
                     }
                 }
                 Some(content)
@@ -319,7 +319,7 @@ impl Imap {
             }
             Err(broken) => {
                 log::error!("imap: content {id}: {broken}");
-                out.octets.extend_from_slice(b"NIL");
+                out.damaged();
             }
         }
         Some(content)

@@ -57,6 +57,8 @@ struct Output {
     octets: Vec<u8>,
     /// Octets that are in hand beside these.
     held: usize,
+    /// A text was `NIL` because it cannot be read.
+    damage: bool,
 }
 
 impl Output {
@@ -71,6 +73,13 @@ impl Output {
             self.held = self.held.saturating_add(octets.len());
         }
         self.pieces.push(piece);
+    }
+
+    /// `NIL` for a text that cannot be read; the whole command is answered NO, so that nobody takes
+    /// the message for an empty one.
+    fn damaged(&mut self) {
+        self.octets.extend_from_slice(b"NIL");
+        self.damage = true;
     }
 
     fn finish(mut self) -> Vec<Piece> {
@@ -136,6 +145,9 @@ impl Imap {
             if let Err(completion) = done {
                 fetching.rest = Rest::default();
                 fetching.completion = completion;
+            } else if out.damage {
+                let text = "Some of these messages are damaged in the store";
+                fetching.completion = Completion::no(text).with_code("SERVERBUG");
             }
             smol::future::yield_now().await;
         }
