@@ -357,6 +357,7 @@ impl Imap {
             }
             filler(left.min(PIECE_MAX))
         });
+        let octets = without_nul(octets);
         self.promised.push_front(Promised {
             id,
             content,
@@ -364,6 +365,17 @@ impl Imap {
         });
         Some(octets)
     }
+}
+
+/// A literal holds no NUL (RFC 3501 section 9, CHAR8), whatever a sender wrote: it becomes 0x80, as
+/// other servers have it.
+fn without_nul(mut octets: Vec<u8>) -> Vec<u8> {
+    for octet in &mut octets {
+        if *octet == 0 {
+            *octet = 0x80;
+        }
+    }
+    octets
 }
 
 /// So many octets in place of those that are lost: a word about it, then lines of spaces.
@@ -427,7 +439,7 @@ impl Wanted<'_> {
         let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         fields.truncate(at(range.end));
         fields.drain(..at(range.start).min(fields.len()));
-        fields
+        without_nul(fields)
     }
 }
 
@@ -473,5 +485,10 @@ mod tests {
             let lines = octets.split(|c| *c == b'\n');
             assert!(lines.max_by_key(|line| line.len()).unwrap().len() <= 78);
         }
+    }
+
+    #[test]
+    fn no_nul_goes_out() {
+        assert_eq!(without_nul(b"a\0b\0".to_vec()), b"a\x80b\x80");
     }
 }
