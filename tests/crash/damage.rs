@@ -224,6 +224,32 @@ fn a_missing_segment_with_changes() {
     }
 }
 
+/// The index is there and names content in a segment that is not: the start says so.
+#[test]
+fn a_missing_segment_with_mail() {
+    let (mut world, _) = lived();
+    // The index is on the medium with all there is.
+    world.close();
+    let logs: Vec<String> = settled(&world)
+        .names()
+        .filter(|name| name.starts_with("log/"))
+        .map(str::to_owned)
+        .collect();
+    let mut told = 0;
+    for name in &logs[..logs.len() - 1] {
+        let mut state = settled(&world);
+        state.lose(name);
+        let (_, opened, _) = start(state);
+        told += usize::from(
+            opened
+                .damage
+                .iter()
+                .any(|(_, _, what)| what.contains("gone")),
+        );
+    }
+    assert!(told > 0, "{} segments went unnoticed", logs.len() - 1);
+}
+
 #[test]
 fn torn_and_lost_dumps() {
     let (world, _) = lived();
