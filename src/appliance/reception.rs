@@ -13,14 +13,8 @@ use crate::{
     },
     policy::connection::Client,
     proto::{imap, smtp},
-    routing,
     service::{
-        self,
-        imap::Imap,
-        login::Login,
-        mx::{self, Mx},
-        notify::Registry,
-        password::Passwords,
+        self, imap::Imap, login::Login, notify::Registry, password::Passwords, smtp::Door,
     },
 };
 
@@ -28,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Reception {
     smtp: Arc<smtp::server::Options>,
-    mx: Rc<mx::Shared>,
+    doors: Rc<service::smtp::Shared>,
     imap: Rc<service::imap::Shared>,
     imap_options: imap::session::Options,
     /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
@@ -43,25 +37,23 @@ impl Reception {
         let (store, world) = (&appliance.store, &appliance.world);
         let registry = Rc::new(Registry::new(store.clone()));
         let login = Login::new(store.clone(), Rc::clone(passwords), Rc::clone(world));
+        let login = Rc::new(login);
         let size_limit = plan.store.message_size;
         Self {
             smtp: Arc::new(smtp::server::Options {
                 size_limit,
                 ..smtp::server::Options::new(plan.hostname.clone())
             }),
-            mx: Rc::new(mx::Shared::new(
+            doors: Rc::new(service::smtp::Shared::new(
                 store.clone(),
                 Rc::clone(world),
-                mx::Options {
-                    hostname: plan.hostname.clone(),
-                    routing: routing::Options::default(),
-                    local_port: None,
-                },
+                Rc::clone(&login),
+                service::smtp::Options::new(plan.hostname.clone()),
             )),
             imap: Rc::new(service::imap::Shared::new(
                 store.clone(),
                 Rc::clone(&registry),
-                Rc::new(login),
+                login,
                 Rc::clone(world),
                 service::imap::Options {
                     message_size: size_limit,
@@ -89,7 +81,12 @@ impl Reception {
                 let machine =
                     smtp::server::Session::new(Arc::clone(&self.smtp), caller.ground.world.now());
                 let client = Client::new(peer, None);
-                let service = Mx::new(Rc::clone(&self.mx), client, caller.secured);
+                let service = Door::new(
+                    Rc::clone(&self.doors),
+                    service::smtp::Kind::Mx,
+                    client,
+                    caller.secured,
+                );
                 let mut parts = Box::new((machine, service));
                 Box::pin(async move {
                     let (machine, service) = &mut *parts;

@@ -11,7 +11,7 @@ use crate::{
     policy::quota,
     service::{
         inbound::{self, Delivery, Failure, Reception},
-        lookup::look,
+        lookup,
     },
     store::{Refusal, Store, request::Recipient},
 };
@@ -43,9 +43,8 @@ pub async fn give(store: &Store, world: &dyn World, hostname: &str, users: &[Use
 }
 
 fn due(store: &Store, user: UserId) -> Option<Due> {
-    let (row, usage) = look(store, |rows| Ok((rows.user(user)?, rows.usage(user)?)))
-        .ok()?
-        .ok()?;
+    let rows = lookup::find(store, |rows| Ok((rows.user(user)?, rows.usage(user)?)));
+    let (row, usage) = rows.ok()?;
     let row = row?;
     let level = quota::warning(row.quota, usage.octets, usage.warned)?;
     Some(Due {

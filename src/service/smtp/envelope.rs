@@ -12,7 +12,7 @@ use crate::{
     },
     routing::{self, Destination, Refusal, Routed, Step},
     service::{
-        lookup::{Rows, look},
+        lookup::{self, Rows},
         reply,
         smtp::{
             Door, Kind, Options,
@@ -113,7 +113,7 @@ impl Door {
             return Err(reply::client(&self.client));
         }
         let options = self.shared.options();
-        let found = look(&self.shared.store, |rows| {
+        let found = lookup::find(&self.shared.store, |rows| {
             self.find(rows, &options, transaction, forward)
         })
         .map_err(|_| reply::lookup_failed(forward))?;

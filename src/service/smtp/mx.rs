@@ -10,7 +10,7 @@ use crate::{
     },
     routing::{self, Class, Directory, LookupFailed, Refusal, Rights},
     service::{
-        lookup::{Rows, look},
+        lookup::{self, Rows},
         smtp::envelope::Objection,
     },
     store::Store,
@@ -18,7 +18,7 @@ use crate::{
 
 /// Whether the access list turns a client away (SR-18).
 pub(super) fn is_barred(store: &Store, ip: IpAddr) -> Result<bool, LookupFailed> {
-    let list = look(store, Rows::access)??;
+    let list = lookup::find(store, |rows| rows.access())?;
     let list = list
         .iter()
         .filter_map(|(name, allow)| Some((Network::parse(name).ok()?, *allow)));

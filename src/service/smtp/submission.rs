@@ -12,7 +12,7 @@ use crate::{
     routing::{self, LookupFailed},
     service::{
         inbound::Failure,
-        lookup::{Rows, look},
+        lookup::{self, Rows},
         reply,
         smtp::{Door, Kind, envelope::Objection},
     },
@@ -42,7 +42,7 @@ impl Identity {
 
 /// `None` if the person is gone, or nobody can tell.
 pub(super) fn identify(store: &Store, user: UserId) -> Option<Identity> {
-    let row = look(store, |rows| rows.user(user)).ok()?.ok()??;
+    let row = lookup::find(store, |rows| rows.user(user)).ok()??;
     Some(Identity {
         user,
         name: row.address,
@@ -82,8 +82,8 @@ impl Door {
             (Kind::Mx, _) => Ok(()),
             (Kind::Submission, None) => Err(Reply::new(530, "5.7.0 Authentication required")),
             (Kind::Submission, Some(who)) => {
-                let row = look(&self.shared.store, |rows| rows.user(who.user));
-                let Ok(Ok(row)) = row else {
+                let row = lookup::find(&self.shared.store, |rows| rows.user(who.user));
+                let Ok(row) = row else {
                     return Err(Reply::new(451, "4.3.0 Temporary lookup failure"));
                 };
                 let is_same = |row: User| {
@@ -104,7 +104,7 @@ impl Door {
             return Ok(());
         };
         let options = self.shared.options();
-        let judged = look(&self.shared.store, |rows| {
+        let judged = lookup::look(&self.shared.store, |rows| {
             authors.iter().try_for_each(|author| {
                 let (address, shown) = match author {
                     Author::Address(address) => (Some(address.clone()), address.to_string()),

@@ -113,6 +113,11 @@ impl Reader {
         table::all(&self.rows, Kind::Transport)
     }
 
+    /// Whether there is a transport at all.
+    pub fn any_transport(&self) -> Result<bool, Broken> {
+        table::any(&self.rows, Kind::Transport)
+    }
+
     pub fn route(&self, name: &str) -> Result<Option<Route>, Broken> {
         table::route(&self.rows, name)
     }
