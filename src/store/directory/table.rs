@@ -153,20 +153,6 @@ pub fn all<T: DeserializeOwned>(rows: &impl Rows, kind: Kind) -> Result<Vec<(Str
     Ok(out)
 }
 
-/// Whether there is a row of a kind.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn any(rows: &impl Rows, kind: Kind) -> Result<bool, Broken> {
-    let mut found = false;
-    rows.scan_prefix(&[kind.letter()], &mut |_, _| {
-        found = true;
-        Ok(ControlFlow::Break(()))
-    })?;
-    Ok(found)
-}
-
 /// Up to `limit` rows of a kind that is named by address, behind that of `after`: by domain, then by
 /// local part.
 ///

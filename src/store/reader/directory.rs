@@ -1,5 +1,7 @@
 //! Who and what is known here: domains, people, tables, the queue, settings.
 
+use std::ops::ControlFlow;
+
 use super::Reader;
 use crate::{
     base::id::{QueueId, UserId},
@@ -108,14 +110,20 @@ impl Reader {
         table::transport(&self.rows, pattern)
     }
 
+    /// Whether there is one at all.
+    pub fn any_transport(&self) -> Result<bool, Broken> {
+        let mut any = false;
+        self.rows
+            .scan_prefix(&[Kind::Transport.letter()], &mut |_, _| {
+                any = true;
+                Ok(ControlFlow::Break(()))
+            })?;
+        Ok(any)
+    }
+
     /// All, by pattern.
     pub fn transports(&self) -> Result<Vec<(String, Transport)>, Broken> {
         table::all(&self.rows, Kind::Transport)
-    }
-
-    /// Whether there is a transport at all.
-    pub fn any_transport(&self) -> Result<bool, Broken> {
-        table::any(&self.rows, Kind::Transport)
     }
 
     pub fn route(&self, name: &str) -> Result<Option<Route>, Broken> {
