@@ -1,6 +1,6 @@
 //! Where a connection meets its machine and its service: one arm for each kind of listener.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     appliance::{
@@ -95,8 +95,7 @@ impl Reception {
     fn smtp(&self, caller: Caller, door: DoorKind) -> Local<'static, End> {
         let peer = caller.peer.ip().to_canonical();
         let options = self.offers.borrow().of(caller.kind, peer.is_loopback());
-        let mut machine =
-            smtp::server::Session::new(options, caller.ground.world.now());
+        let mut machine = smtp::server::Session::new(options, caller.ground.world.now());
         if let Some(secured) = &caller.secured {
             crate::base::machine::Machine::secured(&mut machine, secured.clone());
         }
@@ -113,8 +112,7 @@ impl Reception {
         let peer = caller.peer.ip().to_canonical();
         let settings = self.settings.borrow();
         let options = imap::session::Options {
-            login: caller.secured.is_some()
-                || (settings.plaintext_loopback && peer.is_loopback()),
+            login: caller.secured.is_some() || (settings.plaintext_loopback && peer.is_loopback()),
             append_limit: match settings.message_size {
                 0 => u64::MAX,
                 limit => limit,

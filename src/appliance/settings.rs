@@ -95,7 +95,11 @@ impl Settings {
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Mx => options,
             Kind::Submission | Kind::Submissions => Options {
-                tls: if in_clear { Tls::Offered } else { Tls::Required },
+                tls: if in_clear {
+                    Tls::Offered
+                } else {
+                    Tls::Required
+                },
                 auth: Auth::Offered(AuthOptions {
                     in_clear,
                     old_outlook: self.old_outlook,
