@@ -99,6 +99,11 @@ impl<'a> Caller<'a> {
             how,
         }
     }
+
+    fn welcome(&self, more: &str) {
+        let (shown, peer, how) = (&self.shown, self.peer, self.how);
+        log::info!("login user=<{shown}> client={peer} by={how}{more}");
+    }
 }
 
 /// A try that was let through: it is judged now, and nobody else in its lane.
@@ -179,8 +184,9 @@ impl Login {
     /// Waits until a try may be judged.
     async fn admit(&self, caller: &Caller<'_>) -> Result<Admitted<'_>, LoginError> {
         let name = self.hash(caller);
-        let [a, b, c, d, e, f, g, h, ..] = name;
-        let account = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let account = name
+            .first_chunk()
+            .map_or(0, |first| u64::from_be_bytes(*first));
         let begun = self
             .guard
             .borrow_mut()
@@ -221,7 +227,7 @@ impl Login {
         let why = match account {
             Some(account) if right && account.user.enabled => {
                 self.guard.borrow_mut().right(try_, self.world.now());
-                self.welcome(caller, "");
+                caller.welcome("");
                 return Ok(account);
             }
             Some(_) if right => "disabled",
@@ -243,10 +249,7 @@ impl Login {
         account: &Account,
         (id, app): &(u32, AppPassword),
     ) -> UserId {
-        self.welcome(
-            caller,
-            &format!(" app-password=<{}>", app.name.escape_debug()),
-        );
+        caller.welcome(&format!(" app-password=<{}>", app.name.escape_debug()));
         let time = self.world.time();
         let user = account.id;
         let news = |used: Time| time.0.saturating_sub(used.0) >= USED;
@@ -257,13 +260,6 @@ impl Login {
             let _ = self.store.request(request).await;
         }
         user
-    }
-
-    fn welcome(&self, caller: &Caller<'_>, more: &str) {
-        let Caller {
-            shown, peer, how, ..
-        } = caller;
-        log::info!("login user=<{shown}> client={peer} by={how}{more}");
     }
 
     /// Puts our own form in the place of an imported hash (ST-6), or adds keys for SCRAM. The log-in

@@ -48,7 +48,7 @@ impl Login {
             }
             Ok(_) => (
                 self.hash(&caller).into_iter().take(16).collect(),
-                scram::COUNT,
+                self.passwords.scram_count(),
             ),
         };
         let mut nonce = [0; NONCE];

@@ -27,6 +27,7 @@ use crate::{
 const CHEAP: Cost = Cost {
     memory: 64,
     passes: 1,
+    scram: 10,
 };
 const DAY: u64 = 86_400;
 
@@ -373,18 +374,18 @@ fn su_8_app_passwords() {
         let typed = shown.replace('-', " ").to_uppercase();
         assert_eq!(house.log_in("alice", &typed, v4(1)).await, (Ok(()), 0));
         assert_eq!(house.log_in("bob", &shown, v4(2)).await.0, REFUSED);
-        let used = async || {
+        let last = async || {
             house.store.settle().await.unwrap();
             house.account("alice").apps[0].1.used
         };
-        let first = used().await;
+        let first = last().await;
         assert!(first.is_some());
         house.world.pass(1000 * (DAY - 60));
         assert_eq!(house.log_in("alice", &shown, v4(1)).await, (Ok(()), 0));
-        assert_eq!(used().await, first);
+        assert_eq!(last().await, first);
         house.world.pass(60_000);
         assert_eq!(house.log_in("alice", &shown, v4(1)).await, (Ok(()), 0));
-        assert!(used().await > first);
+        assert!(last().await > first);
         let user = house.account("alice").id;
         let request = Request::RemoveAppPassword { user, id };
         house.store.request(request).await.unwrap();

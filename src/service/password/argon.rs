@@ -3,6 +3,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
+use super::{same, scram};
 use crate::{base::secret::Secret, config::schema::Profile};
 
 /// What a stored hash may ask for, in KiB: a row from a restored or imported folder must not take
@@ -10,7 +11,7 @@ use crate::{base::secret::Secret, config::schema::Profile};
 const MEMORY_MAX: u32 = 64 * 1024;
 /// Passes a stored hash may ask for.
 const PASSES_MAX: u32 = 16;
-pub const HASH_LENGTH: usize = 32;
+const HASH_LENGTH: usize = 32;
 
 /// What a new hash costs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Cost {
     /// In KiB.
     pub memory: u32,
     pub passes: u32,
+    /// Iterations for SCRAM.
+    pub scram: u32,
 }
 
 impl Cost {
@@ -32,27 +35,46 @@ impl Cost {
         Self {
             memory: mebibytes.saturating_mul(1024),
             passes,
+            scram: scram::COUNT,
         }
     }
 }
 
 /// A stored hash, taken apart.
 pub struct Hash {
-    pub cost: Cost,
-    pub lanes: u32,
-    pub salt: Vec<u8>,
-    pub octets: Vec<u8>,
+    /// In KiB.
+    memory: u32,
+    passes: u32,
+    lanes: u32,
+    salt: Vec<u8>,
+    octets: Vec<u8>,
+}
+
+impl Hash {
+    /// Whether this is the password.
+    pub fn is(&self, password: &Secret) -> bool {
+        let length = self.octets.len();
+        let (memory, passes, lanes) = (self.memory, self.passes, self.lanes);
+        let found = derive(memory, passes, lanes, password, &self.salt, length);
+        found.is_some_and(|octets| same(&octets, &self.octets))
+    }
+}
+
+/// A new hash. `None`: there is no memory for it.
+pub fn new(cost: Cost, password: &Secret, salt: &[u8]) -> Option<Vec<u8>> {
+    derive(cost.memory, cost.passes, 1, password, salt, HASH_LENGTH)
 }
 
 /// `None`: the parameters are none, or there is no memory for them.
-pub fn derive(
-    cost: Cost,
+fn derive(
+    memory: u32,
+    passes: u32,
     lanes: u32,
     password: &Secret,
     salt: &[u8],
     length: usize,
 ) -> Option<Vec<u8>> {
-    let params = Params::new(cost.memory, cost.passes, lanes, Some(length)).ok()?;
+    let params = Params::new(memory, passes, lanes, Some(length)).ok()?;
     let mut octets = vec![0; length];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(password.reveal(), salt, &mut octets)
@@ -89,15 +111,12 @@ pub fn read(phc: &[u8]) -> Option<Hash> {
         };
         *slot = Some(number.parse::<u32>().ok()?);
     }
-    let cost = Cost {
-        memory: memory.filter(|memory| *memory <= MEMORY_MAX)?,
-        passes: passes.filter(|passes| *passes <= PASSES_MAX)?,
-    };
     let salt = STANDARD_NO_PAD.decode(field()?).ok()?;
     let octets = STANDARD_NO_PAD.decode(field()?).ok()?;
     let right = (8..=64).contains(&salt.len()) && (16..=64).contains(&octets.len());
     (right && field().is_none()).then_some(Hash {
-        cost,
+        memory: memory.filter(|memory| *memory <= MEMORY_MAX)?,
+        passes: passes.filter(|passes| *passes <= PASSES_MAX)?,
         lanes: lanes.filter(|lanes| *lanes <= 16)?,
         salt,
         octets,
@@ -117,8 +136,8 @@ mod tests {
     fn hashes_of_others() {
         let phc = b"$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let hash = read(phc).unwrap();
-        let octets = derive(hash.cost, hash.lanes, &secret("password"), &hash.salt, 32);
-        assert_eq!(octets, Some(hash.octets));
+        assert!(hash.is(&secret("password")));
+        assert!(!hash.is(&secret("passwort")));
     }
 
     #[test]
@@ -144,10 +163,9 @@ mod tests {
             let name = zero.split('=').next().unwrap();
             let phc = good.replace(zero, &format!("{name}=0"));
             let hash = read(phc.as_bytes()).unwrap();
-            assert_eq!(
-                derive(hash.cost, hash.lanes, &secret("x"), &hash.salt, 32),
-                None
-            );
+            let (memory, passes, lanes) = (hash.memory, hash.passes, hash.lanes);
+            let octets = derive(memory, passes, lanes, &secret("x"), &hash.salt, 32);
+            assert_eq!(octets, None);
         }
     }
 }

@@ -86,9 +86,8 @@ impl Line {
     ///
     /// The line is full, and nobody in it goes after this one.
     pub async fn turn(&self, place: Place) -> Result<Turn<'_>, Busy> {
-        let number = match self.enter(place)? {
-            None => return Ok(Turn(self)),
-            Some(number) => number,
+        let Some(number) = self.enter(place)? else {
+            return Ok(Turn(self));
         };
         Ticket { line: self, number }.await
     }

@@ -94,7 +94,7 @@ impl Passwords {
         let _turn = self.line.turn(Place::ADMIN).await.ok()?;
         blocking::unblock(move || {
             let prepared = scram::prepare(&password);
-            let hash = argon::derive(cost, 1, &prepared, &argon_salt, argon::HASH_LENGTH)?;
+            let hash = argon::new(cost, &prepared, &argon_salt)?;
             let phc = argon::write(cost, &argon_salt, &hash);
             Some(Credentials {
                 password: Secret::new(phc.into_bytes()),
@@ -188,12 +188,10 @@ impl Passwords {
             let stored = stored.as_ref().map(Secret::reveal).unwrap_or_default();
             let prepared = scram::prepare(&password);
             if let Some(hash) = argon::read(stored) {
-                let length = hash.octets.len();
-                let found = argon::derive(hash.cost, hash.lanes, &prepared, &hash.salt, length);
-                return found.is_some_and(|octets| same(&octets, &hash.octets));
+                return hash.is(&prepared);
             }
             // The same work, whether there is such a user or the hash is a foreign one.
-            let _ = argon::derive(cost, 1, &prepared, &salt, argon::HASH_LENGTH);
+            let _ = argon::new(cost, &prepared, &salt);
             let crypt = str::from_utf8(stored).ok().map(crypt::parse);
             crypt.is_some_and(|crypt| crypt.is_ok_and(|crypt| crypt.is(password.reveal())))
         })
@@ -214,11 +212,19 @@ impl Passwords {
         user.scram.is_none() || argon::read(user.password.reveal()).is_none()
     }
 
+    /// Iterations for SCRAM of new accounts, and of those that are not there.
+    #[must_use]
+    pub fn scram_count(&self) -> u32 {
+        self.cost.scram
+    }
+
     /// An account's, or new ones.
     fn scram_salt(&self, of: Option<&User>) -> ([u8; 16], u32) {
         match of {
-            Some(user) if user.scram_count >= scram::COUNT => (user.scram_salt, user.scram_count),
-            _ => (self.random(), scram::COUNT),
+            Some(user) if user.scram_count >= self.cost.scram => {
+                (user.scram_salt, user.scram_count)
+            }
+            _ => (self.random(), self.cost.scram),
         }
     }
 

@@ -94,7 +94,7 @@ pub fn crypt(password: &[u8], salt: [u8; 2]) -> Vec<u8> {
         *to = *from;
     }
     let sixes = sixes.iter().chain([&last]);
-    sixes.map(|bits| letter(number(bits))).collect()
+    sixes.map(|bits| letter(number(*bits))).collect()
 }
 
 /// One bit in each place, as everywhere here.
@@ -151,8 +151,8 @@ fn encrypt(block: [u8; 64], keys: &[[u8; 48]; 16], expansion: &[u8; 48]) -> [u8;
         let sixes = wide.as_chunks::<6>().0.iter();
         let fours = narrow.as_chunks_mut::<4>().0.iter_mut();
         for ((six, four), table) in sixes.zip(fours).zip(&BOXES) {
-            let [a, b, c, d, e, f] = *six;
-            let place = number(&[a, f, b, c, d, e]);
+            let [first, middle @ .., last] = *six;
+            let place = number([first, last].into_iter().chain(middle));
             let found = table.get(place).copied().unwrap_or(0);
             *four = [found >> 3 & 1, found >> 2 & 1, found >> 1 & 1, found & 1];
         }
@@ -178,9 +178,9 @@ fn pick<const N: usize>(bits: &[u8], places: &[u8; N]) -> [u8; N] {
     })
 }
 
-fn number(bits: &[u8; 6]) -> usize {
-    bits.iter()
-        .fold(0, |number, bit| number << 1 | usize::from(*bit))
+fn number(bits: impl IntoIterator<Item = u8>) -> usize {
+    bits.into_iter()
+        .fold(0, |number, bit| number << 1 | usize::from(bit))
 }
 
 fn letter(number: usize) -> u8 {
