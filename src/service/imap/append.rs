@@ -14,6 +14,7 @@ use crate::{
         response,
         session::{Answer, Completion},
     },
+    service::warning,
     store::{
         Incoming, Refusal, Reply, Request,
         request::{Append, Appended},
@@ -125,6 +126,8 @@ impl Imap {
             let uid = Uid(uids.first().unwrap_or(0));
             completion = completion.with_code(response::append_uid(validity, uid));
         }
+        let (store, world) = (&self.shared.store, &*self.shared.world);
+        warning::give(store, world, &[self.person()?]).await;
         self.refresh();
         Ok(self.finish(Vec::new(), completion, Tell::ALL))
     }
