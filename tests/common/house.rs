@@ -267,7 +267,13 @@ impl House {
                 self.submission.size_limit = number();
             }
             "soft_bounce" => self.doors(|door| door.soft_bounce = value == "on"),
-            "tls" => self.smtp.tls = if value == "on" { Tls::Offered } else { Tls::Off },
+            "tls" => {
+                self.smtp.tls = match value {
+                    "off" => Tls::Off,
+                    "required" => Tls::Required,
+                    _ => Tls::Offered,
+                }
+            }
             "unreadable" => {
                 let on = value == "on";
                 self.faults.unreadable_soon.store(on, Ordering::SeqCst);

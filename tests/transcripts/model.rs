@@ -463,7 +463,7 @@ impl Play {
     /// What brings a warning into INBOX (ST-9) is not what this is about: the limit goes before it.
     async fn no_warning(&mut self, size: u64) {
         let used = self.used().1 + size;
-        if !self.over(size) && 100 * used >= 80 * self.quota {
+        if self.quota > 0 && !self.over(size) && 100 * used >= 80 * self.quota {
             self.set_quota(0).await;
         }
     }
