@@ -10,6 +10,10 @@
 mod common;
 #[path = "transcripts/model.rs"]
 mod model;
+#[path = "transcripts/relay.rs"]
+mod relay;
+#[path = "transcripts/rows.rs"]
+mod rows;
 
 use std::fs;
 use std::panic::catch_unwind;
