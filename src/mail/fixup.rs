@@ -83,7 +83,9 @@ impl Fixup {
 
     /// Whether a `Received:` field was written here.
     fn is_ours(&self, value: &[u8]) -> bool {
-        let mut words = value.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
+        let mut words = value
+            .split(u8::is_ascii_whitespace)
+            .filter(|w| !w.is_empty());
         words.any(|word| word.eq_ignore_ascii_case(b"by"))
             && words
                 .next()
@@ -165,8 +167,7 @@ mod tests {
         String::from_utf8(fixup.mend(block.as_bytes())).unwrap()
     }
 
-    const ADDED: &str =
-        "Message-ID: <1@mx.home.test>\r\nDate: Sat, 21 Nov 2026 14:53:35 +0000\r\n";
+    const ADDED: &str = "Message-ID: <1@mx.home.test>\r\nDate: Sat, 21 Nov 2026 14:53:35 +0000\r\n";
 
     #[test]
     fn what_is_missing_is_added() {
@@ -177,7 +178,10 @@ mod tests {
             ("\r\n", format!("{ADDED}\r\n")),
             ("", ADDED.to_owned()),
             ("Date:\r\nMESSAGE-id: \r\n \r\n\r\n", format!("{ADDED}\r\n")),
-            ("A: b\r\ngarbage\r\n\r\n", format!("A: b\r\ngarbage\r\n{ADDED}\r\n")),
+            (
+                "A: b\r\ngarbage\r\n\r\n",
+                format!("A: b\r\ngarbage\r\n{ADDED}\r\n"),
+            ),
         ] {
             assert_eq!(mended(&fixup(), block), want, "{block:?}");
         }
@@ -199,13 +203,17 @@ mod tests {
             X-Mailer: Pine\r\n\
             Message-ID: <2@b>\r\n\
             \r\n";
-        let want = "Date: x\r\nUser-Agent: Mutt\r\nTo: g@h\r\nX-Mailer: Pine\r\nMessage-ID: <2@b>\r\n\r\n";
+        let want =
+            "Date: x\r\nUser-Agent: Mutt\r\nTo: g@h\r\nX-Mailer: Pine\r\nMessage-ID: <2@b>\r\n\r\n";
         assert_eq!(mended(&fixup(), block), want);
         let agent = Fixup {
             hide_agent: true,
             ..fixup()
         };
-        assert_eq!(mended(&agent, block), "Date: x\r\nTo: g@h\r\nMessage-ID: <2@b>\r\n\r\n");
+        assert_eq!(
+            mended(&agent, block),
+            "Date: x\r\nTo: g@h\r\nMessage-ID: <2@b>\r\n\r\n"
+        );
         let open = Fixup {
             hide_client: false,
             ..fixup()
@@ -220,7 +228,10 @@ mod tests {
     fn a_message_on_its_way_keeps_its_trace() {
         for (line, kept) in [
             ("Resent-From: a@b\r\nResent-Bcc: c@d\r\n", true),
-            ("Received: from x\r\n\tby MX.home.test with ESMTP id 1\r\n", true),
+            (
+                "Received: from x\r\n\tby MX.home.test with ESMTP id 1\r\n",
+                true,
+            ),
             ("Received: from mx.home.test by away.test\r\n", false),
             ("Received: by\r\n", false),
         ] {

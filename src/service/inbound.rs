@@ -11,10 +11,14 @@ use crate::{
     policy::limits::{HEADER_MAX, HOPS_MAX},
     store::{
         Body, Incoming, Refusal, Reply, Request, Store,
+        content::PIECE_MAX,
         queue::Queued,
         request::{Deliver, Recipient},
     },
 };
+
+/// What a message holds at most while it comes, in octets.
+pub const MEMORY: u64 = (HEADER_MAX + PIECE_MAX) as u64;
 
 /// Why a message is not taken.
 #[derive(Debug)]

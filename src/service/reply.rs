@@ -109,6 +109,12 @@ pub fn no_room() -> Reply {
     Reply::new(452, "4.3.1 Insufficient system storage")
 }
 
+/// Too much is on its way at once (HD-4).
+#[must_use]
+pub fn no_memory() -> Reply {
+    Reply::new(452, "4.3.1 Insufficient system resources (memory)")
+}
+
 /// The queue takes no more (`limit.queue`).
 #[must_use]
 pub fn queue_full() -> Reply {

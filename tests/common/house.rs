@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pillarbox::base::id::{ContentId, FolderId, Uid, UserId};
 use pillarbox::base::machine::Secured;
+use pillarbox::base::memory::Memory;
 use pillarbox::mail::address::Address;
 use pillarbox::mail::domain::Domain;
 use pillarbox::mail::flag::Flags;
@@ -114,7 +115,13 @@ impl House {
         let mut door = smtp::Options::new(hostname.clone());
         door.routing.hostname = Domain::parse(&hostname);
         door.routing.origin = Domain::parse("home.test");
-        let doors = smtp::Shared::new(store.clone(), outside, login.clone(), door);
+        let doors = smtp::Shared::new(
+            store.clone(),
+            outside,
+            login.clone(),
+            door,
+            Memory::new(u64::MAX),
+        );
         Self {
             world,
             store,
@@ -183,7 +190,14 @@ impl House {
             };
             let registry = self.registry.clone();
             let login = self.login.clone();
-            Rc::new(imap::Shared::new(store, registry, login, world, options))
+            Rc::new(imap::Shared::new(
+                store,
+                registry,
+                login,
+                world,
+                options,
+                Memory::new(u64::MAX),
+            ))
         });
         shared.clone()
     }

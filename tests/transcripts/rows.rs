@@ -45,7 +45,10 @@ fn every_row_is_named_by_a_test() {
             }
         }
     }
-    assert!(missing.is_empty(), "no transcript and no test names {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "no transcript and no test names {missing:?}"
+    );
 }
 
 /// Rows in the comments of transcripts, and in test code.

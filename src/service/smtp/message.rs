@@ -38,11 +38,20 @@ impl Door {
             self.log_refusal("DATA", "", &refusal);
             return refusal;
         }
+        let Some(memory) = self.shared.memory.hold(inbound::MEMORY) else {
+            let refusal = reply::no_memory();
+            self.log_refusal("DATA", "", &refusal);
+            return refusal;
+        };
         let trace = self.trace(transaction, &id);
         let reception = Reception::begin(&self.shared.store, trace, self.fixup(&id));
         self.log_client(&id);
         if let Some(transaction) = &mut self.transaction {
-            transaction.message = Some(Message { id, reception });
+            transaction.message = Some(Message {
+                id,
+                reception,
+                memory,
+            });
             transaction.fated = false;
         }
         Reply::new(250, "2.0.0 Ok")
@@ -104,7 +113,12 @@ impl Door {
         let Some(mut transaction) = self.transaction.take() else {
             return Reply::new(503, "5.5.1 Error: need MAIL command").into();
         };
-        let Some(Message { id, reception }) = transaction.message.take() else {
+        let Some(Message {
+            id,
+            reception,
+            memory: _memory,
+        }) = transaction.message.take()
+        else {
             return Reply::new(503, "5.5.1 Error: need RCPT command").into();
         };
         match self.deliver(&transaction, &id, reception).await {

@@ -17,7 +17,7 @@ use std::{
 pub use self::submission::Identity;
 use self::{journal::queue_id, transaction::Transaction};
 use crate::{
-    base::machine::Secured,
+    base::{machine::Secured, memory::Memory},
     net::{drive::Service, world::World},
     policy::connection::Client,
     proto::{
@@ -78,13 +78,21 @@ pub struct Shared {
     world: Rc<dyn World>,
     login: Rc<Login>,
     options: RefCell<Rc<Options>>,
+    /// What messages on their way may take (HD-4).
+    memory: Memory,
     /// Counts messages, for their ids.
     count: Cell<u32>,
 }
 
 impl Shared {
     #[must_use]
-    pub fn new(store: Store, world: Rc<dyn World>, login: Rc<Login>, options: Options) -> Self {
+    pub fn new(
+        store: Store,
+        world: Rc<dyn World>,
+        login: Rc<Login>,
+        options: Options,
+        memory: Memory,
+    ) -> Self {
         let mut start = [0; 4];
         world.random().fill(&mut start);
         Self {
@@ -92,6 +100,7 @@ impl Shared {
             world,
             login,
             options: RefCell::new(Rc::new(options)),
+            memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
     }

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use crate::{
-    mail::{address::Address, domain::Domain, path::{ForwardPath, ReversePath}},
+    mail::{
+        address::Address,
+        domain::Domain,
+        path::{ForwardPath, ReversePath},
+    },
     policy::{
         access::{self, Network},
         sender::{self, Whose},

@@ -2,11 +2,7 @@
 
 use crate::{
     base::id::UserId,
-    mail::{
-        address::Address,
-        fixup::Author,
-        path::ReversePath,
-    },
+    mail::{address::Address, fixup::Author, path::ReversePath},
     policy::sender,
     proto::{sasl::Mechanism, smtp::reply::Reply},
     routing::{self, LookupFailed},

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    base::{id::UserId, time::Instant},
+    base::{id::UserId, memory::Held, time::Instant},
     mail::path::{ForwardPath, ReversePath},
     proto::smtp::parameter::{MailParameters, RcptParameters},
     routing::Destination,
@@ -44,6 +44,8 @@ pub struct Message {
     /// Its name in logs, in `Received:` and in `queued as`.
     pub id: String,
     pub reception: Reception,
+    /// Kept while it comes (HD-4).
+    pub memory: Held,
 }
 
 /// A message that leaves: an address, and the recipient that it stands for.
@@ -168,9 +170,15 @@ mod tests {
             Instant(0),
         );
         transaction.recipients = vec![
-            accepted("<all@home.test>", vec![mailbox(2), queue("x@away.test"), mailbox(1)]),
+            accepted(
+                "<all@home.test>",
+                vec![mailbox(2), queue("x@away.test"), mailbox(1)],
+            ),
             accepted("<a@home.test>", vec![mailbox(1)]),
-            accepted("<b@home.test>", vec![queue("X@away.test"), queue("y@away.test")]),
+            accepted(
+                "<b@home.test>",
+                vec![queue("X@away.test"), queue("y@away.test")],
+            ),
         ];
         assert_eq!(transaction.users(), [UserId(1), UserId(2)]);
         let leaving: Vec<_> = transaction.leaving().iter().map(|l| l.address).collect();
