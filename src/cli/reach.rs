@@ -82,7 +82,10 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
 fn creates(request: &Request) -> bool {
     matches!(
         request,
-        Request::Config(_) | Request::Domain(operate::domain::Request::Add { .. })
+        Request::Config(_)
+            | Request::Domain(operate::domain::Request::Add { .. })
+            // It may be what the first start waits for.
+            | Request::Tls(operate::tls::Request::Import { .. })
     )
 }
 

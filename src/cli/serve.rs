@@ -15,7 +15,6 @@ use crate::{
         schema::{self, Key},
     },
     net::{
-        certificate::Files,
         house::Limits,
         world::{Local, RealWorld},
     },
@@ -86,7 +85,6 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
 /// The part that a reload may change: all keys that are live, and no others.
 fn settings(config: &Config) -> Settings {
     let count = |key: &Key| usize::try_from(config.number(key)).unwrap_or(usize::MAX);
-    let certificate = config.text(&schema::TLS_CERTIFICATE);
     Settings {
         smtp_sessions: Limits {
             total: count(&schema::LIMIT_SMTP_SESSIONS),
@@ -96,10 +94,7 @@ fn settings(config: &Config) -> Settings {
             total: count(&schema::LIMIT_IMAP_SESSIONS),
             per_address: 0,
         },
-        tls: (!certificate.is_empty()).then(|| Files {
-            certificate: PathBuf::from(certificate),
-            key: PathBuf::from(config.text(&schema::TLS_KEY)),
-        }),
+        tls: operate::tls::place(config).files,
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
         level: match config.text(&schema::LOG_LEVEL) {
             "error" => ::log::LevelFilter::Error,
@@ -161,6 +156,7 @@ fn answer(
                 smtp_sessions: number(appliance.houses.smtp.len()),
                 imap_sessions: number(appliance.houses.imap.len()),
                 opened: appliance.found.clone(),
+                tls: Some(appliance.tls.clone()),
             }),
         };
         operate::line(&context, line.as_bytes()).await

@@ -12,7 +12,7 @@ use super::*;
 use crate::service::operate::{Answer, Kind, user as operate_user, wire};
 
 /// Every verb with arguments that are right.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
     "config check",
     "config default",
     "config show",
@@ -23,6 +23,8 @@ const VERBS: [&str; 18] = [
     "status",
     "store check",
     "store rebuild",
+    "tls import own.pem own.key",
+    "tls show",
     "user add a@home.test",
     "user disable a@home.test",
     "user enable a@home.test",
