@@ -23,7 +23,7 @@ const VERBS: [&str; 20] = [
     "status",
     "store check",
     "store rebuild",
-    "tls import own.pem own.key",
+    "tls import Cargo.toml Cargo.toml",
     "tls show",
     "user add a@home.test",
     "user disable a@home.test",
