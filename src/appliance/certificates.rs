@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::{
-    appliance::start::{Plan, Settings},
+    appliance::{settings::Settings, start::Plan},
     base::time::Time,
     net::{
         certificate::Error,

@@ -15,11 +15,12 @@ use crate::{
         log::{Options as LogOptions, Ring},
         memory, privilege,
         reception::Reception,
+        settings::Settings,
         shutdown,
     },
+    base::memory::Memory,
     net::{
-        certificate::{self, Files},
-        house::Limits,
+        certificate,
         listen::{self, BindError},
         pairs::Pairs,
         tls::Tls,
@@ -46,7 +47,6 @@ pub struct Plan {
     /// Who to become when started as root.
     pub user: Option<String>,
     pub listeners: Vec<Listener>,
-    pub imap_sessions_per_person: usize,
     /// `tls.min` is 1.3.
     pub tls13_only: bool,
     pub store: store::Options,
@@ -54,21 +54,6 @@ pub struct Plan {
     pub log: LogOptions,
     /// Whether landlock and no_new_privs apply; off only in tests, which are threads of one process.
     pub confine: bool,
-}
-
-/// What a reload may change (OP-6).
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
-    pub smtp_sessions: Limits,
-    /// `limit.imap_sessions`; nothing is limited per address.
-    pub imap_sessions: Limits,
-    /// The owner's certificate; else a self-signed one.
-    pub tls: Option<Files>,
-    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
-    pub plaintext_loopback: bool,
-    /// `log.level`.
-    pub level: ::log::LevelFilter,
 }
 
 #[derive(Clone, Debug)]
@@ -89,10 +74,14 @@ pub struct Appliance {
     pub executor: Executor,
     pub log: Ring,
     pub houses: Houses,
+    /// What sessions and messages on their way may take (HD-4).
+    pub memory: Memory,
 }
 
-/// Settles a request; both are one line of JSON.
-pub type Desk = Box<dyn Fn(Rc<Appliance>, String) -> Local<'static, String>>;
+/// Settles a request; both are one line.
+pub type Desk = Box<dyn Fn(Rc<Appliance>, Again, String) -> Local<'static, String>>;
+/// Has settings and certificate read anew; else says why everything stays as it was.
+pub type Again = Rc<dyn Fn() -> Result<(), String>>;
 /// Reads settings anew.
 pub type Reload = Box<dyn Fn(&Appliance) -> Result<Anew, String>>;
 
@@ -109,8 +98,10 @@ pub struct Office {
     pub passwords: Rc<Passwords>,
     /// Settles a request from the control socket.
     pub operate: Desk,
-    /// Reads settings anew after SIGHUP. The text is logged.
+    /// Reads settings anew after SIGHUP, or when one was set.
     pub reload: Reload,
+    /// What an opening of the store just before this one found, to learn settings.
+    pub found: store::Opened,
 }
 
 /// Why there is no appliance, or why it ended badly.
@@ -200,11 +191,19 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     ring.pack_aside();
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
+    let found = both(office.found.clone(), found);
     for (level, text) in told(&found) {
         log::log!(target: "store", level, "{text}");
     }
+    let memory = Memory::new(plan.settings.memory);
+    let Settings {
+        smtp_sessions: smtp,
+        imap_sessions: imap,
+        ..
+    } = plan.settings;
     let appliance = Rc::new(Appliance {
-        houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
+        houses: Houses::new(smtp, imap, &memory),
+        memory,
         store: store.clone(),
         found,
         world: Rc::new(RealWorld::new()),
@@ -218,6 +217,20 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     writer.join().map_err(|_| Failure::Writer)?;
     log::info!(target: "stop", "done");
     served
+}
+
+/// What two openings of the store found: the first mends what the second then does not see.
+fn both(first: store::Opened, second: store::Opened) -> store::Opened {
+    let mut damage = first.damage;
+    damage.extend(second.damage);
+    damage.dedup();
+    store::Opened {
+        created: first.created || second.created,
+        replayed: first.replayed.saturating_add(second.replayed),
+        rebuilt: first.rebuilt || second.rebuilt,
+        damage,
+        lost: first.lost.max(second.lost),
+    }
 }
 
 /// What a start found in the store, for the log.
@@ -331,11 +344,15 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
     let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
     let _certified = appliance.executor.spawn(certified);
-    let operate: Operate = {
-        let (appliance, operate) = (Rc::clone(appliance), office.operate);
-        Rc::new(move |request| operate(Rc::clone(&appliance), request))
+    let again: Again = {
+        let (appliance, reception) = (Rc::clone(appliance), Rc::clone(&reception));
+        Rc::new(move || reload(&appliance, &reception, &office.reload))
     };
-    let reload = || match reload(appliance, &reception, &office.reload) {
+    let operate: Operate = {
+        let (appliance, again, operate) = (Rc::clone(appliance), Rc::clone(&again), office.operate);
+        Rc::new(move |request| operate(Rc::clone(&appliance), Rc::clone(&again), request))
+    };
+    let reload = || match again() {
         Ok(()) => log::info!(target: "start", "settings and certificate read anew"),
         Err(error) => log::error!(target: "start", "everything stays as it was: {error}"),
     };
@@ -365,10 +382,9 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
         .swap(pairs.map_err(|error| error.to_string())?);
     appliance.houses.smtp.limit(settings.smtp_sessions);
     appliance.houses.imap.limit(settings.imap_sessions);
-    reception
-        .plaintext_loopback
-        .set(settings.plaintext_loopback);
+    appliance.memory.limit(settings.memory);
     ::log::set_max_level(settings.level);
+    reception.renew(&appliance.plan.hostname, settings);
     applied();
     Ok(())
 }
@@ -376,6 +392,7 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{certificate::Files, house::Limits};
 
     fn plan(data: PathBuf, address: SocketAddr) -> Plan {
         Plan {
@@ -387,14 +404,7 @@ mod tests {
                 kind: Kind::Mx,
                 addresses: vec![address],
             }],
-            imap_sessions_per_person: 10,
-            settings: Settings {
-                smtp_sessions: Limits::default(),
-                imap_sessions: Limits::default(),
-                tls: None,
-                plaintext_loopback: false,
-                level: log::LevelFilter::Info,
-            },
+            settings: Settings::of_tests(),
             tls13_only: false,
             store: store::Options {
                 cache: 1 << 20,
@@ -424,7 +434,8 @@ mod tests {
         let disk = Arc::new(LocalDisk::new(&plan.data).unwrap());
         let (store, writer, found) = Store::open(disk, plan.store.clone()).unwrap();
         let appliance = Appliance {
-            houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
+            houses: Houses::new(Limits::default(), Limits::default(), &Memory::new(u64::MAX)),
+            memory: Memory::new(u64::MAX),
             store: store.clone(),
             found,
             world: Rc::new(RealWorld::new()),
@@ -470,9 +481,9 @@ mod tests {
         };
         let error = reload(&appliance, &reception, &read(Some(missing))).unwrap_err();
         assert!(error.contains("none.pem"), "{error}");
-        assert!(!full() && applied.get() == 0 && !reception.plaintext_loopback.get());
+        assert!(!full() && applied.get() == 0 && !reception.plaintext_loopback());
         reload(&appliance, &reception, &read(None)).unwrap();
-        assert!(full() && applied.get() == 1 && reception.plaintext_loopback.get());
+        assert!(full() && applied.get() == 1 && reception.plaintext_loopback());
         store.stop();
         writer.join().unwrap();
     }

@@ -5,31 +5,41 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc};
 use crate::{
     appliance::{
         hall::Kind,
-        log, privilege,
-        start::{self, Anew, Appliance, Listener, Office, Plan, Settings},
+        log, memory, privilege,
+        settings::Settings,
+        start::{self, Again, Anew, Appliance, Listener, Office, Plan},
     },
     base::random::Random as _,
-    cli::{Global, Stop, Terminal, load::Found, options},
+    cli::{
+        Global, Stop, Terminal,
+        load::{self, Found},
+        options,
+    },
     config::{
         Config,
         schema::{self, Key},
     },
+    mail::domain::Domain,
     net::{
         house::Limits,
         world::{Local, RealWorld},
     },
     service::{
-        operate::{self, Context, status::Running},
+        operate::{self, Context, config::Renew, status::Running},
         password::{Cost, Passwords},
     },
+    store,
 };
 
 /// Who the appliance becomes when it is started as root and there is such a user.
-const USER: &str = "pillarbox";
+pub(super) const USER: &str = "pillarbox";
 
 pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, Stop> {
     let found = Found::new(terminal, global, None)?;
     let config = found.config(Vec::new())?;
+    memory::prepare();
+    let (settings, opened) = load::kept(&config).unwrap_or_default();
+    let config = found.config(settings)?;
     for name in config.unknown() {
         terminal.complain(&format!("pillarbox: {name} in the environment is no key"));
     }
@@ -42,7 +52,7 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, St
     }
     let passwords = Rc::new(Passwords::new(Cost::of(config.profile()), world.octets()));
     Ok(
-        match start::run(plan, office(global, terminal, config, passwords)) {
+        match start::run(plan, office(global, terminal, config, passwords, opened)) {
             Ok(()) => 0,
             Err(failure) => {
                 terminal.complain(&format!("pillarbox: {failure}"));
@@ -66,10 +76,11 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
         user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
         listeners: vec![
             listener(Kind::Mx, &schema::LISTEN_MX),
+            listener(Kind::Submission, &schema::LISTEN_SUBMISSION),
+            listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
             listener(Kind::Imap, &schema::LISTEN_IMAP),
             listener(Kind::Imaps, &schema::LISTEN_IMAPS),
         ],
-        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
         tls13_only: config.text(&schema::TLS_MIN) == "1.3",
         store: options(config, world),
         log: log::Options {
@@ -94,8 +105,27 @@ fn settings(config: &Config) -> Settings {
             total: count(&schema::LIMIT_IMAP_SESSIONS),
             per_address: 0,
         },
+        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
+        message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
+        queue: config.number(&schema::LIMIT_QUEUE),
+        memory: Settings::memory(
+            config.number(&schema::MEMORY_LIMIT),
+            config.number(&schema::LIMIT_STORE_CACHE),
+            config.number(&schema::LIMIT_LOG_RING),
+            u64::from(Cost::of(config.profile()).memory).saturating_mul(1024),
+        ),
         tls: operate::tls::place(config).files,
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
+        old_outlook: config.is_on(&schema::SMTP_OLD_OUTLOOK),
+        soft_bounce: config.is_on(&schema::SMTP_SOFT_BOUNCE),
+        hide_client: config.is_on(&schema::SUBMISSION_HIDE_CLIENT),
+        hide_agent: config.is_on(&schema::SUBMISSION_STRIP_USER_AGENT),
+        delimiter: config.delimiter(),
+        local: config
+            .list(&schema::ADDRESS_LOCAL)
+            .iter()
+            .filter_map(|name| Domain::parse(name))
+            .collect(),
         level: match config.text(&schema::LOG_LEVEL) {
             "error" => ::log::LevelFilter::Error,
             "warn" => ::log::LevelFilter::Warn,
@@ -111,15 +141,17 @@ fn office(
     terminal: &Terminal<'_>,
     config: Config,
     passwords: Rc<Passwords>,
+    found: store::Opened,
 ) -> Office {
     let config = Rc::new(RefCell::new(Rc::new(config)));
     let (global, environment) = (global.clone(), terminal.environment.clone());
     let shown = Rc::clone(&config);
     Office {
         passwords: Rc::clone(&passwords),
-        operate: Box::new(move |appliance, line| {
-            let (config, passwords) = (Rc::clone(&shown.borrow()), Rc::clone(&passwords));
-            answer(appliance, config, passwords, line)
+        found,
+        operate: Box::new(move |appliance, again, line| {
+            let (config, passwords) = (Rc::clone(&shown), Rc::clone(&passwords));
+            answer(appliance, again, config, passwords, line)
         }),
         reload: Box::new(move |appliance| {
             let found = Found::read(&environment, &global, None).map_err(stopped)?;
@@ -140,11 +172,14 @@ fn office(
 
 fn answer(
     appliance: Rc<Appliance>,
-    config: Rc<Config>,
+    again: Again,
+    shared: Rc<RefCell<Rc<Config>>>,
     passwords: Rc<Passwords>,
     line: String,
 ) -> Local<'static, String> {
     Box::pin(async move {
+        let config = Rc::clone(&shared.borrow());
+        let renew = || again().map(|()| Rc::clone(&shared.borrow()));
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let context = Context {
             store: &appliance.store,
@@ -158,6 +193,7 @@ fn answer(
                 opened: appliance.found.clone(),
                 tls: Some(appliance.tls.clone()),
             }),
+            renew: Some(Renew(&renew)),
         };
         operate::line(&context, line.as_bytes()).await
     })

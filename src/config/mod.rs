@@ -10,10 +10,16 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use schema::{KEYS, Key, Profile};
-use value::Value;
+use value::{Rate, Value};
+
+use crate::base::network::Network;
 
 /// Prefix of the environment's names: `listen.mx` is `PILLARBOX_LISTEN_MX`.
 pub const ENVIRONMENT: &str = "PILLARBOX_";
@@ -31,6 +37,8 @@ pub struct Machine {
 #[derive(Clone, Debug, Default)]
 pub struct Sources<'a> {
     pub file: Option<&'a str>,
+    /// What the file is called.
+    pub file_name: &'a str,
     /// All of the environment; names without our prefix are passed over.
     pub environment: Vec<(String, String)>,
     pub store: Vec<(String, String)>,
@@ -84,6 +92,7 @@ impl Mistake {
 /// Values for all keys, each with its place.
 #[derive(Clone, Debug)]
 pub struct Config {
+    file_name: String,
     profile: Profile,
     values: BTreeMap<&'static str, (Value, Place)>,
     /// What a restart will make of keys, where that is something else.
@@ -104,7 +113,7 @@ impl Config {
         // From the weakest to the strongest: later ones overwrite.
         for (name, text) in &sources.store {
             // The store also holds settings that are no keys of the configuration.
-            if let Some(key) = schema::find(name) {
+            if let Some(key) = schema::find(name).filter(|key| key.outside().is_none()) {
                 take(&mut values, &mut mistakes, key, text, &Place::Store);
             }
         }
@@ -141,6 +150,7 @@ impl Config {
             }
         }
         let config = Self {
+            file_name: sources.file_name.to_owned(),
             profile,
             values,
             waiting: BTreeMap::new(),
@@ -183,6 +193,43 @@ impl Config {
         self.waiting.get(key.name)
     }
 
+    /// A key's value at the next start and where it comes from.
+    fn next(&self, key: &Key) -> Option<&(Value, Place)> {
+        self.waiting(key).or_else(|| self.value(key))
+    }
+
+    /// What is stronger than the store and has this key, in words: there it has to be changed.
+    pub fn held(&self, key: &Key) -> Option<String> {
+        match &self.next(key)?.1 {
+            Place::Default | Place::Store => None,
+            Place::File { line, .. } => Some(format!("{}, line {line}", self.file_name)),
+            Place::Environment(name) => Some(format!("the environment ({name})")),
+            Place::Option => Some("the command line".to_owned()),
+        }
+    }
+
+    /// What would be wrong at the next start if the store held this for a key, or nothing. The value
+    /// is right for itself.
+    #[must_use]
+    pub fn objections(&self, key: &'static Key, value: Option<Value>) -> Vec<String> {
+        let mut next = self.clone();
+        for (name, value) in &self.waiting {
+            next.values.insert(name, value.clone());
+        }
+        if self.held(key).is_none() {
+            let default = || {
+                let text = key.default.text(self.profile, &Machine::default());
+                key.kind.parse(&text).ok()
+            };
+            if let Some(value) = value.or_else(default) {
+                next.values.insert(key.name, (value, Place::Store));
+            }
+        }
+        let mut mistakes = Vec::new();
+        next.together(&mut mistakes);
+        mistakes.into_iter().map(|mistake| mistake.text).collect()
+    }
+
     pub fn profile(&self) -> Profile {
         self.profile
     }
@@ -213,7 +260,55 @@ impl Config {
         }
     }
 
-    /// A name, path or choice; empty = none.
+    /// Seconds of a time.
+    pub fn seconds(&self, key: &Key) -> u64 {
+        match self.value(key) {
+            Some((Value::Duration(seconds), _)) => *seconds,
+            _ => 0,
+        }
+    }
+
+    /// Whether a key is true.
+    pub fn is_on(&self, key: &Key) -> bool {
+        matches!(self.value(key), Some((Value::YesNo(true), _)))
+    }
+
+    pub fn networks(&self, key: &Key) -> &[Network] {
+        match self.value(key) {
+            Some((Value::Networks(networks), _)) => networks,
+            _ => &[],
+        }
+    }
+
+    /// Names, or the word that stands for them.
+    pub fn list(&self, key: &Key) -> &[String] {
+        match self.value(key) {
+            Some((Value::Texts(texts), _)) => texts,
+            _ => &[],
+        }
+    }
+
+    pub fn rate(&self, key: &Key) -> Option<Rate> {
+        match self.value(key) {
+            Some((Value::Rate(rate), _)) => Some(*rate),
+            _ => None,
+        }
+    }
+
+    /// The domain of local senders that have none (AC-8).
+    pub fn origin(&self) -> &str {
+        match self.text(&schema::ADDRESS_ORIGIN) {
+            "" => self.text(&schema::HOSTNAME),
+            origin => origin,
+        }
+    }
+
+    /// What parts a name from a tag (AC-11).
+    pub fn delimiter(&self) -> Option<char> {
+        self.text(&schema::ADDRESS_DELIMITER).chars().next()
+    }
+
+    /// A name, path, text or choice; empty = none.
     pub fn text(&self, key: &Key) -> &str {
         match self.value(key) {
             Some((Value::Text(text), _)) => text,
@@ -234,17 +329,29 @@ impl Config {
 
     /// What no key can tell alone.
     fn together(&self, mistakes: &mut Vec<Mistake>) {
+        let place = |key: &Key| self.value(key).map_or(Place::Default, |(_, p)| p.clone());
         let mut say = |key: &Key, text: String| {
-            let place = self.value(key).map_or(Place::Default, |(_, p)| p.clone());
             mistakes.push(Mistake {
-                place,
+                place: place(key),
                 text: format!("{}: {text}", key.name),
             });
         };
         let (certificate, private) = (&schema::TLS_CERTIFICATE, &schema::TLS_KEY);
+        let stored = |key: &Key| place(key) == Place::Store;
         for (one, other) in [(certificate, private), (private, certificate)] {
-            if !self.text(one).is_empty() && self.text(other).is_empty() {
-                say(one, format!("needs {} too", other.name));
+            match (self.text(one), self.text(other)) {
+                ("", _) => {}
+                // The store gets one after the other: first the key, which does nothing alone.
+                (_, "") if one.name == private.name && stored(one) => {}
+                (_, "") => say(one, format!("needs {} too", other.name)),
+                // What stands outside the store has to be right without it.
+                _ if stored(other) && !stored(one) => {
+                    say(
+                        one,
+                        format!("needs {} beside it, not in the store", other.name),
+                    );
+                }
+                _ => {}
             }
         }
         if let Some(open) = self
@@ -252,17 +359,53 @@ impl Config {
             .iter()
             .find(|socket| !socket.ip().is_loopback())
         {
-            let text = format!("{open} is not loopback, and there is no STARTTLS yet");
+            let text = format!("{open} is not loopback, and IMAP has no STARTTLS in this version");
             say(&schema::LISTEN_IMAP, text);
         }
-        let mut taken: BTreeMap<SocketAddr, &str> = BTreeMap::new();
+        let mut taken: Vec<(Claim, &Key)> = Vec::new();
         for key in KEYS {
-            for socket in self.listeners(key).iter().filter(|s| s.port() != 0) {
-                if let Some(first) = taken.insert(*socket, key.name) {
-                    say(key, format!("{socket} is taken by {first}"));
+            let sockets = self.listeners(key);
+            for socket in sockets.iter().filter(|socket| socket.port() != 0) {
+                let claim = Claim::new(*socket, sockets);
+                if let Some((other, first)) = taken.iter().find(|(other, _)| claim.meets(other)) {
+                    // Whoever reads it looks at what was written, not at a default.
+                    if place(key) == Place::Default {
+                        say(first, format!("{} is taken by {}", other.socket, key.name));
+                    } else {
+                        say(key, format!("{socket} is taken by {}", first.name));
+                    }
                 }
+                taken.push((claim, key));
             }
         }
+    }
+}
+
+/// What a listener takes: one address, or all of a family or of both, at a port.
+struct Claim {
+    socket: SocketAddr,
+    v4: bool,
+    v6: bool,
+}
+
+impl Claim {
+    /// `[::]` takes IPv4, too, unless the same list has `0.0.0.0` with the same port.
+    fn new(socket: SocketAddr, list: &[SocketAddr]) -> Self {
+        let all_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, socket.port()));
+        let both = socket.is_ipv6() && socket.ip().is_unspecified() && !list.contains(&all_v4);
+        Self {
+            socket,
+            v4: socket.is_ipv4() || both,
+            v6: socket.is_ipv6(),
+        }
+    }
+
+    /// Whether the kernel would refuse the second of two.
+    fn meets(&self, other: &Self) -> bool {
+        let (a, b) = (self.socket, other.socket);
+        let all = a.ip().is_unspecified() || b.ip().is_unspecified();
+        let family = (self.v4 && other.v4) || (self.v6 && other.v6);
+        a.port() == b.port() && (a.ip() == b.ip() || (all && family))
     }
 }
 
@@ -274,13 +417,13 @@ fn take(
     text: &str,
     place: &Place,
 ) {
-    match key.kind.parse(text) {
+    match key.parse(text) {
         Ok(value) => {
             values.insert(key.name, (value, place.clone()));
         }
-        Err(wrong) => mistakes.push(Mistake {
+        Err(text) => mistakes.push(Mistake {
             place: place.clone(),
-            text: format!("{}: {wrong}", key.name),
+            text,
         }),
     }
 }

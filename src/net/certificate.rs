@@ -75,6 +75,19 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// The file that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Key { path, .. }
+            | Self::Make { path, .. }
+            | Self::Pem { path, .. }
+            | Self::Read { path, .. } => path,
+        }
+    }
+}
+
 /// What is wrong with a pair in PEM.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Flaw {

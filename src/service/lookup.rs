@@ -5,12 +5,18 @@ use std::cell::RefCell;
 use crate::{
     base::id::UserId,
     policy::recipient::Room,
-    routing::{Class, Directory, LookupFailed},
-    store::{Broken, Reader, Store, directory::DomainClass},
+    routing::{Class, Directory, Forward, LookupFailed},
+    store::{
+        Broken, Reader, Store,
+        directory::{DomainClass, Usage, User},
+    },
 };
 
 /// The setting that names the person at whom postmaster and abuse end (SR-26).
 pub const POSTMASTER: &str = "postmaster";
+
+/// The setting that names the route for whatever no transport matches (TR-12).
+pub const DEFAULT_ROUTE: &str = "route.default";
 
 /// People looked at in one go.
 const SLICE: usize = 64;
@@ -44,6 +50,18 @@ pub fn look<T>(store: &Store, judge: impl FnOnce(&Rows<'_>) -> T) -> Result<T, L
         })
 }
 
+/// The same for what fails where the directory cannot be read.
+///
+/// # Errors
+///
+/// As [`look`].
+pub fn find<T>(
+    store: &Store,
+    judge: impl FnOnce(&Rows<'_>) -> Result<T, LookupFailed>,
+) -> Result<T, LookupFailed> {
+    look(store, judge)?
+}
+
 impl Rows<'_> {
     /// A mailbox' quota and what it holds. Nothing is free for somebody who has just gone.
     ///
@@ -61,6 +79,45 @@ impl Rows<'_> {
         })
     }
 
+    /// Also of somebody who was removed or switched off.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn user(&self, user: UserId) -> Result<Option<User>, LookupFailed> {
+        self.row(|reader| reader.user(user))
+    }
+
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn usage(&self, user: UserId) -> Result<Usage, LookupFailed> {
+        self.row(|reader| reader.usage(user))
+    }
+
+    /// Networks, and whether their clients may come (SR-18).
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn access(&self) -> Result<Vec<(String, bool)>, LookupFailed> {
+        let list = self.row(Reader::access_list)?;
+        let rows = list.into_iter().map(|(network, row)| (network, row.allow));
+        Ok(rows.collect())
+    }
+
+    /// Whether the queue holds so many entries or octets already; 0 = no limit.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn queue_full(&self, entries: u64, octets: u64) -> Result<bool, LookupFailed> {
+        let full = |limit: u64, held: u64| limit > 0 && held >= limit;
+        self.row(|reader| {
+            Ok(full(entries, reader.queue_count()?) || full(octets, reader.queue_octets()?))
+        })
+    }
+
     fn row<T>(&self, read: impl FnOnce(&Reader) -> Result<T, Broken>) -> Result<T, LookupFailed> {
         read(self.reader).map_err(|broken| {
             self.broken.borrow_mut().get_or_insert(broken);
@@ -70,11 +127,33 @@ impl Rows<'_> {
 }
 
 impl Directory for Rows<'_> {
+    fn alias(&self, source: &str) -> Result<Option<Forward>, LookupFailed> {
+        self.row(|reader| {
+            let row = reader.alias(source)?.filter(|row| row.enabled);
+            Ok(row.map(|row| Forward {
+                targets: row.targets,
+                srs: row.srs,
+            }))
+        })
+    }
+
+    fn any_transport(&self) -> Result<bool, LookupFailed> {
+        self.row(Reader::any_transport)
+    }
+
+    fn default_route(&self) -> Result<Option<String>, LookupFailed> {
+        self.row(|reader| reader.setting(DEFAULT_ROUTE))
+    }
+
     fn domain(&self, name: &str) -> Result<Option<Class>, LookupFailed> {
         self.row(|reader| {
             let row = reader.domain(name)?.filter(|row| row.enabled);
             Ok(row.map(|row| class(row.class)))
         })
+    }
+
+    fn listed(&self, domain: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| Ok(reader.domain(domain)?.is_some_and(|row| row.listed)))
     }
 
     fn mailbox(&self, key: &str) -> Result<Option<UserId>, LookupFailed> {
@@ -90,6 +169,18 @@ impl Directory for Rows<'_> {
             }
             first(reader)
         })
+    }
+
+    fn recipient(&self, key: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| reader.recipient(key))
+    }
+
+    fn route(&self, name: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| Ok(reader.route(name)?.is_some()))
+    }
+
+    fn transport(&self, pattern: &str) -> Result<Option<String>, LookupFailed> {
+        self.row(|reader| Ok(reader.transport(pattern)?.map(|row| row.target)))
     }
 }
 

@@ -95,6 +95,10 @@ fn jumped(expected: &View, world: &mut World) {
     world.ask(&[Wish::Deliver(7777, 100, vec![1])]).unwrap();
     let last = *world.view().folders[&1].messages.keys().last().unwrap();
     assert!(last >= before.uid_next);
+    let others = vec!["u@away.test".to_owned()];
+    world.ask(&[Wish::Send(7778, 100, vec![], others)]).unwrap();
+    let waiting = world.store().read(|reader| reader.queue(None, 9)).unwrap();
+    assert!(waiting.last().unwrap().0.0 > 1 << 20);
     world.close();
     // Once reported, it is over: a dump has been asked for, and the next start is clean.
     let mut again = World::new(settled(world));
@@ -307,7 +311,7 @@ fn a_reader_keeps_its_segment() {
     let gone = Wish::Flag(inbox, all, FlagMode::Add, Flags::DELETED, vec![]);
     world.ask(&[gone, Wish::Expunge(inbox, None)]).unwrap();
     script::space(&mut world, 3).unwrap();
-    let octets = model::read_all(&mut content).unwrap();
+    let octets = crate::view::read_all(&mut content).unwrap();
     let text = octets.strip_prefix(model::PREFIX).unwrap();
     assert!(model::tag_of(text).is_some());
     let held_back = world.store().segments().len();

@@ -5,7 +5,10 @@ use super::path;
 /// One command, parts borrowed from its line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Command<'a> {
-    Auth,
+    /// RFC 4954.
+    Auth {
+        argument: &'a str,
+    },
     /// RFC 3030 section 2; `size` octets follow the line.
     Bdat {
         size: u64,
@@ -74,7 +77,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, SyntaxError> {
     let (verb, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
     let rest = rest.trim_start_matches([' ', '\t']);
     match verb.to_ascii_uppercase().as_str() {
-        "AUTH" => Ok(Command::Auth),
+        "AUTH" => Ok(Command::Auth { argument: rest }),
         "BDAT" => chunk(rest),
         "DATA" => alone(rest, Command::Data, "DATA"),
         "EHLO" => some(rest, "EHLO hostname").map(|name| Command::Ehlo { name }),
@@ -190,6 +193,13 @@ mod tests {
                 Ok(Command::Mail {
                     path: "<\"a >b\"@c>",
                     parameters: "",
+                }),
+            ),
+            ("auth", Ok(Command::Auth { argument: "" })),
+            (
+                "AUTH LOGIN =",
+                Ok(Command::Auth {
+                    argument: "LOGIN =",
                 }),
             ),
             ("MAIL FROM:a@b", Err(SyntaxError::Sender)),

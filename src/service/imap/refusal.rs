@@ -15,6 +15,10 @@ impl From<Refusal> for Completion {
                 Self::no(&format!("No more than {limit} ({name})")).with_code("LIMIT")
             }
             Refusal::Name => Self::no("Invalid mailbox name").with_code("CANNOT"),
+            // No request of a session is answered so: those rows are the administrator's.
+            Refusal::Changed | Refusal::NoEntry => {
+                Self::no("Internal error").with_code("SERVERBUG")
+            }
             Refusal::NoDomain | Refusal::NoUser => {
                 Self::no("Account no longer exists").with_code("UNAVAILABLE")
             }
@@ -57,6 +61,11 @@ pub fn no_folder() -> Completion {
 /// The folder does not exist, and the client may make it.
 pub fn try_create() -> Completion {
     Completion::no("Mailbox doesn't exist").with_code("TRYCREATE")
+}
+
+/// Too much is on its way at once (HD-4).
+pub fn no_memory() -> Completion {
+    Completion::no("Out of memory for now, try again later").with_code("UNAVAILABLE")
 }
 
 /// The folder was opened with EXAMINE.

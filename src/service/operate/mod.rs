@@ -27,6 +27,8 @@ pub struct Context<'a> {
     pub now: Time,
     /// `None` when only the store is open, for one command.
     pub running: Option<status::Running>,
+    /// Has the running appliance read its settings anew; `None` as above.
+    pub renew: Option<config::Renew<'a>>,
 }
 
 /// What is to be done.
@@ -119,11 +121,15 @@ impl Problem {
         let kind = match refusal {
             Refusal::Exists => Kind::Exists,
             Refusal::Name => Kind::BadData,
-            Refusal::NoDomain | Refusal::NoFolder | Refusal::NoUser => Kind::NoSuch,
+            Refusal::NoDomain | Refusal::NoEntry | Refusal::NoFolder | Refusal::NoUser => {
+                Kind::NoSuch
+            }
             Refusal::Limit { .. } | Refusal::NotEmpty | Refusal::OverQuota { .. } => {
                 Kind::NotAllowed
             }
-            Refusal::Broken(_) | Refusal::Full | Refusal::Unknown => Kind::TryAgain,
+            Refusal::Broken(_) | Refusal::Changed | Refusal::Full | Refusal::Unknown => {
+                Kind::TryAgain
+            }
         };
         Self::new(kind, format!("{what}: {refusal}"))
     }
@@ -186,7 +192,7 @@ impl Reply {
 /// Nothing has changed, except where the text says that nobody knows.
 pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem> {
     match call.request {
-        Request::Config(request) => Ok(config::operate(context, &request)),
+        Request::Config(request) => config::operate(context, &request, call.dry_run).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
         Request::Status => status::operate(context),
         Request::Store(request) => store::operate(context, request, call.dry_run).await,

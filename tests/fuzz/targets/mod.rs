@@ -2,6 +2,7 @@
 //! `tests/replay.rs` calls them with the corpus and with octets near it, `cargo fuzz` with what it
 //! thinks up.
 
+pub mod address;
 pub mod config;
 pub mod control;
 pub mod header;
@@ -11,9 +12,11 @@ pub mod index_rows;
 pub mod log_records;
 pub mod memory;
 pub mod mime;
+pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
 pub mod source;
+pub mod x509;
 
 /// A target and the words that its input is made of.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,7 @@ macro_rules! targets {
 }
 
 targets!(
+    address,
     config,
     control,
     header,
@@ -43,6 +47,8 @@ targets!(
     index_rows,
     log_records,
     mime,
+    sasl,
     smtp,
-    smtp_content
+    smtp_content,
+    x509
 );

@@ -47,6 +47,7 @@ impl Desk {
         let data = folder.path().display().to_string();
         let config = Config::load(&Sources {
             file: Some("hostname = \"mx.home.test\""),
+            file_name: "pillarbox.toml",
             environment: vec![],
             store: vec![],
             options: vec![("data".to_owned(), data)],
@@ -79,6 +80,7 @@ impl Desk {
             passwords: &self.passwords,
             config: &self.config,
             now: NOW,
+            renew: None,
             running: self.tls.clone().map(|tls| Running {
                 tls: Some(tls),
                 ..Running::default()
@@ -234,6 +236,7 @@ fn a_stopped_box_says_what_it_cannot_read() {
     let options = [("tls.certificate", &own), ("tls.key", &own)];
     let mut sources = Sources {
         file: None,
+        file_name: "pillarbox.toml",
         environment: vec![],
         store: vec![],
         options: vec![("data".to_owned(), desk.folder.path().display().to_string())],
