@@ -25,6 +25,8 @@ const VERBS: [&str; 20] = [
     "status",
     "store check",
     "store rebuild",
+    "tls import Cargo.toml Cargo.toml",
+    "tls show",
     "user add a@home.test",
     "user disable a@home.test",
     "user enable a@home.test",
