@@ -12,7 +12,7 @@ use super::*;
 use crate::service::operate::{Answer, Kind, user as operate_user, wire};
 
 /// Every verb with arguments that are right.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 22] = [
     "config check",
     "config default",
     "config set listen.mx off",
