@@ -116,11 +116,15 @@ impl Problem {
         let kind = match refusal {
             Refusal::Exists => Kind::Exists,
             Refusal::Name => Kind::BadData,
-            Refusal::NoDomain | Refusal::NoFolder | Refusal::NoUser => Kind::NoSuch,
+            Refusal::NoDomain | Refusal::NoEntry | Refusal::NoFolder | Refusal::NoUser => {
+                Kind::NoSuch
+            }
             Refusal::Limit { .. } | Refusal::NotEmpty | Refusal::OverQuota { .. } => {
                 Kind::NotAllowed
             }
-            Refusal::Broken(_) | Refusal::Full | Refusal::Unknown => Kind::TryAgain,
+            Refusal::Broken(_) | Refusal::Changed | Refusal::Full | Refusal::Unknown => {
+                Kind::TryAgain
+            }
         };
         Self::new(kind, format!("{what}: {refusal}"))
     }
