@@ -341,7 +341,12 @@ fn nothing_is_carried_over_the_handshake() {
         let rest = smtp.0.rest().unwrap();
         assert!(!rest.contains("2.1.0"), "{rest}");
         // The connection is over, not only the command.
-        assert!(smtp.0.send("NOOP\r\n").and_then(|()| smtp.0.line()).is_err());
+        assert!(
+            smtp.0
+                .send("NOOP\r\n")
+                .and_then(|()| smtp.0.line())
+                .is_err()
+        );
     }
 }
 
