@@ -86,6 +86,7 @@ pub struct House {
 const CHEAP: Cost = Cost {
     memory: 64,
     passes: 1,
+    scram: 1,
 };
 
 impl House {
@@ -282,10 +283,10 @@ impl House {
             }
             "soft_bounce" => self.doors(|door| door.soft_bounce = value == "on"),
             "tls" => {
-                self.smtp.tls = if value == "on" {
-                    Tls::Offered
-                } else {
-                    Tls::Off
+                self.smtp.tls = match value {
+                    "off" => Tls::Off,
+                    "required" => Tls::Required,
+                    _ => Tls::Offered,
                 }
             }
             "unreadable" => {
