@@ -283,10 +283,10 @@ impl House {
             }
             "soft_bounce" => self.doors(|door| door.soft_bounce = value == "on"),
             "tls" => {
-                self.smtp.tls = if value == "on" {
-                    Tls::Offered
-                } else {
-                    Tls::Off
+                self.smtp.tls = match value {
+                    "off" => Tls::Off,
+                    "required" => Tls::Required,
+                    _ => Tls::Offered,
                 }
             }
             "unreadable" => {

@@ -17,13 +17,15 @@
 //! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
 //! | `client IP` | where connections come from, from now on |
 //! | `connect NAME [mx, submission, imap][ tls]` | one more connection; its lines begin with its name: `NAME C: text`. With `tls` the handshake comes first |
-//! | `tls` | the handshake after STARTTLS is done |
+//! | `starttls`, `starttls required` | STARTTLS is offered from now on |
+//! | `tls`, `tls unbound` | the handshake after STARTTLS is done, with a channel binding or without; before all else: implicit TLS |
 //! | `auth a@d password` | the client logs in with AUTH PLAIN, and is let in |
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | what is sent between leaves as one piece, whatever the cut |
 //! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
 //! | `fill N text` | the text N times over, then CRLF |
 //! | `S: start` | the next reply begins so |
+//! | `whole a|b` | that reply is this, lines cut by `|` |
 //! | `with text`, `without text` | a line of that reply begins so, or none does |
 //! | `content text` | the next message that was stored is this, with `raw`'s escapes |
 //! | `content a@d N` and lines up to `.` | the N-th message of that inbox |
@@ -41,7 +43,8 @@
 //! | `closed` | the session has ended the connection |
 //!
 //! A message is compared without the `Return-Path:` and `Received:` fields that were put in front of
-//! it (and the empty line, where it had no header). The first lines of `content a@d N` may tell these
+//! it (and the empty line, where it had no header); QUEUEID stands for a message's name in a
+//! `Message-ID:` that was made here. The first lines of `content a@d N` may tell these
 //! fields' beginnings, unfolded.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +65,9 @@ use super::text::{octets, without_trace};
 /// Tries to see what another thread has yet to tell, 10 ms apart.
 const TRIES: u32 = 300;
 
+/// How a `Message-ID:` begins that was made here when every script begins.
+const MADE_HERE: &str = "Message-ID: <20261121145335.";
+
 /// Plays one script. `cut` is the size of the pieces in which a session gets its input.
 pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
     let lines = script.lines().filter(|line| !line.starts_with('#'));
@@ -77,6 +83,7 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             house: House::new(),
             connections: BTreeMap::new(),
             imap: BTreeSet::new(),
+            implicit: None,
             together: None,
             reply: String::new(),
             looked: 0,
@@ -104,6 +111,8 @@ struct Player {
     connections: BTreeMap<String, Box<dyn Connection>>,
     /// Those of them that speak IMAP.
     imap: BTreeSet<String>,
+    /// A handshake before the next connection's first octet.
+    implicit: Option<Secured>,
     /// What waits for `end`, and the connection's name.
     together: Option<(String, Vec<u8>)>,
     reply: String,
@@ -176,6 +185,8 @@ impl Player {
                 let stored = self.house.inbox(address).len();
                 assert_eq!(stored.to_string(), count, "stored: {context}");
             }
+            "starttls" => self.house.option("tls", rest).await,
+            "tls" if self.connections.is_empty() => self.implicit = Some(secured(rest)),
             "together" => self.together = Some((String::new(), vec![])),
             "unlogged" => {
                 let found = journal::seen(rest);
@@ -255,9 +266,10 @@ impl Player {
                 self.run(name).await;
                 let connection = self.connection(name).await;
                 assert!(connection.is_shaking(), "{context}");
-                connection.secure(&secured());
+                connection.secure(&secured(rest));
                 self.run(name).await;
             }
+            "whole" => assert_eq!(self.reply.replace("\r\n", "|"), rest, "{context}"),
             "with" => assert!(self.has(rest), "{context}\ngot {}", self.reply),
             "without" => assert!(!self.has(rest), "{context}\ngot {}", self.reply),
             _ => panic!("no such word: {context}"),
@@ -268,13 +280,13 @@ impl Player {
     async fn connect(&mut self, rest: &str) {
         let mut words = rest.split(' ');
         let name = words.next().unwrap_or_default();
-        let (mut protocol, mut tls) = (self.protocol, None);
+        let (mut protocol, mut tls) = (self.protocol, self.implicit.take());
         for word in words {
             match word {
                 "imap" => protocol = Protocol::Imap,
                 "mx" => protocol = Protocol::Smtp,
                 "submission" => protocol = Protocol::Submission,
-                "tls" => tls = Some(secured()),
+                "tls" => tls = Some(secured("")),
                 _ => panic!("no such door: {word}"),
             }
         }
@@ -383,11 +395,11 @@ impl Player {
 }
 
 /// What a handshake comes to in scripts.
-fn secured() -> Secured {
+fn secured(words: &str) -> Secured {
     Secured {
         version: "TLS1.3".to_owned(),
         cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
-        exporter: Some([7; 32]),
+        exporter: (words != "unbound").then_some([7; 32]),
     }
 }
 
@@ -420,7 +432,16 @@ fn compare(message: &[u8], expected: &[&str], context: &str) {
         text.push_str(line);
         text.push_str("\r\n");
     }
-    assert_eq!(String::from_utf8_lossy(message), text, "{context}");
+    assert_eq!(without_id(message), text, "{context}");
+}
+
+/// With QUEUEID instead of the id in a `Message-ID:` that was made here.
+fn without_id(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message).into_owned();
+    match text.split_once(MADE_HERE) {
+        Some((before, after)) => format!("{before}{MADE_HERE}QUEUEID{}", &after[10..]),
+        None => text,
+    }
 }
 
 fn undotted<'a>(lines: &[&'a str]) -> Vec<&'a str> {
