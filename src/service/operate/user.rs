@@ -8,7 +8,7 @@ use crate::{
     mail::address::Address,
     service::{
         operate::{Context, Kind, Problem, Reply, columns},
-        password::LENGTH_MAX,
+        password::{Credentials, LENGTH_MAX},
     },
     store::{
         self,
@@ -109,12 +109,13 @@ async fn add(
     if dry_run {
         return Ok(Reply::Done(format!("would add {key}")));
     }
+    let new = hash(context, password, None).await?;
     let request = store::Request::AddUser {
         address: key.clone(),
-        password: hash(context, password).await?,
-        scram: None,
-        scram_salt: [0; 16],
-        scram_count: 0,
+        password: new.password,
+        scram: new.scram,
+        scram_salt: new.salt,
+        scram_count: new.count,
         quota,
     };
     let done = context.store.request(request).await;
@@ -146,13 +147,14 @@ async fn passwd(
     if dry_run {
         return Ok(Reply::Done(format!("{key}: would be: {what}")));
     }
-    let password = hash(context, password).await?;
+    let of = context.store.read(|reader| reader.user(user))?;
+    let new = hash(context, password, of.as_ref()).await?;
     let request = store::Request::SetPassword {
         user,
-        password,
-        scram: None,
-        scram_salt: [0; 16],
-        scram_count: 0,
+        password: new.password,
+        scram: new.scram,
+        scram_salt: new.salt,
+        scram_count: new.count,
         changed: true,
     };
     change(context, request, &key, what, dry_run).await
@@ -333,8 +335,12 @@ fn check(password: &Secret) -> Result<(), Problem> {
     Err(Problem::new(Kind::BadData, wrong))
 }
 
-async fn hash(context: &Context<'_>, password: &Secret) -> Result<Secret, Problem> {
-    let hash = context.passwords.hash(password).await;
+async fn hash(
+    context: &Context<'_>,
+    password: &Secret,
+    of: Option<&User>,
+) -> Result<Credentials, Problem> {
+    let hash = context.passwords.hash(password, of).await;
     hash.ok_or_else(|| Problem::new(Kind::TryAgain, "the password could not be hashed"))
 }
 
