@@ -9,6 +9,7 @@ mod serve;
 mod status;
 mod store;
 mod terminal;
+mod tls;
 mod user;
 
 #[cfg(test)]
@@ -68,6 +69,9 @@ enum Noun {
     /// The store itself
     #[command(subcommand)]
     Store(store::Verb),
+    /// Certificates
+    #[command(subcommand)]
+    Tls(tls::Verb),
     /// People with a mailbox
     #[command(subcommand)]
     User(user::Verb),
@@ -133,6 +137,7 @@ pub fn run_in(terminal: &mut Terminal<'_>, arguments: impl IntoIterator<Item = O
         Noun::Serve => serve::run(terminal, global),
         Noun::Status(read) => status::run(terminal, global, read),
         Noun::Store(verb) => store::run(terminal, global, verb),
+        Noun::Tls(verb) => tls::run(terminal, global, verb),
         Noun::User(verb) => user::run(terminal, global, verb),
         Noun::Version(read) => Ok(version(terminal, read)),
     };

@@ -84,6 +84,8 @@ fn creates(request: &Request) -> bool {
         request,
         Request::Config(operate::config::Request::Set { .. })
             | Request::Domain(operate::domain::Request::Add { .. })
+            // It may be what the first start waits for.
+            | Request::Tls(operate::tls::Request::Import { .. })
     )
 }
 

@@ -5,6 +5,7 @@ pub mod config;
 pub mod domain;
 pub mod status;
 pub mod store;
+pub mod tls;
 pub mod user;
 pub mod wire;
 
@@ -44,12 +45,14 @@ pub enum Request {
     Domain(domain::Request),
     Status,
     Store(store::Request),
+    Tls(tls::Request),
     User(user::Request),
 }
 
 /// What was done or found.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Reply {
+    Certificates(Vec<tls::Row>),
     /// A change, in one line for people.
     Done(String),
     Domains(Vec<domain::Row>),
@@ -143,6 +146,7 @@ impl Reply {
     #[must_use]
     pub fn text(&self) -> Vec<String> {
         match self {
+            Self::Certificates(rows) => tls::text(rows),
             Self::Done(line) => vec![line.clone()],
             Self::Domains(rows) => domain::text(rows),
             Self::Settings(rows) => rows.iter().map(config::Row::text).collect(),
@@ -156,6 +160,7 @@ impl Reply {
     #[must_use]
     pub fn json(&self) -> Vec<String> {
         match self {
+            Self::Certificates(rows) => rows.iter().map(object).collect(),
             Self::Done(line) => vec![object(&serde_json::json!({ "done": line }))],
             Self::Domains(rows) => rows.iter().map(object).collect(),
             Self::Settings(rows) => rows.iter().map(object).collect(),
@@ -171,7 +176,11 @@ impl Reply {
         match self {
             Self::Status(report) => report.state.exit(),
             Self::Store(report) => report.exit(),
-            Self::Done(_) | Self::Domains(_) | Self::Settings(_) | Self::Users(_) => 0,
+            Self::Certificates(_)
+            | Self::Done(_)
+            | Self::Domains(_)
+            | Self::Settings(_)
+            | Self::Users(_) => 0,
         }
     }
 }
@@ -187,6 +196,7 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
         Request::Status => status::operate(context),
         Request::Store(request) => store::operate(context, request, call.dry_run).await,
+        Request::Tls(request) => tls::operate(context, request, call.dry_run),
         Request::User(request) => user::operate(context, request, call.dry_run).await,
     }
 }
