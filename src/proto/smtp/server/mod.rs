@@ -195,16 +195,15 @@ impl Session {
     }
 
     fn say(&mut self, code: u16, text: impl Into<String>) {
-        self.put(Reply::new(code, text));
+        self.put(&Reply::new(code, text));
     }
 
-    fn put(&mut self, reply: Reply) {
-        let reply = if self.options.soft_bounce {
-            reply.softened()
+    fn put(&mut self, reply: &Reply) {
+        if self.options.soft_bounce {
+            reply.clone().softened().encode(&mut self.out);
         } else {
-            reply
-        };
-        reply.encode(&mut self.out);
+            reply.encode(&mut self.out);
+        }
     }
 
     /// Says no, counts and notes it.
@@ -216,14 +215,14 @@ impl Session {
     fn refuse_path(&mut self, path: &str, code: u16, text: impl Into<String>) {
         self.errors = self.errors.saturating_add(1);
         let reply = Reply::new(code, text);
-        self.put(reply.clone());
+        self.put(&reply);
         self.note_refusal(path, reply);
     }
 
     /// Says no, notes it, and ends the connection.
     fn dismiss(&mut self, code: u16, text: impl Into<String>) {
         let reply = Reply::new(code, text);
-        self.put(reply.clone());
+        self.put(&reply);
         self.note_refusal("", reply);
         self.state = State::Ending;
     }
@@ -261,7 +260,7 @@ impl Session {
         if !reply.is_positive() {
             self.errors = self.errors.saturating_add(1);
         }
-        self.put(reply.clone());
+        self.put(&reply);
         if reply.ends() {
             self.state = State::Ending;
         }
