@@ -37,6 +37,10 @@ id!(
     FolderId, u32
 );
 id!(
+    /// A message that waits to be sent, with its recipients.
+    QueueId, u64
+);
+id!(
     /// A message inside its folder (RFC 9051 section 2.3.1.1); 0 names none.
     Uid, u32
 );

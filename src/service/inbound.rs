@@ -251,6 +251,8 @@ pub async fn deliver(
         summary: whole.summary,
         received: now,
         to,
+        queue: None,
+        warns: None,
     });
     match store.request(request).await? {
         Reply::Delivered { sequence } => Ok(sequence),

@@ -279,6 +279,9 @@ mod tests {
         User {
             address: "alice@home.test".to_owned(),
             password,
+            scram: None,
+            scram_salt: [0; 16],
+            scram_count: 0,
             credentials: 1,
             quota: 0,
             enabled: true,

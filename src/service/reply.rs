@@ -105,9 +105,12 @@ fn store(refusal: &Refusal) -> Told {
         Refusal::NoDomain | Refusal::NoFolder | Refusal::NoUser => {
             Reply::new(451, "4.3.0 Temporary lookup failure").into()
         }
-        Refusal::Broken(_) | Refusal::Exists | Refusal::Name | Refusal::NotEmpty => {
-            Reply::new(451, "4.3.0 Error: queue file write error").into()
-        }
+        Refusal::Broken(_)
+        | Refusal::Changed
+        | Refusal::Exists
+        | Refusal::Name
+        | Refusal::NoEntry
+        | Refusal::NotEmpty => Reply::new(451, "4.3.0 Error: queue file write error").into(),
         Refusal::Unknown => Told::Hang,
     }
 }

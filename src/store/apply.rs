@@ -11,15 +11,15 @@ use crate::{
     store::{
         Broken,
         change::{Change, Dated},
-        counters, directory,
-        directory::Domain,
+        counters,
+        directory::{self, Domain, app_password, table, usage, user},
         index::{
             key::{self, Kind},
             table::{Rows, Tables},
         },
         mailbox::{Folder, folder},
         message::{arrive, content, copy, expunge, flag},
-        value,
+        queue, value,
     },
 };
 
@@ -89,12 +89,6 @@ pub fn note(tables: &mut Tables<'_>, sequence: u64, segment: u64) -> Result<(), 
 fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Broken> {
     match change {
         Change::Accept(accepted) => arrive::apply(tables, at, accepted),
-        Change::AddDomain { name, class } => {
-            let enabled = true;
-            let class = *class;
-            tables.set(&key::domain(name), &Domain { class, enabled })
-        }
-        Change::AddUser(new) => directory::add_user(tables, at, new),
         Change::Copy(copied) => copy::apply(tables, at, copied, false),
         Change::CreateFolder(new) => folder::create(tables, new),
         Change::DeleteFolders(folders) => folder::delete(tables, at, folders),
@@ -108,36 +102,74 @@ fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Bro
         Change::Move(copied) => copy::apply(tables, at, copied, true),
         Change::Moved(pieces) => content::moved(tables, pieces),
         Change::Recent { folder, uid } => folder::recent(tables, *folder, *uid),
-        Change::RemoveDomain { name } => tables.remove(&key::domain(name)).map(drop),
-        Change::RemoveUser { user, purge } => directory::remove_user(tables, at, *user, *purge),
+        Change::RemoveQueued(id) => queue::remove(tables, at, *id),
         Change::RenameFolders(renames) => folder::rename(tables, renames),
-        Change::RenameUser { user, address } => directory::rename(tables, *user, address),
+        Change::Several(changes) => changes.iter().try_for_each(|c| one(tables, at, c)),
+        Change::Subscribe { user, name, on } => folder::subscribe(tables, *user, name, *on),
+        Change::Summarize { content, summary } => content::summarize(tables, *content, summary),
+        Change::AddAppPassword { .. }
+        | Change::AddDomain { .. }
+        | Change::AddUser(_)
+        | Change::Edit(_)
+        | Change::RemoveAppPassword { .. }
+        | Change::RemoveDomain { .. }
+        | Change::RemoveUser { .. }
+        | Change::RenameUser { .. }
+        | Change::Set { .. }
+        | Change::SetDomainEnabled { .. }
+        | Change::SetDomainListed { .. }
+        | Change::SetPassword { .. }
+        | Change::SetQuota { .. }
+        | Change::SetUserEnabled { .. }
+        | Change::UsedAppPassword { .. } => administer(tables, at, change),
+    }
+}
+
+/// Domains, people, the administrator's tables and settings.
+fn administer(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Broken> {
+    match change {
+        Change::AddAppPassword { user, id, app } => app_password::add(tables, at, *user, *id, app),
+        Change::AddDomain { name, class } => {
+            let row = Domain {
+                class: *class,
+                enabled: true,
+                listed: false,
+            };
+            tables.set(&key::domain(name), &row)
+        }
+        Change::AddUser(new) => user::add(tables, at, new),
+        Change::Edit(rows) => rows
+            .iter()
+            .try_for_each(|row| table::apply(tables, at, row)),
+        Change::RemoveAppPassword { user, id } => app_password::remove(tables, *user, *id),
+        Change::RemoveDomain { name } => {
+            table::forget_recipients(tables, name)?;
+            tables.remove(&key::domain(name)).map(drop)
+        }
+        Change::RemoveUser { user, purge } => user::remove(tables, at, *user, *purge),
+        Change::RenameUser { user, address } => user::rename(tables, *user, address),
         Change::Set { key, value } => match value {
             Some(text) => tables.set(&key::setting(key), text),
             None => tables.remove(&key::setting(key)).map(drop),
         },
-        Change::SetDomainEnabled { name, enabled } => match directory::domain(tables, name)? {
-            Some(row) => tables.set(
-                &key::domain(name),
-                &Domain {
-                    enabled: *enabled,
-                    ..row
-                },
-            ),
-            None => Ok(()),
-        },
-        Change::SetPassword { user, password } => {
-            directory::set_password(tables, at, *user, password)
+        Change::SetDomainEnabled { name, enabled } => {
+            directory::edit_domain(tables, name, |row| row.enabled = *enabled)
         }
-        Change::SetQuota { user, quota } => {
-            directory::edit(tables, *user, |row| row.quota = *quota)
+        Change::SetDomainListed { name, listed } => {
+            directory::edit_domain(tables, name, |row| row.listed = *listed)
         }
+        Change::SetPassword {
+            user,
+            credentials,
+            changed,
+        } => user::set_password(tables, at, *user, credentials, *changed),
+        Change::SetQuota { user, quota } => usage::set_quota(tables, *user, *quota),
         Change::SetUserEnabled { user, enabled } => {
             directory::edit(tables, *user, |row| row.enabled = *enabled)
         }
-        Change::Several(changes) => changes.iter().try_for_each(|c| one(tables, at, c)),
-        Change::Subscribe { user, name, on } => folder::subscribe(tables, *user, name, *on),
-        Change::Summarize { content, summary } => content::summarize(tables, *content, summary),
+        Change::UsedAppPassword { user, id, time } => app_password::used(tables, *user, *id, *time),
+        // All others are applied by the caller.
+        _ => Ok(()),
     }
 }
 
@@ -148,6 +180,8 @@ fn jump(tables: &mut Tables<'_>, numbers: u32, modseqs: u64) -> Result<(), Broke
     counted.folder = counted.folder.saturating_add(numbers);
     counted.validity = counted.validity.saturating_add(numbers);
     counted.content = counted.content.saturating_add(u64::from(numbers));
+    counted.queue = counted.queue.saturating_add(u64::from(numbers));
+    counted.app_password = counted.app_password.saturating_add(numbers);
     counters::set_counters(tables, &counted)?;
     tables.remove(key::LOST)?;
     let mut folders: Vec<(FolderId, Folder)> = Vec::new();

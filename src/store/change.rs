@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        id::{ContentId, FolderId, ModSeq, Uid, UserId},
+        id::{ContentId, FolderId, ModSeq, QueueId, Uid, UserId},
         ranges::Ranges,
-        secret::Secret,
         time::Time,
     },
     mail::flag::Flags,
     store::{
-        directory::DomainClass,
+        directory::{DomainClass, NewAppPassword, table::Edited, user::Credentials},
         log::Place,
+        queue::Queued,
         request::{FlagMode, Special},
         value,
     },
@@ -48,6 +48,11 @@ impl Dated {
 pub enum Change {
     /// Messages arrive: with all their deliveries, at once.
     Accept(Vec<Accepted>),
+    AddAppPassword {
+        user: UserId,
+        id: u32,
+        app: NewAppPassword,
+    },
     AddDomain {
         name: String,
         class: DomainClass,
@@ -57,6 +62,8 @@ pub enum Change {
     CreateFolder(NewFolder),
     /// Folders with their messages.
     DeleteFolders(Vec<FolderId>),
+    /// Rows of the administrator's tables: all of them or none.
+    Edit(Vec<Edited>),
     Expunge {
         folder: FolderId,
         uids: Ranges,
@@ -75,9 +82,15 @@ pub enum Change {
         folder: FolderId,
         uid: Uid,
     },
+    RemoveAppPassword {
+        user: UserId,
+        id: u32,
+    },
+    /// With its list of recipients.
     RemoveDomain {
         name: String,
     },
+    RemoveQueued(QueueId),
     RemoveUser {
         user: UserId,
         purge: bool,
@@ -95,9 +108,15 @@ pub enum Change {
         name: String,
         enabled: bool,
     },
+    SetDomainListed {
+        name: String,
+        listed: bool,
+    },
     SetPassword {
         user: UserId,
-        password: Secret,
+        credentials: Credentials,
+        /// False: the same password in another form.
+        changed: bool,
     },
     SetQuota {
         user: UserId,
@@ -118,6 +137,11 @@ pub enum Change {
         content: ContentId,
         summary: Vec<u8>,
     },
+    UsedAppPassword {
+        user: UserId,
+        id: u32,
+        time: Time,
+    },
 }
 
 impl Change {
@@ -128,8 +152,11 @@ impl Change {
             Self::DeleteFolders(_)
             | Self::Expunge { .. }
             | Self::Moved(_)
+            | Self::RemoveAppPassword { .. }
+            | Self::RemoveQueued(_)
             | Self::RemoveUser { .. }
             | Self::SetPassword { .. } => true,
+            Self::Edit(_) => self.purges(),
             Self::Several(changes) => changes.iter().any(Self::frees),
             _ => false,
         }
@@ -140,14 +167,17 @@ impl Change {
     pub fn purges(&self) -> bool {
         match self {
             Self::RemoveUser { purge, .. } => *purge,
-            Self::SetPassword { .. } => true,
+            Self::RemoveAppPassword { .. } | Self::SetPassword { .. } => true,
+            Self::Edit(rows) => rows
+                .iter()
+                .any(|row| matches!(row, Edited::Route { purge: true, .. })),
             Self::Several(changes) => changes.iter().any(Self::purges),
             _ => false,
         }
     }
 }
 
-/// Content with the messages that have it.
+/// Content with the messages and the queue entry that have it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Accepted {
     pub content: ContentId,
@@ -158,6 +188,17 @@ pub struct Accepted {
     pub summary: Vec<u8>,
     pub date: Time,
     pub deliveries: Vec<Delivery>,
+    pub queued: Option<(QueueId, Queued)>,
+    /// It tells a person that the mailbox is filling up, and from how many percent on.
+    pub warns: Option<(UserId, u8)>,
+}
+
+impl Accepted {
+    /// With the prefix.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.size.saturating_add(self.prefix.len() as u64)
+    }
 }
 
 /// A piece of content in the log.
@@ -183,7 +224,7 @@ pub struct Delivery {
 pub struct NewUser {
     pub user: UserId,
     pub address: String,
-    pub password: Secret,
+    pub credentials: Credentials,
     pub quota: u64,
     pub folders: Vec<NewFolder>,
 }

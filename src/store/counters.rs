@@ -19,6 +19,8 @@ pub struct Counters {
     pub user: u32,
     pub folder: u32,
     pub content: u64,
+    pub queue: u64,
+    pub app_password: u32,
     /// UIDVALIDITY.
     pub validity: u32,
     /// The newest time that a change carried: the clock's floor.
@@ -31,6 +33,8 @@ impl Default for Counters {
             user: 1,
             folder: 1,
             content: 1,
+            queue: 1,
+            app_password: 1,
             validity: 1,
             time: Time(0),
         }
@@ -78,4 +82,15 @@ pub fn segment(rows: &impl Rows, number: u64) -> Result<Segment, Broken> {
 /// The index fails.
 pub fn set_segment(tables: &mut Tables<'_>, number: u64, segment: &Segment) -> Result<(), Broken> {
     tables.set(&key::segment(number), segment)
+}
+
+/// A segment holds what has to leave the medium: it is to be emptied, whatever else lives there.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn purge(tables: &mut Tables<'_>, number: u64) -> Result<(), Broken> {
+    let mut row = segment(tables, number)?;
+    row.purge = true;
+    set_segment(tables, number, &row)
 }

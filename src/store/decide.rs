@@ -2,17 +2,18 @@
 
 use crate::{
     base::{
-        id::{ContentId, FolderId, ModSeq, UserId},
+        id::{ContentId, FolderId, ModSeq, QueueId, UserId},
         ranges::Ranges,
         time::Time,
     },
     store::{
-        Broken, Refusal,
+        Broken, Refusal, administer,
         change::{Change, Copied},
         counters, directory,
         index::table::Rows,
         mailbox::{self, folder},
         message::{arrive, content, copy, expunge, flag},
+        queue,
         request::{Happened, Notice, Reply, Request},
     },
 };
@@ -24,6 +25,8 @@ pub struct Numbers {
     folder: u32,
     validity: u32,
     content: u64,
+    queue: u64,
+    app_password: u32,
     pub folders_max: u64,
     pub keywords_max: u64,
     /// Octets by which the index may grow.
@@ -50,6 +53,8 @@ impl Numbers {
             folder: counters.folder,
             validity: counters.validity.max(now).max(1),
             content: content.max(counters.content),
+            queue: counters.queue,
+            app_password: counters.app_password,
             folders_max,
             keywords_max,
             index_room,
@@ -71,6 +76,18 @@ impl Numbers {
     pub fn folder(&mut self) -> FolderId {
         let id = FolderId(self.folder);
         self.folder = self.folder.saturating_add(1);
+        id
+    }
+
+    pub fn queue(&mut self) -> QueueId {
+        let id = QueueId(self.queue);
+        self.queue = self.queue.saturating_add(1);
+        id
+    }
+
+    pub fn app_password(&mut self) -> u32 {
+        let id = self.app_password;
+        self.app_password = self.app_password.saturating_add(1);
         id
     }
 
@@ -108,27 +125,6 @@ pub fn decide(
     request: &Request,
 ) -> Result<Decided, Refusal> {
     let change = match request {
-        Request::AddDomain { name, class } => {
-            if directory::domain(rows, name)?.is_some() {
-                return Err(Refusal::Exists);
-            }
-            Change::AddDomain {
-                name: name.clone(),
-                class: *class,
-            }
-        }
-        Request::AddUser {
-            address,
-            password,
-            quota,
-        } => {
-            let change = directory::decide_user(rows, numbers, address, password, *quota)?;
-            let user = match &change {
-                Change::AddUser(new) => new.user,
-                _ => UserId(0),
-            };
-            return Ok(done(change, Reply::User(user)));
-        }
         Request::Append(append) => {
             let validity = mailbox::folder(rows, append.folder)?
                 .ok_or(Refusal::NoFolder)?
@@ -198,13 +194,14 @@ pub fn decide(
                 summary: summary.clone(),
             }
         }
-        other => administer(rows, other)?,
+        Request::RemoveQueued { queue } => queue::decide_remove(rows, *queue)?,
+        other => return administer::decide(rows, numbers, other),
     };
     Ok(done(change, Reply::Done))
 }
 
 fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {
-    known(rows, user)?;
+    directory::known(rows, user)?;
     let is_on = folder::subscriptions(rows, user)?.iter().any(|n| n == name);
     if is_on == on {
         return Ok(nothing());
@@ -213,80 +210,14 @@ fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Dec
     Ok(done(Change::Subscribe { user, name, on }, Reply::Done))
 }
 
-/// Domains, people and settings.
-fn administer(rows: &impl Rows, request: &Request) -> Result<Change, Refusal> {
-    Ok(match request {
-        Request::RemoveDomain { name } => {
-            directory::vacant(rows, name)?;
-            Change::RemoveDomain { name: name.clone() }
-        }
-        Request::RemoveUser { user, purge } => {
-            directory::user(rows, *user)?.ok_or(Refusal::NoUser)?;
-            Change::RemoveUser {
-                user: *user,
-                purge: *purge,
-            }
-        }
-        Request::RenameUser { user, address } => {
-            known(rows, *user)?;
-            directory::free(rows, address)?;
-            Change::RenameUser {
-                user: *user,
-                address: address.clone(),
-            }
-        }
-        Request::Set { key, value } => Change::Set {
-            key: key.clone(),
-            value: value.clone(),
-        },
-        Request::SetDomainEnabled { name, enabled } => {
-            directory::domain(rows, name)?.ok_or(Refusal::NoDomain)?;
-            Change::SetDomainEnabled {
-                name: name.clone(),
-                enabled: *enabled,
-            }
-        }
-        Request::SetPassword { user, password } => {
-            known(rows, *user)?;
-            Change::SetPassword {
-                user: *user,
-                password: password.clone(),
-            }
-        }
-        Request::SetQuota { user, quota } => {
-            known(rows, *user)?;
-            Change::SetQuota {
-                user: *user,
-                quota: *quota,
-            }
-        }
-        Request::SetUserEnabled { user, enabled } => {
-            known(rows, *user)?;
-            Change::SetUserEnabled {
-                user: *user,
-                enabled: *enabled,
-            }
-        }
-        // All others are decided by the caller.
-        _ => Change::Several(Vec::new()),
-    })
-}
-
-fn known(rows: &impl Rows, user: UserId) -> Result<(), Refusal> {
-    match directory::user(rows, user)? {
-        Some(row) if row.removed.is_none() => Ok(()),
-        _ => Err(Refusal::NoUser),
-    }
-}
-
-fn done(change: Change, reply: Reply) -> Decided {
+pub(super) fn done(change: Change, reply: Reply) -> Decided {
     Decided {
         change: Some(change),
         reply,
     }
 }
 
-fn nothing() -> Decided {
+pub(super) fn nothing() -> Decided {
     Decided {
         change: None,
         reply: Reply::Done,

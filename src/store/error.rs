@@ -7,6 +7,8 @@ use std::{fmt, io};
 pub enum Refusal {
     /// The store itself failed; nothing of the request will ever show. The peer may try again later.
     Broken(Broken),
+    /// What is there is not what the request was made for: somebody else changed it. Read it again.
+    Changed,
     /// What should be made is there already.
     Exists,
     /// The disk has no room for this now. The peer may try again later, or delete something.
@@ -17,6 +19,8 @@ pub enum Refusal {
     Name,
     /// No such domain.
     NoDomain,
+    /// No such queue entry, or app password.
+    NoEntry,
     /// The folder is not there (any more).
     NoFolder,
     /// No such person.
@@ -39,11 +43,13 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(broken) => write!(f, "{broken}"),
+            Self::Changed => f.write_str("somebody else changed it meanwhile"),
             Self::Exists => f.write_str("it exists already"),
             Self::Full => f.write_str("the disk is full"),
             Self::Limit { name, limit } => write!(f, "no more than {limit} ({name})"),
             Self::Name => f.write_str("that is no valid name"),
             Self::NoDomain => f.write_str("no such domain"),
+            Self::NoEntry => f.write_str("no such entry"),
             Self::NoFolder => f.write_str("no such folder"),
             Self::NoUser => f.write_str("no such user"),
             Self::NotEmpty => f.write_str("it is not empty"),

@@ -5,13 +5,14 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `change`, `decide`, `apply` | a change as a value; deciding it; applying it |
+//! | `change`, `decide`, `administer`, `apply` | a change as a value; deciding it; applying it |
 //! | `writer`, `tidy` | batches; what happens between them |
 //! | `recover` | a start: log, dumps and index are made to agree |
 //! | `dump`, `space`, `content`, `pack`, `check` | what their names say |
 //! | `log`, `index`, `disk` | the layers below |
-//! | `directory`, `mailbox`, `message` | one folder per kind of state |
+//! | `directory`, `mailbox`, `message`, `queue` | one folder per kind of state |
 
+pub mod administer;
 pub mod apply;
 pub mod change;
 pub mod check;
@@ -27,6 +28,7 @@ pub mod log;
 pub mod mailbox;
 pub mod message;
 pub mod pack;
+pub mod queue;
 pub mod reader;
 pub mod recover;
 pub mod request;
@@ -297,7 +299,9 @@ impl Store {
     pub async fn request(&self, request: Request) -> Result<Reply, Refusal> {
         let lazy = match &request {
             Request::Flag(flag) => flag.lazy,
-            Request::Recent { .. } | Request::Summarize { .. } => true,
+            Request::Recent { .. }
+            | Request::Summarize { .. }
+            | Request::UsedAppPassword { .. } => true,
             _ => false,
         };
         if lazy {

@@ -1,6 +1,8 @@
 //! What can be read: one transaction, one moment. Never held across an await, never longer than a
 //! slice (256 rows or 5 ms).
 
+mod directory;
+
 use std::{cell::RefCell, cmp::Ordering, ops::ControlFlow};
 
 use crate::{
@@ -9,15 +11,13 @@ use crate::{
         ranges::Ranges,
     },
     store::{
-        Broken, directory,
-        directory::{Domain, Usage, User},
+        Broken,
         index::{
             key::{self, Kind},
             table::{Cursor, Rows, Snapshot},
         },
         mailbox::{self, Folder, folder},
         message::{self, Message},
-        value,
     },
 };
 
@@ -44,38 +44,6 @@ impl Reader {
     /// Sequence number of the last change that is in this state.
     pub fn sequence(&self) -> Result<u64, Broken> {
         self.rows.sequence()
-    }
-
-    /// `name` in ASCII form, lower case.
-    pub fn domain(&self, name: &str) -> Result<Option<Domain>, Broken> {
-        directory::domain(&self.rows, name)
-    }
-
-    /// All domains by name.
-    pub fn domains(&self) -> Result<Vec<(String, Domain)>, Broken> {
-        directory::domains(&self.rows)
-    }
-
-    /// By the address' key form. Removed people are not found, disabled ones are.
-    pub fn user_named(&self, address: &str) -> Result<Option<UserId>, Broken> {
-        directory::named(&self.rows, address)
-    }
-
-    pub fn user(&self, user: UserId) -> Result<Option<User>, Broken> {
-        directory::user(&self.rows, user)
-    }
-
-    /// Up to `limit` people after `after`, by number.
-    pub fn users(
-        &self,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<(UserId, User)>, Broken> {
-        directory::users(&self.rows, after, limit)
-    }
-
-    pub fn usage(&self, user: UserId) -> Result<Usage, Broken> {
-        directory::usage(&self.rows, user)
     }
 
     pub fn folder_named(&self, user: UserId, name: &str) -> Result<Option<FolderId>, Broken> {
@@ -168,21 +136,5 @@ impl Reader {
         }
         *cursor = None;
         Ok(None)
-    }
-
-    pub fn setting(&self, name: &str) -> Result<Option<String>, Broken> {
-        self.rows.row(&key::setting(name), "setting")
-    }
-
-    /// All settings by key.
-    pub fn settings(&self) -> Result<Vec<(String, String)>, Broken> {
-        let mut out = Vec::new();
-        let prefix = [Kind::Setting.letter()];
-        self.rows.scan_prefix(&prefix, &mut |key, octets| {
-            let name = key::text_of(key, 1).ok_or(Broken::Corrupt("setting"))?;
-            out.push((name.to_owned(), value::decode(octets, "setting")?));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(out)
     }
 }

@@ -1,18 +1,27 @@
 //! What services ask of the writer, and what it answers once the change is on the medium.
 
 use crate::base::{
-    id::{ContentId, FolderId, ModSeq, Uid, UserId},
+    id::{ContentId, FolderId, ModSeq, QueueId, Uid, UserId},
     ranges::Ranges,
     secret::Secret,
     time::Time,
 };
 use crate::mail::flag::Flags;
-use crate::store::{content::Body, directory::DomainClass};
+use crate::store::{
+    content::Body,
+    directory::{DomainClass, Edit, NewAppPassword, ScramKeys},
+    queue::Queued,
+};
 
 /// One wish. The writer decides it against all that came before it in the same batch; it is carried
 /// out as a whole or not at all.
 #[derive(Debug)]
 pub enum Request {
+    /// One more for a device of a person; what was verified before stays good.
+    AddAppPassword {
+        user: UserId,
+        app: NewAppPassword,
+    },
     /// `name` in ASCII form, lower case.
     AddDomain {
         name: String,
@@ -23,6 +32,9 @@ pub enum Request {
     AddUser {
         address: String,
         password: Secret,
+        scram: Option<ScramKeys>,
+        scram_salt: [u8; 16],
+        scram_count: u32,
         quota: u64,
     },
     Append(Append),
@@ -42,6 +54,9 @@ pub enum Request {
         folder: FolderId,
     },
     Deliver(Deliver),
+    /// Rows of the administrator's tables, all or none; refused with
+    /// [`Changed`](crate::store::Refusal::Changed) where one is not what it was said to be.
+    Edit(Vec<Edit>),
     /// Of `uids`, those with \Deleted go for good; `None` = the whole folder.
     Expunge {
         folder: FolderId,
@@ -59,9 +74,20 @@ pub enum Request {
         folder: FolderId,
         uid: Uid,
     },
-    /// Refused with [`NotEmpty`](crate::store::Refusal::NotEmpty) while people have addresses there.
+    /// What was verified with it is void: the credential version rises.
+    RemoveAppPassword {
+        user: UserId,
+        id: u32,
+    },
+    /// With its list of recipients. Refused with [`NotEmpty`](crate::store::Refusal::NotEmpty) while
+    /// people have addresses there, or aliases are there
+    /// ([`Reader::domain_holds`](crate::store::Reader::domain_holds) says which).
     RemoveDomain {
         name: String,
+    },
+    /// The whole entry.
+    RemoveQueued {
+        queue: QueueId,
     },
     /// The person can no longer be reached; with `purge` the mail goes at once, else it is kept until
     /// `purge` is asked for (ST-11).
@@ -88,10 +114,20 @@ pub enum Request {
         name: String,
         enabled: bool,
     },
-    /// `password` is a PHC string; the credential version rises.
+    /// Whether only recipients of the domain's list are known (AC-5).
+    SetDomainListed {
+        name: String,
+        listed: bool,
+    },
+    /// `password` is a PHC string, or a crypt hash that is imported. App passwords stay in any case.
     SetPassword {
         user: UserId,
         password: Secret,
+        scram: Option<ScramKeys>,
+        scram_salt: [u8; 16],
+        scram_count: u32,
+        /// The credential version rises. False: the same password in another form.
+        changed: bool,
     },
     SetQuota {
         user: UserId,
@@ -111,9 +147,15 @@ pub enum Request {
         content: ContentId,
         summary: Vec<u8>,
     },
+    /// Nobody waits for it.
+    UsedAppPassword {
+        user: UserId,
+        id: u32,
+        time: Time,
+    },
 }
 
-/// A message arrives for mailboxes here.
+/// A message arrives: for mailboxes here, for others, or for both (SR-29: in one change).
 #[derive(Debug)]
 pub struct Deliver {
     /// Header lines in front of the content, whole lines with CRLF: Return-Path and the like.
@@ -124,6 +166,12 @@ pub struct Deliver {
     pub received: Time,
     /// A person twice gets one copy (FW-12).
     pub to: Vec<Recipient>,
+    /// For everybody who is not here.
+    pub queue: Option<Queued>,
+    /// The message tells this person that from so many percent on the mailbox is full (ST-9): refused
+    /// with [`Exists`](crate::store::Refusal::Exists) where that was told already. Such a message does
+    /// not count for the quota and is not refused for it (UX-36).
+    pub warns: Option<(UserId, u8)>,
 }
 
 #[derive(Clone, Debug)]
@@ -188,6 +236,8 @@ pub enum Special {
 /// A request was carried out and is on the medium.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reply {
+    /// The new app password's number among the person's.
+    AppPassword(u32),
     /// The new messages' UIDs, in order.
     Appended {
         validity: u32,

@@ -31,7 +31,8 @@ impl Room {
     pub fn allows(self, request: &Request) -> bool {
         let least = match request {
             // New mail and what makes room for it.
-            Request::AddDomain { .. }
+            Request::AddAppPassword { .. }
+            | Request::AddDomain { .. }
             | Request::AddUser { .. }
             | Request::Append(_)
             | Request::Copy { .. }
@@ -39,22 +40,27 @@ impl Room {
             | Request::Deliver(_)
             | Request::Summarize { .. } => Self::Plenty,
             // MOVE to the trash is how people delete.
-            Request::Move { .. }
+            Request::Edit(_)
+            | Request::Move { .. }
             | Request::Recent { .. }
             | Request::RenameFolder { .. }
             | Request::RenameUser { .. }
             | Request::Set { .. }
             | Request::SetDomainEnabled { .. }
+            | Request::SetDomainListed { .. }
             | Request::SetPassword { .. }
             | Request::SetQuota { .. }
             | Request::SetUserEnabled { .. }
-            | Request::Subscribe { .. } => Self::Short,
+            | Request::Subscribe { .. }
+            | Request::UsedAppPassword { .. } => Self::Short,
             // Only what is \Deleted can be expunged.
             Request::Flag(flag) if !flag.flags.has(Flags::DELETED) => Self::Short,
             Request::DeleteFolder { .. }
             | Request::Expunge { .. }
             | Request::Flag(_)
+            | Request::RemoveAppPassword { .. }
             | Request::RemoveDomain { .. }
+            | Request::RemoveQueued { .. }
             | Request::RemoveUser { .. } => Self::Critical,
         };
         self.rank() >= least.rank()

@@ -390,7 +390,7 @@ impl Writer {
             return false;
         }
         let before = Time(self.time().0.saturating_sub(PURGE_S));
-        let expired = self.read(|index| directory::expired(&index.snapshot()?, before));
+        let expired = self.read(|index| directory::user::expired(&index.snapshot()?, before));
         if let Ok(Some(user)) = expired {
             let purge = Change::RemoveUser { user, purge: true };
             if self

@@ -209,6 +209,10 @@ impl House {
                 let request = Request::SetPassword {
                     user: self.user(address),
                     password: self.passwords.hash(&password).await.unwrap(),
+                    scram: None,
+                    scram_salt: [0; 16],
+                    scram_count: 0,
+                    changed: true,
                 };
                 self.store.request(request).await.unwrap();
             }
@@ -281,6 +285,9 @@ impl House {
         let request = Request::AddUser {
             address: address.key(),
             password: self.passwords.hash(&password).await.unwrap(),
+            scram: None,
+            scram_salt: [0; 16],
+            scram_count: 0,
             quota: 0,
         };
         self.store.request(request).await.unwrap();
@@ -311,6 +318,8 @@ impl House {
                 flags: Flags::NONE,
                 keywords: vec![],
             }],
+            queue: None,
+            warns: None,
         });
         let reply = self.store.request(request).await.unwrap();
         assert!(matches!(reply, Reply::Delivered { .. }));

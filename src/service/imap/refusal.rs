@@ -15,6 +15,10 @@ impl From<Refusal> for Completion {
                 Self::no(&format!("No more than {limit} ({name})")).with_code("LIMIT")
             }
             Refusal::Name => Self::no("Invalid mailbox name").with_code("CANNOT"),
+            // No request of a session is answered so: those rows are the administrator's.
+            Refusal::Changed | Refusal::NoEntry => {
+                Self::no("Internal error").with_code("SERVERBUG")
+            }
             Refusal::NoDomain | Refusal::NoUser => {
                 Self::no("Account no longer exists").with_code("UNAVAILABLE")
             }

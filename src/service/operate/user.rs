@@ -112,6 +112,9 @@ async fn add(
     let request = store::Request::AddUser {
         address: key.clone(),
         password: hash(context, password).await?,
+        scram: None,
+        scram_salt: [0; 16],
+        scram_count: 0,
         quota,
     };
     let done = context.store.request(request).await;
@@ -144,7 +147,14 @@ async fn passwd(
         return Ok(Reply::Done(format!("{key}: would be: {what}")));
     }
     let password = hash(context, password).await?;
-    let request = store::Request::SetPassword { user, password };
+    let request = store::Request::SetPassword {
+        user,
+        password,
+        scram: None,
+        scram_salt: [0; 16],
+        scram_count: 0,
+        changed: true,
+    };
     change(context, request, &key, what, dry_run).await
 }
 

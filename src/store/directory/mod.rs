@@ -1,28 +1,29 @@
-//! Domains and people: who has a mailbox here.
+//! Domains and people, and the tables that say what becomes of other addresses.
 
-use std::ops::ControlFlow;
+pub mod app_password;
+pub mod table;
+pub mod usage;
+pub mod user;
+
+use std::{fmt, ops::ControlFlow};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{
-        id::{FolderId, UserId},
-        secret::Secret,
-        time::Time,
-    },
+    base::{id::UserId, secret::Secret, time::Time},
     store::{
         Broken, Refusal,
-        apply::Context,
-        change::{Change, NewFolder, NewUser},
-        counters,
-        decide::Numbers,
         index::{
-            key,
+            key::{self, Kind},
             table::{Rows, Tables},
         },
-        mailbox, value,
+        value,
     },
 };
+
+pub use app_password::{AppPassword, NewAppPassword};
+pub use table::{Access, Alias, Edit, FromRewrite, Route, RouteTls, Swap, Transport};
+pub use usage::Usage;
 
 /// What a domain is to us (`spec/mail.md` section 3).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -39,6 +40,8 @@ pub struct Domain {
     pub class: DomainClass,
     /// An inactive row is as if it did not exist (AC-7).
     pub enabled: bool,
+    /// Only recipients of its list are known (AC-5).
+    pub listed: bool,
 }
 
 /// A person with a mailbox.
@@ -46,8 +49,14 @@ pub struct Domain {
 pub struct User {
     /// The log-in name, in key form: lower case, ASCII domain.
     pub address: String,
-    /// A PHC string (argon2id).
+    /// A PHC string (argon2id), or a crypt hash that was imported and not used yet.
     pub password: Secret,
+    /// None while the password itself has not been seen (an imported hash).
+    pub scram: Option<ScramKeys>,
+    /// Given to whoever asks by SCRAM, also where there are no keys.
+    pub scram_salt: [u8; 16],
+    /// Iterations of SCRAM.
+    pub scram_count: u32,
     /// Rises with every change of a secret: what was verified before it is void.
     pub credentials: u64,
     /// In octets; 0 = none.
@@ -60,11 +69,17 @@ pub struct User {
     pub secret_in: u64,
 }
 
-/// What a person's mail takes, as the quota counts it: a message counts in each folder it is in.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Usage {
-    pub octets: u64,
-    pub messages: u64,
+/// What SCRAM-SHA-256 keeps of a password (RFC 5802 section 3, RFC 7677).
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ScramKeys {
+    pub stored: [u8; 32],
+    pub server: [u8; 32],
+}
+
+impl fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// # Errors
@@ -131,64 +146,6 @@ pub fn users(
     Ok(out)
 }
 
-/// # Errors
-///
-/// The index fails.
-pub fn usage(rows: &impl Rows, user: UserId) -> Result<Usage, Broken> {
-    Ok(rows.row(&key::usage(user), "usage")?.unwrap_or_default())
-}
-
-/// One message more or less counts for the quota.
-pub(super) fn count(
-    tables: &mut Tables<'_>,
-    user: UserId,
-    size: u64,
-    more: bool,
-) -> Result<(), Broken> {
-    let mut row = usage(tables, user)?;
-    if more {
-        row.octets = row.octets.saturating_add(size);
-        row.messages = row.messages.saturating_add(1);
-    } else {
-        row.octets = row.octets.saturating_sub(size);
-        row.messages = row.messages.saturating_sub(1);
-    }
-    tables.set(&key::usage(user), &row)
-}
-
-/// Decides a new person with the folders that everybody has.
-///
-/// # Errors
-///
-/// For good: [`Refusal::NoDomain`], [`Refusal::Exists`].
-pub fn decide_user(
-    rows: &impl Rows,
-    numbers: &mut Numbers,
-    address: &str,
-    password: &Secret,
-    quota: u64,
-) -> Result<Change, Refusal> {
-    free(rows, address)?;
-    let user = numbers.user();
-    let folders = mailbox::STANDARD
-        .iter()
-        .map(|(name, special)| NewFolder {
-            folder: numbers.folder(),
-            user,
-            name: (*name).to_owned(),
-            special: *special,
-            validity: numbers.validity(),
-        })
-        .collect();
-    Ok(Change::AddUser(NewUser {
-        user,
-        address: address.to_owned(),
-        password: password.clone(),
-        quota,
-        folders,
-    }))
-}
-
 /// Whether an address can be given to somebody.
 ///
 /// # Errors
@@ -203,102 +160,63 @@ pub fn free(rows: &impl Rows, address: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Whether nobody has an address in a domain any more.
+/// Refuses who is not there, or was removed.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoUser`].
+pub fn known(rows: &impl Rows, id: UserId) -> Result<(), Refusal> {
+    match user(rows, id)? {
+        Some(row) if row.removed.is_none() => Ok(()),
+        _ => Err(Refusal::NoUser),
+    }
+}
+
+/// Whether a domain has people, and whether it has aliases.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn holds(rows: &impl Rows, name: &str) -> Result<(bool, bool), Broken> {
+    let any = |kind: Kind| {
+        let mut found = false;
+        rows.scan_prefix(&key::in_domain(kind, name), &mut |_, _| {
+            found = true;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok::<_, Broken>(found)
+    };
+    Ok((any(Kind::Address)?, any(Kind::Alias)?))
+}
+
+/// Whether nobody has an address in a domain any more, and no alias is there.
 ///
 /// # Errors
 ///
 /// For good: [`Refusal::NoDomain`], [`Refusal::NotEmpty`].
 pub fn vacant(rows: &impl Rows, name: &str) -> Result<(), Refusal> {
     domain(rows, name)?.ok_or(Refusal::NoDomain)?;
-    let at = format!("@{name}");
-    let mut used = false;
-    rows.scan_prefix(&key::address(""), &mut |key, _| {
-        used = key.ends_with(at.as_bytes());
-        Ok(if used {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
-    })?;
-    if used {
-        return Err(Refusal::NotEmpty);
+    match holds(rows, name)? {
+        (false, false) => Ok(()),
+        _ => Err(Refusal::NotEmpty),
     }
-    Ok(())
 }
 
-/// Applies a new person.
+/// Applies a change to a domain's row.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn add_user(tables: &mut Tables<'_>, at: &Context, new: &NewUser) -> Result<(), Broken> {
-    let mut numbers = counters::counters(tables)?;
-    numbers.user = numbers.user.max(new.user.0.saturating_add(1));
-    counters::set_counters(tables, &numbers)?;
-    let row = User {
-        address: new.address.clone(),
-        password: new.password.clone(),
-        credentials: 1,
-        quota: new.quota,
-        enabled: true,
-        created: at.time,
-        removed: None,
-        secret_in: at.segment,
-    };
-    tables.set(&key::user(new.user), &row)?;
-    tables.set(&key::address(&new.address), &new.user)?;
-    for folder in &new.folders {
-        mailbox::folder::create(tables, folder)?;
-        mailbox::folder::subscribe(tables, new.user, &folder.name, true)?;
-    }
-    Ok(())
-}
-
-/// Applies another secret; the old one leaves the medium.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn set_password(
+pub fn edit_domain(
     tables: &mut Tables<'_>,
-    at: &Context,
-    id: UserId,
-    password: &Secret,
+    name: &str,
+    edit: impl FnOnce(&mut Domain),
 ) -> Result<(), Broken> {
-    purge_secret(tables, id)?;
-    edit(tables, id, |row| {
-        row.password = password.clone();
-        row.credentials = row.credentials.saturating_add(1);
-        row.secret_in = at.segment;
-    })
-}
-
-/// The segment that holds a person's secret is to be emptied, whatever else lives there.
-fn purge_secret(tables: &mut Tables<'_>, id: UserId) -> Result<(), Broken> {
-    let Some(row) = user(tables, id)? else {
-        return Ok(());
-    };
-    let mut segment = counters::segment(tables, row.secret_in)?;
-    segment.purge = true;
-    counters::set_segment(tables, row.secret_in, &segment)
-}
-
-/// People whose mail has been kept for long enough: removed before `before`.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn expired(rows: &impl Rows, before: Time) -> Result<Option<UserId>, Broken> {
-    let mut found = None;
-    rows.scan_prefix(&[key::Kind::User.letter()], &mut |key, octets| {
-        let row: User = value::decode(octets, "user")?;
-        if row.removed.is_some_and(|removed| removed < before) {
-            found = key::u32_of(key).map(UserId);
-            return Ok(ControlFlow::Break(()));
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(found)
+    if let Some(mut row) = domain(tables, name)? {
+        edit(&mut row);
+        tables.set(&key::domain(name), &row)?;
+    }
+    Ok(())
 }
 
 /// Applies a change to a person's row.
@@ -315,52 +233,5 @@ pub fn edit(
         edit(&mut row);
         tables.set(&key::user(id), &row)?;
     }
-    Ok(())
-}
-
-/// Applies another address.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn rename(tables: &mut Tables<'_>, id: UserId, address: &str) -> Result<(), Broken> {
-    if let Some(row) = user(tables, id)? {
-        tables.remove(&key::address(&row.address))?;
-        tables.set(&key::address(address), &id)?;
-    }
-    edit(tables, id, |row| address.clone_into(&mut row.address))
-}
-
-/// Applies that a person goes; with `purge` all mail goes too.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn remove_user(
-    tables: &mut Tables<'_>,
-    at: &Context,
-    id: UserId,
-    purge: bool,
-) -> Result<(), Broken> {
-    let Some(row) = user(tables, id)? else {
-        return Ok(());
-    };
-    if named(tables, &row.address)? == Some(id) {
-        tables.remove(&key::address(&row.address))?;
-    }
-    if !purge {
-        return edit(tables, id, |row| {
-            row.removed = Some(at.time);
-            row.credentials = row.credentials.saturating_add(1);
-        });
-    }
-    purge_secret(tables, id)?;
-    let folders: Vec<FolderId> = mailbox::all(tables, id)?;
-    mailbox::folder::delete(tables, &at.purging(), &folders)?;
-    for name in mailbox::folder::subscriptions(tables, id)? {
-        mailbox::folder::subscribe(tables, id, &name, false)?;
-    }
-    tables.remove(&key::usage(id))?;
-    tables.remove(&key::user(id))?;
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! Keys of rows: a letter for the kind, then what orders them. Narrow rows of a kind lie together.
 
-use crate::base::id::{ContentId, FolderId, Uid, UserId};
+use crate::base::id::{ContentId, FolderId, QueueId, Uid, UserId};
 
 /// A kind of row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
+    Access,
     /// Key form of an address → user.
     Address,
+    Alias,
+    AppPassword,
     Content,
     Domain,
     Folder,
@@ -14,11 +17,18 @@ pub enum Kind {
     FolderName,
     Message,
     Meta,
+    Queue,
+    /// What a queued message was called when it was taken in → queue entry.
+    QueueName,
+    /// A known recipient of a domain that is passed on.
+    Recipient,
+    Route,
     Segment,
     Setting,
     Subscription,
     /// Derived from content; not in a dump.
     Summary,
+    Transport,
     Usage,
     User,
 }
@@ -27,17 +37,25 @@ impl Kind {
     #[must_use]
     pub const fn letter(self) -> u8 {
         match self {
+            Self::Access => b'x',
             Self::Address => b'a',
+            Self::Alias => b'l',
+            Self::AppPassword => b'p',
             Self::Content => b'c',
             Self::Domain => b'd',
             Self::Folder => b'f',
             Self::FolderName => b'n',
             Self::Message => b'm',
             Self::Meta => b'!',
+            Self::Queue => b'e',
+            Self::QueueName => b'i',
+            Self::Recipient => b'k',
+            Self::Route => b'r',
             Self::Segment => b'g',
             Self::Setting => b'o',
             Self::Subscription => b's',
             Self::Summary => b'y',
+            Self::Transport => b't',
             Self::Usage => b'q',
             Self::User => b'u',
         }
@@ -50,6 +68,8 @@ pub const SEQUENCE: &[u8] = b"!sequence";
 pub const COUNTERS: &[u8] = b"!counters";
 /// Number of the dump that counts: its name is on the medium for certain.
 pub const DUMP: &[u8] = b"!dump";
+/// How many queue entries there are, and their octets.
+pub const QUEUE: &[u8] = b"!queue";
 /// Changes were lost and the counters have not been raised yet.
 pub const LOST: &[u8] = b"!lost";
 /// The store's secret.
@@ -63,9 +83,55 @@ fn key(kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// `local@domain` as `domain@local`, so that what a domain has lies together. (A domain has no `@`.)
+fn by_domain(kind: Kind, address: &str) -> Vec<u8> {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    key(kind, &[domain.as_bytes(), b"@", local.as_bytes()])
+}
+
+/// The address in a key that [`address`], [`alias`] or [`recipient`] made.
+#[must_use]
+pub fn address_of(key: &[u8]) -> Option<String> {
+    match text_of(key, 1)?.split_once('@')? {
+        ("", local) => Some(local.to_owned()),
+        (domain, local) => Some(format!("{local}@{domain}")),
+    }
+}
+
+/// What all keys of `kind` begin with whose addresses are in `domain`.
+#[must_use]
+pub fn in_domain(kind: Kind, domain: &str) -> Vec<u8> {
+    key(kind, &[domain.as_bytes(), b"@"])
+}
+
+#[must_use]
+pub fn access(cidr: &str) -> Vec<u8> {
+    key(Kind::Access, &[cidr.as_bytes()])
+}
+
 #[must_use]
 pub fn address(address: &str) -> Vec<u8> {
-    key(Kind::Address, &[address.as_bytes()])
+    by_domain(Kind::Address, address)
+}
+
+/// `source`: `local@domain`, or `@domain` for a catch-all.
+#[must_use]
+pub fn alias(source: &str) -> Vec<u8> {
+    by_domain(Kind::Alias, source)
+}
+
+#[must_use]
+pub fn app_password(user: UserId, id: u32) -> Vec<u8> {
+    key(
+        Kind::AppPassword,
+        &[&user.0.to_be_bytes(), &id.to_be_bytes()],
+    )
+}
+
+/// What the keys of all app passwords of a person begin with.
+#[must_use]
+pub fn app_passwords(user: UserId) -> Vec<u8> {
+    key(Kind::AppPassword, &[&user.0.to_be_bytes()])
 }
 
 #[must_use]
@@ -97,6 +163,26 @@ pub fn message(folder: FolderId, uid: Uid) -> Vec<u8> {
 }
 
 #[must_use]
+pub fn queue(id: QueueId) -> Vec<u8> {
+    key(Kind::Queue, &[&id.0.to_be_bytes()])
+}
+
+#[must_use]
+pub fn queue_name(name: &str) -> Vec<u8> {
+    key(Kind::QueueName, &[name.as_bytes()])
+}
+
+#[must_use]
+pub fn recipient(address: &str) -> Vec<u8> {
+    by_domain(Kind::Recipient, address)
+}
+
+#[must_use]
+pub fn route(name: &str) -> Vec<u8> {
+    key(Kind::Route, &[name.as_bytes()])
+}
+
+#[must_use]
 pub fn segment(number: u64) -> Vec<u8> {
     key(Kind::Segment, &[&number.to_be_bytes()])
 }
@@ -120,6 +206,11 @@ pub fn summary(id: ContentId) -> Vec<u8> {
 }
 
 #[must_use]
+pub fn transport(pattern: &str) -> Vec<u8> {
+    key(Kind::Transport, &[pattern.as_bytes()])
+}
+
+#[must_use]
 pub fn usage(user: UserId) -> Vec<u8> {
     key(Kind::Usage, &[&user.0.to_be_bytes()])
 }
@@ -132,8 +223,13 @@ pub fn user(id: UserId) -> Vec<u8> {
 /// The UID at the end of a message's key.
 #[must_use]
 pub fn uid_of(key: &[u8]) -> Option<Uid> {
-    let octets = key.get(5..9)?;
-    Some(Uid(u32::from_be_bytes(octets.try_into().ok()?)))
+    second_u32_of(key).map(Uid)
+}
+
+/// The second number of keys that are two.
+#[must_use]
+pub fn second_u32_of(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(key.get(5..9)?.try_into().ok()?))
 }
 
 /// The number behind the letter, of keys that are one number.
@@ -152,4 +248,20 @@ pub fn u64_of(key: &[u8]) -> Option<u64> {
 #[must_use]
 pub fn text_of(key: &[u8], from: usize) -> Option<&str> {
     std::str::from_utf8(key.get(from..)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lie_by_domain() {
+        for text in ["a@home.test", "@home.test", "\"a@b\"@home.test", "root"] {
+            assert_eq!(address_of(&alias(text)).as_deref(), Some(text));
+        }
+        let home = in_domain(Kind::Alias, "home.test");
+        assert!(alias("@home.test").starts_with(&home));
+        assert!(!alias("a@home.test.other").starts_with(&home));
+        assert!(!alias("a@x.home.test").starts_with(&home));
+    }
 }

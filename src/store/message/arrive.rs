@@ -16,17 +16,19 @@ use crate::{
             table::{Rows, Tables},
         },
         mailbox::{self, Folder},
-        message::{self, Message, content},
+        message::{self, Message, UNCOUNTED, content},
+        queue,
         request::{Append, Deliver},
     },
 };
 
-/// Decides a delivery to all its recipients. When it fits into at least one mailbox, all get it, over
-/// quota by at most this message (ST-8).
+/// Decides a delivery to all its recipients. When it fits into at least one mailbox, or waits for
+/// somebody who is not here, all get it, over quota by at most this message (ST-8).
 ///
 /// # Errors
 ///
-/// For good: [`Refusal::NoUser`], [`Refusal::NoFolder`], [`Refusal::OverQuota`], [`Refusal::Limit`].
+/// For good: [`Refusal::NoUser`], [`Refusal::NoFolder`], [`Refusal::OverQuota`], [`Refusal::Limit`],
+/// [`Refusal::Exists`] (of a warning).
 pub fn decide_delivery(
     rows: &impl Rows,
     numbers: &mut Numbers,
@@ -39,7 +41,14 @@ pub fn decide_delivery(
     let mut seen = BTreeSet::new();
     let mut deliveries = Vec::new();
     let mut full = None;
-    let mut fits = false;
+    let mut fits = deliver.queue.is_some();
+    let mut mark = Flags::NONE;
+    if let Some((user, level)) = deliver.warns {
+        if directory::usage::usage(rows, user)?.warned >= level {
+            return Err(Refusal::Exists);
+        }
+        mark = UNCOUNTED;
+    }
     for to in &deliver.to {
         let folder = match to.folder {
             Some(folder) => folder,
@@ -49,11 +58,16 @@ pub fn decide_delivery(
             continue;
         }
         let row = mailbox::folder(rows, folder)?.ok_or(Refusal::NoFolder)?;
-        match room(rows, row.user, size)? {
-            None => fits = true,
-            over => full = full.or(over),
+        if mark == UNCOUNTED {
+            fits = true;
+        } else {
+            match room(rows, row.user, size)? {
+                None => fits = true,
+                over => full = full.or(over),
+            }
         }
-        deliveries.push(delivery(numbers, folder, &row, 0, to.flags, &to.keywords)?);
+        let flags = to.flags.without(UNCOUNTED).with(mark);
+        deliveries.push(delivery(numbers, folder, &row, 0, flags, &to.keywords)?);
     }
     match (fits, full) {
         (false, Some((limit, wanted))) => return Err(Refusal::OverQuota { limit, wanted }),
@@ -68,6 +82,11 @@ pub fn decide_delivery(
         summary: deliver.summary.clone(),
         date: deliver.received,
         deliveries,
+        queued: deliver
+            .queue
+            .clone()
+            .map(|queued| (numbers.queue(), queued)),
+        warns: deliver.warns,
     }]))
 }
 
@@ -93,7 +112,7 @@ pub fn decide_append(
             append.folder,
             &folder,
             nth,
-            message.flags,
+            message.flags.without(UNCOUNTED),
             &message.keywords,
         )?;
         folder.keywords.extend(delivery.names.iter().cloned());
@@ -105,6 +124,8 @@ pub fn decide_append(
             summary: message.summary.clone(),
             date: message.date,
             deliveries: vec![delivery],
+            queued: None,
+            warns: None,
         });
     }
     Ok(Change::Accept(accepted))
@@ -116,7 +137,9 @@ fn room(rows: &impl Rows, user: UserId, size: u64) -> Result<Option<(u64, u64)>,
     if quota == 0 {
         return Ok(None);
     }
-    let wanted = directory::usage(rows, user)?.octets.saturating_add(size);
+    let wanted = directory::usage::usage(rows, user)?
+        .octets
+        .saturating_add(size);
     Ok((wanted > quota).then_some((quota, wanted)))
 }
 
@@ -160,6 +183,12 @@ pub fn apply(tables: &mut Tables<'_>, at: &Context, accepted: &[Accepted]) -> Re
                 arrive(tables, accepted.content, folder, accepted, delivery)?;
             }
         }
+        if let Some((id, queued)) = &accepted.queued {
+            queue::add(tables, accepted, *id, queued)?;
+        }
+        if let Some((user, level)) = accepted.warns {
+            directory::usage::warn(tables, user, level)?;
+        }
         drop_if_unnamed(tables, at, accepted.content)?;
     }
     Ok(())
@@ -177,7 +206,7 @@ fn arrive(
         flags: delivery.flags,
         keywords: delivery.keywords.clone(),
         modseq: delivery.modseq,
-        size: accepted.size.saturating_add(accepted.prefix.len() as u64),
+        size: accepted.octets(),
         date: accepted.date,
         content: id,
     };

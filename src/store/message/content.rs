@@ -1,4 +1,4 @@
-//! Stored content: where its pieces are, and how many messages have it.
+//! Stored content: where its pieces are, and how many messages and queue entries have it.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use crate::{
 /// A content's row.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ContentRow {
-    /// How many messages have it.
+    /// How many messages and queue entries have it.
     pub messages: u32,
     /// Header lines in front of the content.
     pub prefix: Vec<u8>,
@@ -59,8 +59,8 @@ pub fn add(tables: &mut Tables<'_>, accepted: &Accepted) -> Result<(), Broken> {
     tables.set(&key::content(accepted.content), &row)
 }
 
-/// One more message has it.
-pub(super) fn refer(tables: &mut Tables<'_>, id: ContentId) -> Result<(), Broken> {
+/// One more message or queue entry has it.
+pub(in crate::store) fn refer(tables: &mut Tables<'_>, id: ContentId) -> Result<(), Broken> {
     if let Some(mut content) = row(tables, id)? {
         content.messages = content.messages.saturating_add(1);
         tables.set(&key::content(id), &content)?;
@@ -68,8 +68,12 @@ pub(super) fn refer(tables: &mut Tables<'_>, id: ContentId) -> Result<(), Broken
     Ok(())
 }
 
-/// One message less has it; the last one takes it along.
-pub(super) fn release(tables: &mut Tables<'_>, at: &Context, id: ContentId) -> Result<(), Broken> {
+/// One message or queue entry less has it; the last one takes it along.
+pub(in crate::store) fn release(
+    tables: &mut Tables<'_>,
+    at: &Context,
+    id: ContentId,
+) -> Result<(), Broken> {
     let Some(mut content) = row(tables, id)? else {
         return Ok(());
     };
@@ -80,7 +84,7 @@ pub(super) fn release(tables: &mut Tables<'_>, at: &Context, id: ContentId) -> R
     drop_unnamed(tables, at, id, &content)
 }
 
-/// Content that no message has: its octets are dead from now on.
+/// Content that nobody has: its octets are dead from now on.
 ///
 /// # Errors
 ///

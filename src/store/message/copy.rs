@@ -15,7 +15,7 @@ use crate::{
         directory,
         index::table::{Rows, Tables},
         mailbox,
-        message::{self, Message},
+        message::{self, Message, UNCOUNTED},
     },
 };
 
@@ -95,7 +95,9 @@ pub fn decide(
 
 fn within_quota(rows: &impl Rows, user: crate::base::id::UserId, size: u64) -> Result<(), Refusal> {
     let quota = directory::user(rows, user)?.map_or(0, |user| user.quota);
-    let wanted = directory::usage(rows, user)?.octets.saturating_add(size);
+    let wanted = directory::usage::usage(rows, user)?
+        .octets
+        .saturating_add(size);
     if quota > 0 && wanted > quota {
         return Err(Refusal::OverQuota {
             limit: quota,
@@ -137,7 +139,13 @@ pub fn apply(
             let nth = copied.uids.rank(uid.0).saturating_sub(1);
             let to = u64::from(copied.first.0).saturating_add(nth);
             let to = Uid(u32::try_from(to).unwrap_or(u32::MAX));
+            let flags = if moves {
+                old.flags
+            } else {
+                old.flags.without(UNCOUNTED)
+            };
             let new = Message {
+                flags,
                 keywords: map(&old.keywords, &copied.keywords),
                 modseq: copied.modseq,
                 ..old.clone()

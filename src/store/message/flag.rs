@@ -14,7 +14,7 @@ use crate::{
             table::{Rows, Tables},
         },
         mailbox,
-        message::{self, Message},
+        message::{self, Message, UNCOUNTED},
         request::{Flag, FlagMode},
     },
 };
@@ -117,6 +117,12 @@ fn alter(message: &mut Message, mode: FlagMode, flags: Flags, keywords: &[u16]) 
             message.keywords = keywords.to_vec();
         }
     }
+    // That is no flag: nobody sets it or takes it away.
+    message.flags = if old_flags.has(UNCOUNTED) {
+        message.flags.with(UNCOUNTED)
+    } else {
+        message.flags.without(UNCOUNTED)
+    };
     message.keywords.sort_unstable();
     message.keywords.dedup();
     old_flags != message.flags || old != message.keywords

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        id::{ContentId, FolderId, ModSeq, Uid},
+        id::{ContentId, FolderId, ModSeq, Uid, UserId},
         ranges::Ranges,
         time::Time,
     },
@@ -20,7 +20,7 @@ use crate::{
     store::{
         Broken,
         apply::Context,
-        directory,
+        directory::usage,
         index::{
             key,
             table::{Flow, Rows, Tables},
@@ -43,6 +43,10 @@ pub struct Message {
     pub date: Time,
     pub content: ContentId,
 }
+
+/// Beside a message's flags, and never shown: it does not count for the quota (UX-36). It goes along
+/// with MOVE; a COPY counts.
+pub const UNCOUNTED: Flags = Flags(128);
 
 /// So many messages are held in memory at once by changes of many.
 const SLICE: usize = 512;
@@ -140,7 +144,7 @@ pub(super) fn put(
     }
     tables.set(&key, message)?;
     content::refer(tables, message.content)?;
-    directory::count(tables, folder.user, message.size, true)?;
+    count(tables, folder.user, message, true)?;
     folder.count_in(uid, message);
     Ok(())
 }
@@ -156,10 +160,22 @@ pub(super) fn take(
 ) -> Result<(), Broken> {
     if tables.remove(&key::message(id, uid))? {
         content::release(tables, at, message.content)?;
-        directory::count(tables, folder.user, message.size, false)?;
+        count(tables, folder.user, message, false)?;
         folder.count_out(uid, message);
     }
     Ok(())
+}
+
+fn count(
+    tables: &mut Tables<'_>,
+    user: UserId,
+    message: &Message,
+    more: bool,
+) -> Result<(), Broken> {
+    if message.flags.has(UNCOUNTED) {
+        return Ok(());
+    }
+    usage::count(tables, user, message.size, more)
 }
 
 /// Writes a folder's row after its messages changed.

@@ -1,0 +1,253 @@
+//! Messages that wait to be sent. An entry is one message with all its recipients that are not here.
+
+use std::{fmt, ops::ControlFlow};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{
+        id::{ContentId, QueueId, UserId},
+        time::Time,
+    },
+    store::{
+        Broken, Refusal,
+        apply::Context,
+        change::{Accepted, Change},
+        counters,
+        index::{
+            key::{self, Kind},
+            table::{Rows, Tables},
+        },
+        message::content,
+        value,
+    },
+};
+
+/// What is kept with a message from its envelope.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Queued {
+    /// The name that its sender was told ("queued as").
+    pub id: String,
+    /// Reverse-path without brackets; empty = the null reverse-path.
+    pub sender: String,
+    /// Who logged in to send it.
+    pub submitter: Option<UserId>,
+    /// ENVID as it was given (RFC 3461 section 4.4).
+    pub envid: Option<String>,
+    /// RET (RFC 3461 section 4.3).
+    pub ret: Option<Ret>,
+    pub body: BodyKind,
+    /// The envelope or the header holds UTF-8 (RFC 6531 section 3.4).
+    pub smtputf8: bool,
+    /// RFC 8689 section 2.
+    pub requiretls: bool,
+    pub recipients: Vec<QueuedRecipient>,
+}
+
+/// One recipient of a message that waits.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct QueuedRecipient {
+    pub address: String,
+    /// None = what the standard says without NOTIFY: failures (RFC 3461 section 4.1).
+    pub notify: Option<Notify>,
+    /// ORCPT as it was given (RFC 3461 section 4.2).
+    pub orcpt: Option<String>,
+    /// The reverse-path is rewritten for this one (FW-11).
+    pub srs: bool,
+    /// What the transport said at RCPT, for listings: `smtp:[h]:25`, `relay:NAME`; None = MX.
+    pub transport: Option<String>,
+    /// Why it waits.
+    pub reason: Option<String>,
+}
+
+/// How the body is written (RFC 6152, RFC 3030).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum BodyKind {
+    BinaryMime,
+    EightBitMime,
+    #[default]
+    SevenBit,
+}
+
+/// How much of a message comes back with a failure (RFC 3461 section 4.3).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Ret {
+    Full,
+    Headers,
+}
+
+/// What a recipient's sender wants to hear (RFC 3461 section 4.1): a sum.
+#[derive(Clone, Copy, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Notify(pub u8);
+
+impl Notify {
+    pub const NEVER: Self = Self(1);
+    pub const SUCCESS: Self = Self(2);
+    pub const FAILURE: Self = Self(4);
+    pub const DELAY: Self = Self(8);
+
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// As it is written behind `NOTIFY=`.
+impl fmt::Display for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            (Self::NEVER, "NEVER"),
+            (Self::SUCCESS, "SUCCESS"),
+            (Self::FAILURE, "FAILURE"),
+            (Self::DELAY, "DELAY"),
+        ];
+        let mut comma = "";
+        for (_, word) in words.iter().filter(|(bit, _)| self.has(*bit)) {
+            write!(f, "{comma}{word}")?;
+            comma = ",";
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notify({self})")
+    }
+}
+
+/// A queue entry's row.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct QueueEntry {
+    pub content: ContentId,
+    /// Of the message with its prefix, in octets.
+    pub size: u64,
+    pub arrived: Time,
+    pub queued: Queued,
+}
+
+/// The queue as a whole.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Totals {
+    pub entries: u64,
+    /// Sum of the entries' sizes.
+    pub octets: u64,
+}
+
+/// # Errors
+///
+/// The index fails.
+pub fn totals(rows: &impl Rows) -> Result<Totals, Broken> {
+    Ok(rows.row(key::QUEUE, "queue totals")?.unwrap_or_default())
+}
+
+/// # Errors
+///
+/// The index fails.
+pub fn entry(rows: &impl Rows, id: QueueId) -> Result<Option<QueueEntry>, Broken> {
+    rows.row(&key::queue(id), "queue entry")
+}
+
+/// By the name that the sender was told.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn named(rows: &impl Rows, name: &str) -> Result<Option<QueueId>, Broken> {
+    rows.row(&key::queue_name(name), "queue name")
+}
+
+/// Up to `limit` entries after `after`, oldest first.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn entries(
+    rows: &impl Rows,
+    after: Option<QueueId>,
+    limit: usize,
+) -> Result<Vec<(QueueId, QueueEntry)>, Broken> {
+    let first = after.map_or(Some(QueueId(0)), QueueId::next);
+    let (Some(first), mut out) = (first, Vec::new()) else {
+        return Ok(Vec::new());
+    };
+    let to = [Kind::Queue.letter().saturating_add(1)];
+    rows.scan(&key::queue(first), &to, &mut |key, octets| {
+        if out.len() >= limit {
+            return Ok(ControlFlow::Break(()));
+        }
+        let id = key::u64_of(key).ok_or(Broken::Corrupt("queue key"))?;
+        out.push((QueueId(id), value::decode(octets, "queue entry")?));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(out)
+}
+
+/// Decides that an entry goes as a whole.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoEntry`].
+pub fn decide_remove(rows: &impl Rows, id: QueueId) -> Result<Change, Refusal> {
+    if !rows.has(&key::queue(id))? {
+        return Err(Refusal::NoEntry);
+    }
+    Ok(Change::RemoveQueued(id))
+}
+
+/// Applies that a message waits; its content is there.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn add(
+    tables: &mut Tables<'_>,
+    accepted: &Accepted,
+    id: QueueId,
+    queued: &Queued,
+) -> Result<(), Broken> {
+    let mut numbers = counters::counters(tables)?;
+    numbers.queue = numbers.queue.max(id.0.saturating_add(1));
+    counters::set_counters(tables, &numbers)?;
+    if tables.has(&key::queue(id))? {
+        return Ok(());
+    }
+    let entry = QueueEntry {
+        content: accepted.content,
+        size: accepted.octets(),
+        arrived: accepted.date,
+        queued: queued.clone(),
+    };
+    tables.set(&key::queue(id), &entry)?;
+    tables.set(&key::queue_name(&queued.id), &id)?;
+    content::refer(tables, entry.content)?;
+    let mut totals = totals(tables)?;
+    totals.entries = totals.entries.saturating_add(1);
+    totals.octets = totals.octets.saturating_add(entry.size);
+    tables.set(key::QUEUE, &totals)
+}
+
+/// Applies that an entry goes; its content too where nobody else has it.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn remove(tables: &mut Tables<'_>, at: &Context, id: QueueId) -> Result<(), Broken> {
+    let Some(entry) = entry(tables, id)? else {
+        return Ok(());
+    };
+    tables.remove(&key::queue(id))?;
+    if named(tables, &entry.queued.id)? == Some(id) {
+        tables.remove(&key::queue_name(&entry.queued.id))?;
+    }
+    content::release(tables, at, entry.content)?;
+    let mut totals = totals(tables)?;
+    totals.entries = totals.entries.saturating_sub(1);
+    totals.octets = totals.octets.saturating_sub(entry.size);
+    tables.set(key::QUEUE, &totals)
+}

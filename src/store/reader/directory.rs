@@ -1,0 +1,166 @@
+//! Who and what is known here: domains, people, tables, the queue, settings.
+
+use super::Reader;
+use crate::{
+    base::id::{QueueId, UserId},
+    store::{
+        Broken,
+        directory::{
+            self, Access, Alias, AppPassword, Domain, Route, Transport, Usage, User, app_password,
+            table, usage,
+        },
+        index::{
+            key::{self, Kind},
+            table::Rows,
+        },
+        queue::{self, QueueEntry},
+    },
+};
+
+impl Reader {
+    /// `name` in ASCII form, lower case.
+    pub fn domain(&self, name: &str) -> Result<Option<Domain>, Broken> {
+        directory::domain(&self.rows, name)
+    }
+
+    /// All domains by name.
+    pub fn domains(&self) -> Result<Vec<(String, Domain)>, Broken> {
+        directory::domains(&self.rows)
+    }
+
+    /// Whether a domain has people, and whether it has aliases: why it cannot be removed.
+    pub fn domain_holds(&self, name: &str) -> Result<(bool, bool), Broken> {
+        directory::holds(&self.rows, name)
+    }
+
+    /// By the address' key form. Removed people are not found, disabled ones are.
+    pub fn user_named(&self, address: &str) -> Result<Option<UserId>, Broken> {
+        directory::named(&self.rows, address)
+    }
+
+    pub fn user(&self, user: UserId) -> Result<Option<User>, Broken> {
+        directory::user(&self.rows, user)
+    }
+
+    /// Up to `limit` people after `after`, by number.
+    pub fn users(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, User)>, Broken> {
+        directory::users(&self.rows, after, limit)
+    }
+
+    pub fn usage(&self, user: UserId) -> Result<Usage, Broken> {
+        usage::usage(&self.rows, user)
+    }
+
+    /// A person's, oldest first.
+    pub fn app_passwords(&self, user: UserId) -> Result<Vec<(u32, AppPassword)>, Broken> {
+        app_password::app_passwords(&self.rows, user)
+    }
+
+    /// `source`: an address in key form, or `@domain`. Disabled ones are found.
+    pub fn alias(&self, source: &str) -> Result<Option<Alias>, Broken> {
+        table::alias(&self.rows, source)
+    }
+
+    /// Up to `limit` aliases behind the source `after`: by domain (its catch-all first), then by local
+    /// part.
+    pub fn aliases(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Alias)>, Broken> {
+        let after = after.map(key::alias);
+        table::by_domain(&self.rows, Kind::Alias, None, after, limit)
+    }
+
+    /// As [`Reader::aliases`], of one domain.
+    pub fn aliases_of(
+        &self,
+        domain: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Alias)>, Broken> {
+        let after = after.map(key::alias);
+        table::by_domain(&self.rows, Kind::Alias, Some(domain), after, limit)
+    }
+
+    /// Whether an address (key form, or `@domain`) is in its domain's list of recipients.
+    pub fn recipient(&self, address: &str) -> Result<bool, Broken> {
+        table::recipient(&self.rows, address)
+    }
+
+    /// Up to `limit` known recipients of a domain behind the address `after`.
+    pub fn recipients(
+        &self,
+        domain: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, Broken> {
+        let after = after.map(key::recipient);
+        let rows = table::by_domain::<()>(&self.rows, Kind::Recipient, Some(domain), after, limit)?;
+        Ok(rows.into_iter().map(|(address, ())| address).collect())
+    }
+
+    pub fn transport(&self, pattern: &str) -> Result<Option<Transport>, Broken> {
+        table::transport(&self.rows, pattern)
+    }
+
+    /// All, by pattern.
+    pub fn transports(&self) -> Result<Vec<(String, Transport)>, Broken> {
+        table::all(&self.rows, Kind::Transport)
+    }
+
+    pub fn route(&self, name: &str) -> Result<Option<Route>, Broken> {
+        table::route(&self.rows, name)
+    }
+
+    /// All, by name.
+    pub fn routes(&self) -> Result<Vec<(String, Route)>, Broken> {
+        table::all(&self.rows, Kind::Route)
+    }
+
+    /// All, by CIDR as text.
+    pub fn access_list(&self) -> Result<Vec<(String, Access)>, Broken> {
+        table::all(&self.rows, Kind::Access)
+    }
+
+    /// Up to `limit` messages that wait, after `after`, oldest first.
+    pub fn queue(
+        &self,
+        after: Option<QueueId>,
+        limit: usize,
+    ) -> Result<Vec<(QueueId, QueueEntry)>, Broken> {
+        queue::entries(&self.rows, after, limit)
+    }
+
+    pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, Broken> {
+        queue::entry(&self.rows, id)
+    }
+
+    /// By the name that the message's sender was told ("queued as").
+    pub fn queue_named(&self, name: &str) -> Result<Option<QueueId>, Broken> {
+        queue::named(&self.rows, name)
+    }
+
+    /// How many messages wait.
+    pub fn queue_count(&self) -> Result<u64, Broken> {
+        Ok(queue::totals(&self.rows)?.entries)
+    }
+
+    /// Octets of the messages that wait.
+    pub fn queue_octets(&self) -> Result<u64, Broken> {
+        Ok(queue::totals(&self.rows)?.octets)
+    }
+
+    pub fn setting(&self, name: &str) -> Result<Option<String>, Broken> {
+        self.rows.row(&key::setting(name), "setting")
+    }
+
+    /// All settings by key.
+    pub fn settings(&self) -> Result<Vec<(String, String)>, Broken> {
+        table::all(&self.rows, Kind::Setting)
+    }
+}
