@@ -3,6 +3,7 @@
 pub mod id;
 pub mod line;
 pub mod machine;
+pub mod network;
 pub mod random;
 pub mod ranges;
 pub mod secret;

@@ -129,7 +129,7 @@ fn config_check() {
         bad.err,
         format!(
             "{name}:2:8: unknown key \"listen.xm\"; did you mean \"listen.mx\"?\n\
-             {name}:3:8: role: \"baker\" is none of: mailbox\n"
+             {name}:3:8: role: \"baker\" is none of: mailbox, relay, archive, edge\n"
         )
     );
     let json = check(

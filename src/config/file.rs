@@ -49,33 +49,33 @@ impl Reading<'_> {
     }
 
     fn key(&mut self, key: &Key, value: &DeValue<'_>, span: Range<usize>) {
-        let text = match (value, &key.kind) {
-            (DeValue::Array(items), Kind::Listeners) => {
+        let text = match value {
+            DeValue::Array(items) if key.kind.is_list() => {
                 let mut texts = Vec::new();
                 for item in items {
-                    let Some(text) = item.get_ref().as_str() else {
+                    let Some(text) = scalar(item.get_ref(), key) else {
                         let text = format!("{}: a list holds texts only", key.name);
                         return self.mistake(item.span(), text);
                     };
-                    if let Err(wrong) = key.kind.parse(text) {
-                        return self.mistake(item.span(), format!("{}: {wrong}", key.name));
-                    }
-                    if items.len() > 1 && text.trim() == "off" {
-                        let text = format!("{}: off stands alone", key.name);
+                    if items.len() > 1 && Some(text.trim()) == key.kind.alone() {
+                        let text = format!("{}: {} stands alone", key.name, text.trim());
                         return self.mistake(item.span(), text);
+                    }
+                    if let Err(wrong) = key.kind.parse(&text) {
+                        return self.mistake(item.span(), format!("{}: {wrong}", key.name));
                     }
                     texts.push(text);
                 }
                 Some(texts.join(","))
             }
-            _ => scalar(value),
+            _ => scalar(value, key),
         };
-        match text.map(|text| key.kind.parse(&text)) {
+        match text.map(|text| key.parse(&text)) {
             Some(Ok(value)) => {
                 let place = place(self.text, span.start);
                 self.values.insert(key.name, (value, place));
             }
-            Some(Err(wrong)) => self.mistake(span, format!("{}: {wrong}", key.name)),
+            Some(Err(wrong)) => self.mistake(span, wrong),
             None => {
                 let text = format!("{}: {} does not fit here", key.name, article(value));
                 self.mistake(span, text);
@@ -91,8 +91,8 @@ impl Reading<'_> {
     }
 }
 
-/// Numbers may stand without quotes: `tls.min = 1.2`, `limit.folders = 10`.
-fn scalar(value: &DeValue<'_>) -> Option<String> {
+/// Numbers and truth may stand without quotes: `tls.min = 1.2`, `web.remote = true`.
+fn scalar(value: &DeValue<'_>, key: &Key) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix())
@@ -100,6 +100,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
             .or_else(|_| Ok::<_, ()>(integer.as_str().to_owned()))
             .ok(),
         DeValue::Float(float) => Some(float.as_str().to_owned()),
+        DeValue::Boolean(yes) if matches!(key.kind, Kind::YesNo) => Some(yes.to_string()),
         DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }

@@ -13,7 +13,9 @@ mod tests;
 use std::{collections::BTreeMap, fmt, net::SocketAddr};
 
 use schema::{KEYS, Key, Profile};
-use value::Value;
+use value::{Rate, Value};
+
+use crate::base::network::Network;
 
 /// Prefix of the environment's names: `listen.mx` is `PILLARBOX_LISTEN_MX`.
 pub const ENVIRONMENT: &str = "PILLARBOX_";
@@ -213,7 +215,55 @@ impl Config {
         }
     }
 
-    /// A name, path or choice; empty = none.
+    /// Seconds of a time.
+    pub fn seconds(&self, key: &Key) -> u64 {
+        match self.value(key) {
+            Some((Value::Duration(seconds), _)) => *seconds,
+            _ => 0,
+        }
+    }
+
+    /// Whether a key is true.
+    pub fn is_on(&self, key: &Key) -> bool {
+        matches!(self.value(key), Some((Value::YesNo(true), _)))
+    }
+
+    pub fn networks(&self, key: &Key) -> &[Network] {
+        match self.value(key) {
+            Some((Value::Networks(networks), _)) => networks,
+            _ => &[],
+        }
+    }
+
+    /// Names, or the word that stands for them.
+    pub fn list(&self, key: &Key) -> &[String] {
+        match self.value(key) {
+            Some((Value::Texts(texts), _)) => texts,
+            _ => &[],
+        }
+    }
+
+    pub fn rate(&self, key: &Key) -> Option<Rate> {
+        match self.value(key) {
+            Some((Value::Rate(rate), _)) => Some(*rate),
+            _ => None,
+        }
+    }
+
+    /// The domain of local senders that have none (AC-8).
+    pub fn origin(&self) -> &str {
+        match self.text(&schema::ADDRESS_ORIGIN) {
+            "" => self.text(&schema::HOSTNAME),
+            origin => origin,
+        }
+    }
+
+    /// What parts a name from a tag (AC-11).
+    pub fn delimiter(&self) -> Option<char> {
+        self.text(&schema::ADDRESS_DELIMITER).chars().next()
+    }
+
+    /// A name, path, text or choice; empty = none.
     pub fn text(&self, key: &Key) -> &str {
         match self.value(key) {
             Some((Value::Text(text), _)) => text,
@@ -252,7 +302,7 @@ impl Config {
             .iter()
             .find(|socket| !socket.ip().is_loopback())
         {
-            let text = format!("{open} is not loopback, and there is no STARTTLS yet");
+            let text = format!("{open} is not loopback, and IMAP has no STARTTLS in this version");
             say(&schema::LISTEN_IMAP, text);
         }
         let mut taken: BTreeMap<SocketAddr, &str> = BTreeMap::new();
@@ -274,13 +324,13 @@ fn take(
     text: &str,
     place: &Place,
 ) {
-    match key.kind.parse(text) {
+    match key.parse(text) {
         Ok(value) => {
             values.insert(key.name, (value, place.clone()));
         }
-        Err(wrong) => mistakes.push(Mistake {
+        Err(text) => mistakes.push(Mistake {
             place: place.clone(),
-            text: format!("{}: {wrong}", key.name),
+            text,
         }),
     }
 }

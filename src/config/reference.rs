@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::config::schema::{Default, KEYS, Key};
-use crate::config::value::{Kind, print_size};
+use crate::config::schema::{Default, Effect, KEYS, Key};
+use crate::config::value::{Kind, print_duration, print_size};
 
 /// The whole page.
 #[must_use]
@@ -13,17 +13,21 @@ pub fn page() -> String {
          Made from `src/config/schema.rs`. The file is `/etc/pillarbox/pillarbox.toml`; every key may be\n\
          left out. An option counts before the environment, the environment before the file, the file\n\
          before the store. `pillarbox config check` names each mistake with line and column.\n\n\
-         | key | value | default | what |\n|---|---|---|---|\n",
+         The last column says when another value counts: at once in a server that runs (`pillarbox config\n\
+         set`, or SIGHUP after the file was changed), or at a restart. What belongs to a part that this\n\
+         version does not have yet is either kept for it, or has to be left at its default.\n\n\
+         | key | value | default | what | counts |\n|---|---|---|---|---|\n",
     );
     for key in KEYS {
         let _ = writeln!(
             out,
-            "| `{}`<br>`{}` | {} | {} | {} |",
+            "| `{}`<br>`{}` | {} | {} | {} | {} |",
             key.name,
             key.environment(),
             kind(key),
             default(key),
-            key.help
+            key.help,
+            effect(key)
         );
     }
     out
@@ -32,21 +36,41 @@ pub fn page() -> String {
 /// What a key takes, in words.
 #[must_use]
 pub fn kind(key: &Key) -> String {
-    match key.kind {
-        Kind::Choice(words) => words.join(", "),
-        Kind::Count { least, most } => format!("{} from {least} to {most}", key.unit),
-        Kind::Host => "host name".to_owned(),
-        Kind::Listeners => "`addr:port`, a list of them, or `off`".to_owned(),
-        Kind::OptionalPath => "path or empty".to_owned(),
-        Kind::Path => "path".to_owned(),
-        Kind::Size { least, most } => {
-            format!(
-                "{} from {} to {}",
-                key.unit,
-                print_size(least),
-                print_size(most)
-            )
+    let range = |least: &str, most: &str| format!("{} from {least} to {most}", key.unit);
+    let words = match key.kind {
+        Kind::Choice(words) => return words.join(", "),
+        Kind::Count { least, most } => return range(&least.to_string(), &most.to_string()),
+        Kind::Duration { least, most } => {
+            return range(&print_duration(least), &print_duration(most));
         }
+        Kind::Size { least, most } => return range(&print_size(least), &print_size(most)),
+        Kind::Delimiter => "one character or empty",
+        Kind::Domains => "domains, a list of them",
+        Kind::Host => "host name",
+        Kind::Listeners => "`addr:port`, a list of them, or `off`",
+        Kind::Networks => "networks (`192.0.2.0/24`), a list of them",
+        Kind::OptionalDomain => "domain or empty",
+        Kind::OptionalPath => "path or empty",
+        Kind::OptionalUrl => "URL or empty",
+        Kind::Path => "path",
+        Kind::PathOrOff => "path or `off`",
+        Kind::Rate => "messages in a time: `200/h`",
+        Kind::Servers => "IP addresses, a list of them, or `system`",
+        Kind::Text => "text in ASCII",
+        Kind::Uids => "numbers, a list of them, or `all`",
+        Kind::YesNo => "true, false",
+    };
+    words.to_owned()
+}
+
+/// When another value counts, in words.
+#[must_use]
+pub fn effect(key: &Key) -> String {
+    match (key.needs, key.effect) {
+        (Some(_), _) => format!("only {} in this version", default(key)),
+        (None, Effect::Later) => "kept for a later version".to_owned(),
+        (None, Effect::Live) => "at once".to_owned(),
+        (None, Effect::Restart) => "at a restart".to_owned(),
     }
 }
 

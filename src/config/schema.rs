@@ -1,11 +1,17 @@
 //! One table: each key with type, default, unit and help text (`spec/ux.md` sections 3.10 and 3.12).
 //! What reads, checks, prints or documents a key looks here.
 
-use crate::config::{ENVIRONMENT, Machine, value::Kind};
+use crate::config::{
+    ENVIRONMENT, Machine,
+    value::{Kind, Value},
+};
 
 const MIB: u64 = 1024 * 1024;
 /// Nothing here needs more, and sums of a few stay far from where numbers end.
 const SIZE_MAX: u64 = 1 << 40;
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
 
 /// A key of the configuration.
 #[derive(Debug)]
@@ -14,26 +20,47 @@ pub struct Key {
     pub name: &'static str,
     pub kind: Kind,
     pub default: Default,
+    pub effect: Effect,
+    /// What this version lacks, so that only the default is right.
+    pub needs: Option<&'static str>,
     /// What a number counts; empty for the others.
     pub unit: &'static str,
     pub help: &'static str,
+}
+
+/// When another value counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// When what it is for is built: the value is kept until then.
+    Later,
+    /// At once (OP-6).
+    Live,
+    /// At the next start.
+    Restart,
 }
 
 impl Key {
     /// Whether a running appliance takes another value at once (OP-6); else it needs a restart.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        [
-            &LIMIT_IMAP_SESSIONS,
-            &LIMIT_SMTP_SESSIONS,
-            &LIMIT_SMTP_SESSIONS_PER_ADDRESS,
-            &LOG_LEVEL,
-            &TLS_CERTIFICATE,
-            &TLS_KEY,
-            &TLS_PLAINTEXT_AUTH,
-        ]
-        .iter()
-        .any(|live| live.name == self.name)
+        self.effect != Effect::Restart
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for people, the key's name first.
+    pub fn parse(&self, text: &str) -> Result<Value, String> {
+        let value = self.kind.parse(text);
+        let value = value.map_err(|wrong| format!("{}: {wrong}", self.name))?;
+        match (self.needs, &self.default) {
+            (Some(what), Default::Fixed(default)) if value.text() != *default => Err(format!(
+                "{}: {what} not in this version; leave it {default}",
+                self.name
+            )),
+            _ => Ok(value),
+        }
     }
 
     /// `listen.mx` is `PILLARBOX_LISTEN_MX`.
@@ -113,13 +140,16 @@ impl Profile {
 }
 
 macro_rules! keys {
-    ($($id:ident = $name:literal, $kind:expr, $default:expr, $unit:literal, $help:literal;)*) => {
+    ($($id:ident = $name:literal, $kind:expr, $default:expr, $effect:ident $(lacks $needs:literal)?,
+        $unit:literal, $help:literal;)*) => {
         $(
             #[doc = $help]
             pub static $id: Key = Key {
                 name: $name,
                 kind: $kind,
                 default: $default,
+                effect: Effect::$effect,
+                needs: keys!(@ $($needs)?),
                 unit: $unit,
                 help: $help,
             };
@@ -128,66 +158,169 @@ macro_rules! keys {
         /// All keys, in the order in which they are shown.
         pub static KEYS: &[&Key] = &[$(&$id),*];
     };
+    (@) => { None };
+    (@ $needs:literal) => { Some($needs) };
 }
 
+const COUNT: Kind = Kind::Count {
+    least: 1,
+    most: 1_000_000,
+};
+
 keys! {
-    ROLE = "role", Kind::Choice(&["mailbox"]), Default::Fixed("mailbox"), "",
-        "What this box is: mailbox (mail for its people is kept and read here).";
-    DATA = "data", Kind::Path, Default::Fixed("/var/lib/pillarbox"), "",
-        "The data folder.";
-    HOSTNAME = "hostname", Kind::Host, Default::Hostname, "",
+    ROLE = "role", Kind::Choice(&["mailbox", "relay", "archive", "edge"]),
+        Default::Fixed("mailbox"), Restart lacks "another role is", "",
+        "What this box is: mailbox = mail for its people is kept and read here.";
+    DATA = "data", Kind::Path, Default::Fixed("/var/lib/pillarbox"), Restart, "",
+        "The data folder. Not kept in the store: it says where the store is.";
+    HOSTNAME = "hostname", Kind::Host, Default::Hostname, Restart, "",
         "The name in greetings and in the certificate; else the system's name.";
-    LISTEN_MX = "listen.mx", Kind::Listeners, Default::Fixed("[::]:25"), "",
+    PROFILE = "profile", Kind::Choice(&["auto", "tiny", "small", "normal"]),
+        Default::Fixed("auto"), Restart, "",
+        "Which limits are the defaults; auto = by memory (96 MiB, 384 MiB, more).";
+
+    LISTEN_MX = "listen.mx", Kind::Listeners, Default::Fixed("[::]:25"), Restart, "",
         "Mail from the internet (SMTP); never relays.";
-    LISTEN_IMAPS = "listen.imaps", Kind::Listeners, Default::Fixed("[::]:993"), "",
-        "Mail programs (IMAP in TLS).";
-    LISTEN_IMAP = "listen.imap", Kind::Listeners, Default::Fixed("off"), "",
+    LISTEN_SUBMISSION = "listen.submission", Kind::Listeners,
+        Default::Fixed("[::]:587"), Restart, "",
+        "Mail that people send (SMTP with STARTTLS and log-in).";
+    LISTEN_SUBMISSIONS = "listen.submissions", Kind::Listeners,
+        Default::Fixed("[::]:465"), Restart, "",
+        "Mail that people send (SMTP in TLS, with log-in).";
+    LISTEN_IMAP = "listen.imap", Kind::Listeners, Default::Fixed("off"), Restart, "",
         "IMAP in the clear, on loopback only; logging in needs tls.plaintext_auth.";
-    TLS_CERTIFICATE = "tls.certificate", Kind::OptionalPath, Default::Fixed(""), "",
+    LISTEN_IMAPS = "listen.imaps", Kind::Listeners, Default::Fixed("[::]:993"), Restart, "",
+        "Mail programs (IMAP in TLS).";
+    LISTEN_POP3 = "listen.pop3", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "POP3 is", "",
+        "POP3 with STARTTLS.";
+    LISTEN_POP3S = "listen.pop3s", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "POP3 is", "",
+        "POP3 in TLS.";
+    LISTEN_SIEVE = "listen.sieve", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "ManageSieve is", "",
+        "Filters of people (ManageSieve).";
+    LISTEN_LMTP = "listen.lmtp", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "LMTP is", "",
+        "Mail from another mail server of the house (LMTP).";
+    LISTEN_LOCAL = "listen.local", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "the local listener is", "",
+        "Mail from programs on this machine (SMTP without log-in).";
+    LISTEN_DEVICES = "listen.devices", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "the listener for devices is", "",
+        "Mail from printers and cameras in the house (SMTP).";
+    LISTEN_WEB = "listen.web", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "the web page is", "",
+        "The page for set-up and administration.";
+    LISTEN_PROXY = "listen.proxy", Kind::Listeners, Default::Fixed("off"),
+        Restart lacks "the PROXY protocol is", "",
+        "Connections that an edge passes on (PROXY v2).";
+    PROXY_FROM = "proxy.from", Kind::Networks, Default::Fixed(""), Later, "",
+        "Edges that may speak on listen.proxy.";
+
+    TLS_CERTIFICATE = "tls.certificate", Kind::OptionalPath, Default::Fixed(""), Live, "",
         "A certificate chain in PEM; empty = a self-signed one is made.";
-    TLS_KEY = "tls.key", Kind::OptionalPath, Default::Fixed(""), "",
+    TLS_KEY = "tls.key", Kind::OptionalPath, Default::Fixed(""), Live, "",
         "The certificate's private key in PEM.";
-    TLS_MIN = "tls.min", Kind::Choice(&["1.2", "1.3"]), Default::Fixed("1.2"), "",
+    TLS_MIN = "tls.min", Kind::Choice(&["1.2", "1.3"]), Default::Fixed("1.2"), Restart, "",
         "The oldest TLS version that is spoken.";
     TLS_PLAINTEXT_AUTH = "tls.plaintext_auth", Kind::Choice(&["off", "loopback"]),
-        Default::Fixed("off"), "",
+        Default::Fixed("off"), Live, "",
         "Whether clients on loopback may log in without TLS.";
-    PROFILE = "profile", Kind::Choice(&["auto", "tiny", "small", "normal"]),
-        Default::Fixed("auto"), "",
-        "Which limits are the defaults; auto = by memory (96 MiB, 384 MiB, more).";
+
+    ADDRESS_DELIMITER = "address.delimiter", Kind::Delimiter, Default::Fixed("+"), Live, "",
+        "What parts a name from a tag: user+tag@home.test reaches user; empty = no tags.";
+    ADDRESS_ORIGIN = "address.origin", Kind::OptionalDomain, Default::Fixed(""), Live, "",
+        "The domain of local senders that have none; empty = hostname.";
+    ADDRESS_LOCAL = "address.local", Kind::Domains, Default::Fixed(""), Live, "",
+        "More names of this machine itself, beside localhost and hostname.";
+
+    SMTP_SOFT_BOUNCE = "smtp.soft_bounce", Kind::YesNo, Default::Fixed("false"), Live, "",
+        "Refuse for now (4xx) what would be refused for good (5xx): for trying things out.";
+    SMTP_OLD_OUTLOOK = "smtp.old_outlook", Kind::YesNo, Default::Fixed("false"), Live, "",
+        "Also announce log-in as very old programs look for it (AUTH=LOGIN PLAIN).";
+    SMTP_TRUSTED_NETWORKS = "smtp.trusted_networks", Kind::Networks, Default::Fixed(""), Later, "",
+        "Networks that may send without log-in, at listen.local and listen.devices only.";
+    SUBMISSION_HIDE_CLIENT = "submission.hide_client", Kind::YesNo,
+        Default::Fixed("true"), Live, "",
+        "Keep the sender's own address and name of machine out of what leaves.";
+    SUBMISSION_STRIP_USER_AGENT = "submission.strip_user_agent", Kind::YesNo,
+        Default::Fixed("false"), Live, "",
+        "Take out the line that names the sender's mail program.";
+
+    LOCAL_ALLOW_UIDS = "local.allow_uids", Kind::Uids, Default::Fixed("all"), Later, "",
+        "System users who may send at listen.local, by number.";
+    LOCAL_RATE = "local.rate", Kind::Rate, Default::Fixed("200/h"), Later, "messages",
+        "Messages from this machine; the rest waits.";
+    LOCAL_REJECT_TEXT = "local.reject_text", Kind::Text,
+        Default::Fixed("Local delivery only!"), Later, "",
+        "What is said when mail may not leave this machine.";
+
+    QUEUE_FIRST_RETRY = "queue.first_retry", Kind::Duration { least: 1, most: DAY },
+        Default::Fixed("5m"), Later, "time",
+        "The pause before the second try; it doubles each time.";
+    QUEUE_MAX_RETRY = "queue.max_retry", Kind::Duration { least: 1, most: 7 * DAY },
+        Default::Fixed("4h"), Later, "time",
+        "The longest pause between tries.";
+    QUEUE_WARN_AFTER = "queue.warn_after", Kind::Duration { least: 0, most: 30 * DAY },
+        Default::Fixed("4h"), Later, "time",
+        "When the sender is told that mail is late; 0 = never.";
+    QUEUE_GIVE_UP = "queue.give_up", Kind::Duration { least: HOUR, most: 30 * DAY },
+        Default::Fixed("5d"), Later, "time",
+        "When mail that could not be sent goes back.";
+
+    MEMORY_LIMIT = "memory.limit", Kind::Size { least: 16 * MIB, most: SIZE_MAX },
+        Default::ByProfile("24MiB", "64MiB", "192MiB"), Live, "octets",
+        "The most memory that is used; new work waits or is put off, nothing is killed.";
     LIMIT_STORE_CACHE = "limit.store_cache", Kind::Size { least: MIB / 4, most: SIZE_MAX },
-        Default::ByProfile("1MiB", "1MiB", "4MiB"), "octets",
+        Default::ByProfile("1MiB", "1MiB", "4MiB"), Restart, "octets",
         "Memory for the store's index.";
-    LIMIT_SMTP_SESSIONS = "limit.smtp_sessions", Kind::Count { least: 1, most: 1_000_000 },
-        Default::ByProfile("10", "40", "100"), "sessions",
+    LIMIT_SMTP_SESSIONS = "limit.smtp_sessions", COUNT,
+        Default::ByProfile("10", "40", "100"), Live, "sessions",
         "SMTP sessions at once.";
-    LIMIT_SMTP_SESSIONS_PER_ADDRESS = "limit.smtp_sessions_per_address",
-        Kind::Count { least: 1, most: 1_000_000 },
-        Default::ByProfile("3", "8", "15"), "sessions",
+    LIMIT_SMTP_SESSIONS_PER_ADDRESS = "limit.smtp_sessions_per_address", COUNT,
+        Default::ByProfile("3", "8", "15"), Live, "sessions",
         "SMTP sessions at once from one address; loopback is exempt.";
-    LIMIT_IMAP_SESSIONS = "limit.imap_sessions", Kind::Count { least: 1, most: 1_000_000 },
-        Default::ByProfile("40", "150", "500"), "sessions",
+    LIMIT_IMAP_SESSIONS = "limit.imap_sessions", COUNT,
+        Default::ByProfile("40", "150", "500"), Live, "sessions",
         "IMAP sessions at once.";
-    LIMIT_IMAP_SESSIONS_PER_PERSON = "limit.imap_sessions_per_person",
-        Kind::Count { least: 1, most: 1_000_000 },
-        Default::ByProfile("10", "20", "30"), "sessions",
+    LIMIT_IMAP_SESSIONS_PER_PERSON = "limit.imap_sessions_per_person", COUNT,
+        Default::ByProfile("10", "20", "30"), Live, "sessions",
         "IMAP sessions at once of one person.";
     LIMIT_MESSAGE_SIZE = "limit.message_size",
         Kind::Size { least: 0, most: 4 * 1024 * MIB },
-        Default::ByProfile("15MiB", "35MiB", "35MiB"), "octets",
+        Default::ByProfile("15MiB", "35MiB", "35MiB"), Live, "octets",
         "The largest message; 0 = no limit.";
+    LIMIT_DELIVERIES = "limit.deliveries", COUNT,
+        Default::ByProfile("2", "5", "10"), Later, "deliveries",
+        "Messages that are sent to other servers at once.";
+    LIMIT_QUEUE = "limit.queue", Kind::Count { least: 1, most: 100_000_000 },
+        Default::ByProfile("1000", "20000", "200000"), Live, "messages",
+        "Messages that wait to be sent; more are put off (tiny: also at 5 % of the disk).";
     LIMIT_FOLDERS = "limit.folders", Kind::Count { least: 0, most: 1_000_000 },
-        Default::Fixed("1000"), "folders",
+        Default::Fixed("1000"), Restart, "folders",
         "Folders of one person; 0 = no limit.";
     LIMIT_KEYWORDS = "limit.keywords", Kind::Count { least: 1, most: 10_000 },
-        Default::Fixed("1000"), "keywords",
+        Default::Fixed("1000"), Restart, "keywords",
         "Keywords (labels) in one folder.";
     LIMIT_LOG_RING = "limit.log_ring", Kind::Size { least: 64 * 1024, most: SIZE_MAX },
-        Default::ByProfile("1MiB", "4MiB", "16MiB"), "octets",
+        Default::ByProfile("1MiB", "4MiB", "16MiB"), Restart, "octets",
         "Log lines that are kept in memory.";
+
     LOG_LEVEL = "log.level", Kind::Choice(&["error", "warn", "info", "debug"]),
-        Default::Fixed("info"), "",
+        Default::Fixed("info"), Live, "",
         "How much is logged.";
+    LOG_FILE = "log.file", Kind::PathOrOff, Default::Fixed("off"),
+        Restart lacks "a log file of its own is", "",
+        "Where the log goes beside standard error.";
+    DNS_SERVERS = "dns.servers", Kind::Servers, Default::Fixed("system"), Later, "",
+        "Who is asked for names: IP addresses, or system = as the machine does.";
+    ALERT_URL = "alert.url", Kind::OptionalUrl, Default::Fixed(""), Later, "",
+        "Where an alarm is sent (ntfy, webhook, dead-man switch).";
+    WEB_NAMES = "web.names", Kind::Domains, Default::Fixed(""), Later, "",
+        "More names under which the page may be called.";
+    WEB_REMOTE = "web.remote", Kind::YesNo, Default::Fixed("false"), Later, "",
+        "Whether the page may be called from outside the house.";
 }
 
 /// The key of this name.

@@ -97,7 +97,9 @@ fn what_no_key_can_tell_alone() {
     );
     assert_eq!(
         lines("listen.imap = \"0.0.0.0:143\""),
-        ["f:1:15: listen.imap: 0.0.0.0:143 is not loopback, and there is no STARTTLS yet"]
+        [
+            "f:1:15: listen.imap: 0.0.0.0:143 is not loopback, and IMAP has no STARTTLS in this version"
+        ]
     );
     assert_eq!(
         lines("[listen]\nmx = \"127.0.0.1:1143\"\nimap = \"127.0.0.1:1143\""),
@@ -203,4 +205,18 @@ fn a_reload_takes_live_keys_and_has_the_others_wait() {
     assert!(back.waiting(&schema::HOSTNAME).is_none());
     assert_eq!(back.text(&schema::HOSTNAME), "a.test");
     assert_eq!(back.text(&schema::LOG_LEVEL), "info");
+}
+
+/// `docs/config.md` is what [`reference::page`] says; `PILLARBOX_WRITE=1` writes it.
+#[test]
+fn the_page_in_docs_is_the_reference() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.md");
+    if std::env::var_os("PILLARBOX_WRITE").is_some() {
+        std::fs::write(&file, reference::page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        written == reference::page(),
+        "docs/config.md is old: pillarbox config reference > docs/config.md"
+    );
 }

@@ -1,0 +1,135 @@
+//! Networks in CIDR notation (RFC 4632 section 3.1, RFC 4291 section 2.3).
+
+use core::net::IpAddr;
+use std::fmt;
+
+/// An address and how many of its first bits count. The others are zero, so that one network has one
+/// text.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// From `192.0.2.0/24`, `2001:db8::/32`, or one address; IPv4 in IPv6 is IPv4.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let whole = width(address);
+        let bits = match bits {
+            None => whole,
+            Some(digits) if digits.bytes().all(|octet| octet.is_ascii_digit()) => {
+                digits.parse().ok().filter(|bits| *bits <= whole)?
+            }
+            Some(_) => return None,
+        };
+        // `::ffff:192.0.2.0/120` is `192.0.2.0/24`; with fewer bits it is more than IPv4.
+        let (address, bits) = match (address.to_canonical(), bits.checked_sub(96)) {
+            (v4 @ IpAddr::V4(_), Some(bits)) if address.is_ipv6() => (v4, bits),
+            _ => (address, bits),
+        };
+        let address = first(address, bits);
+        Some(Self { address, bits })
+    }
+
+    /// Whether an address lies in it; a socket for both families may tell IPv4 as IPv6.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip.is_ipv4() == self.address.is_ipv4() && first(ip, self.bits) == self.address
+    }
+}
+
+/// A single address stands without its length.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)?;
+        if self.bits < width(self.address) {
+            write!(f, "/{}", self.bits)?;
+        }
+        Ok(())
+    }
+}
+
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// The first address of the network that this one is in.
+fn first(address: IpAddr, bits: u8) -> IpAddr {
+    let bits = u32::from(bits);
+    match address {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits));
+            IpAddr::V4((ip.to_bits() & mask.unwrap_or(0)).into())
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(bits));
+            IpAddr::V6((ip.to_bits() & mask.unwrap_or(0)).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_in_their_one_form() {
+        for (text, form) in [
+            ("192.0.2.0/24", Some("192.0.2.0/24")),
+            ("192.0.2.77/24", Some("192.0.2.0/24")),
+            ("192.0.2.77", Some("192.0.2.77")),
+            ("192.0.2.77/32", Some("192.0.2.77")),
+            ("0.0.0.0/0", Some("0.0.0.0/0")),
+            ("2001:DB8:0::1/32", Some("2001:db8::/32")),
+            ("::1", Some("::1")),
+            ("::/0", Some("::/0")),
+            ("::ffff:192.0.2.9", Some("192.0.2.9")),
+            ("::ffff:192.0.2.9/120", Some("192.0.2.0/24")),
+            ("::ffff:0:0/95", Some("::fffe:0:0/95")),
+            ("192.0.2.0/33", None),
+            ("::/129", None),
+            ("192.0.2.0/", None),
+            ("192.0.2.0/+8", None),
+            ("192.0.2.0/-1", None),
+            ("192.0.2.0/255.255.255.0", None),
+            ("192.0.2/24", None),
+            ("home.test", None),
+            ("", None),
+        ] {
+            let network = Network::parse(text);
+            assert_eq!(network.map(|n| n.to_string()).as_deref(), form, "{text}");
+            let again = form.and_then(Network::parse);
+            assert_eq!(network, again, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_it() {
+        for (network, ip, inside) in [
+            ("192.0.2.0/25", "192.0.2.127", true),
+            ("192.0.2.0/25", "192.0.2.128", false),
+            ("192.0.2.0/25", "::ffff:192.0.2.1", true),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("::/0", "192.0.2.1", false),
+            ("2001:db8::/33", "2001:db8:8000::1", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.6", false),
+        ] {
+            let network = Network::parse(network).unwrap();
+            assert_eq!(
+                network.contains(ip.parse().unwrap()),
+                inside,
+                "{network} {ip}"
+            );
+        }
+    }
+}
