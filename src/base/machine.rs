@@ -32,6 +32,8 @@ pub struct Secured {
     pub version: String,
     /// The cipher suite's IANA name, `TLS_AES_128_GCM_SHA256`.
     pub cipher: String,
+    /// The `tls-exporter` channel binding (RFC 9266), where the handshake has one.
+    pub exporter: Option<[u8; 32]>,
 }
 
 /// A protocol session without IO.

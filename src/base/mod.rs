@@ -3,6 +3,7 @@
 pub mod id;
 pub mod line;
 pub mod machine;
+pub mod memory;
 pub mod network;
 pub mod random;
 pub mod ranges;

@@ -125,6 +125,7 @@ mod tests {
     fn hop_with_everything() {
         let tls = Secured {
             version: "TLS1.3".into(),
+            exporter: None,
             cipher: "TLS_AES_128_GCM_SHA256".into(),
         };
         let hop = Received {

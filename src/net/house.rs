@@ -9,7 +9,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::base::time::Instant;
+use crate::base::{
+    memory::{Held, Memory},
+    time::Instant,
+};
 
 /// A stranger from an address that holds no more places than the newcomer's stays for this long at
 /// least, in milliseconds: long enough for an answer from the other side of the world.
@@ -48,6 +51,8 @@ pub struct House(Rc<Rooms>);
 #[derive(Debug, Default)]
 struct Rooms {
     limits: Cell<Limits>,
+    /// What a session is counted with, in octets, and where (HD-4).
+    memory: Option<(Memory, u64)>,
     places: RefCell<Vec<Option<Rc<Place>>>>,
     free: RefCell<Vec<usize>>,
     addresses: RefCell<HashMap<IpAddr, usize>>,
@@ -78,12 +83,24 @@ pub struct Seat {
     house: House,
     slot: usize,
     place: Rc<Place>,
+    _memory: Option<Held>,
 }
 
 impl House {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let rooms = Rooms::default();
+        rooms.limits.set(limits);
+        Self(Rc::new(rooms))
+    }
+
+    /// The same, and each session holds `octets` of `memory`.
+    #[must_use]
+    pub fn counted(limits: Limits, memory: Memory, octets: u64) -> Self {
+        let rooms = Rooms {
+            memory: Some((memory, octets)),
+            ..Rooms::default()
+        };
         rooms.limits.set(limits);
         Self(Rc::new(rooms))
     }
@@ -117,6 +134,10 @@ impl House {
         if limits.per_address > 0 && !address.is_loopback() && held >= limits.per_address {
             return Err(Full::Address);
         }
+        let memory = match &rooms.memory {
+            Some((memory, octets)) => Some(memory.hold(*octets).ok_or(Full::House)?),
+            None => None,
+        };
         if limits.total > 0 && rooms.present.get() >= limits.total {
             // Those who leave hold sockets still, so they are bounded, too.
             if rooms.leaving.get() > limits.total.saturating_add(16) {
@@ -125,7 +146,7 @@ impl House {
             let place = self.guest_to_go(held, now).ok_or(Full::House)?;
             self.tell(&place, Word::Leave);
         }
-        Ok(self.seat(address, now))
+        Ok(self.seat(address, now, memory))
     }
 
     /// Asks every session to come to an end.
@@ -175,7 +196,7 @@ impl House {
         }
     }
 
-    fn seat(&self, address: IpAddr, now: Instant) -> Seat {
+    fn seat(&self, address: IpAddr, now: Instant, memory: Option<Held>) -> Seat {
         let rooms = &*self.0;
         let place = Rc::new(Place {
             address,
@@ -203,6 +224,7 @@ impl House {
             house: self.clone(),
             slot,
             place,
+            _memory: memory,
         }
     }
 
@@ -359,6 +381,21 @@ fn group(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// HD-4: memory that is taken is a full house, until somebody goes.
+    #[test]
+    fn sessions_are_counted() {
+        let memory = Memory::new(100);
+        let house = House::counted(Limits::default(), memory.clone(), 40);
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let enter = || house.enter(address, Instant(0));
+        let first = enter().unwrap();
+        let _second = enter().unwrap();
+        assert_eq!(enter().unwrap_err(), Full::House);
+        drop(first);
+        let _third = enter().unwrap();
+        assert_eq!(memory.held(), 80);
+    }
 
     fn at(last: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, last])

@@ -105,6 +105,7 @@ pub fn secured(connection: &ServerConnection) -> Secured {
     Secured {
         version: version.to_owned(),
         cipher,
+        exporter: None,
     }
 }
 

@@ -1,4 +1,5 @@
 //! Protocols as machines without IO: octets, time and answers go in; octets and questions come out.
 
 pub mod imap;
+pub mod sasl;
 pub mod smtp;

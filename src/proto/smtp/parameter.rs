@@ -2,9 +2,14 @@
 
 /// What a session offers decides what is known here; all else is refused with 555.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an extension")]
 pub struct Offered {
+    /// RFC 4954 section 5; only where AUTH is.
+    pub auth: bool,
     /// RFC 3461.
     pub dsn: bool,
+    /// RFC 8689; only after a handshake.
+    pub requiretls: bool,
     /// RFC 6531; only after EHLO.
     pub smtputf8: bool,
 }
@@ -14,6 +19,8 @@ pub struct MailParameters {
     pub body: Option<Body>,
     /// RFC 3461 section 4.4, still as xtext.
     pub envid: Option<String>,
+    /// RFC 8689: never in clear, even if that means never.
+    pub requiretls: bool,
     pub ret: Option<Ret>,
     /// In octets, as announced (RFC 1870); more than 64 bits hold is their maximum.
     pub size: Option<u64>,
@@ -67,20 +74,26 @@ const SIZE_DIGITS: usize = 20;
 /// Parses what follows MAIL's path.
 pub fn mail(text: &str, offered: Offered) -> Result<MailParameters, ParameterError> {
     let mut parameters = MailParameters::default();
+    let mut author = None;
     for (key, value) in pairs(text) {
         match key.as_str() {
+            // Who wrote the message, says the client; nobody here believes it (RFC 4954 section 5).
+            "AUTH" if offered.auth => {
+                let auth = value.filter(|v| is_xtext(v) || *v == "<>");
+                once(&mut author, &key, auth)?;
+            }
             "BODY" => once(&mut parameters.body, &key, value.and_then(body))?,
             "ENVID" if offered.dsn => {
                 let envid = value.filter(|v| v.len() <= ENVID_MAX && is_xtext(v));
                 once(&mut parameters.envid, &key, envid.map(str::to_owned))?;
             }
+            "REQUIRETLS" if offered.requiretls => {
+                flag(&mut parameters.requiretls, key, value)?;
+            }
             "RET" if offered.dsn => once(&mut parameters.ret, &key, value.and_then(ret))?,
             "SIZE" => once(&mut parameters.size, &key, value.and_then(size))?,
             "SMTPUTF8" if offered.smtputf8 => {
-                if value.is_some() || parameters.smtputf8 {
-                    return Err(ParameterError::Value(key));
-                }
-                parameters.smtputf8 = true;
+                flag(&mut parameters.smtputf8, key, value)?;
             }
             _ => return Err(ParameterError::Unsupported(key)),
         }
@@ -122,6 +135,15 @@ fn once<T>(slot: &mut Option<T>, key: &str, value: Option<T>) -> Result<(), Para
         }
         _ => Err(ParameterError::Value(key.to_owned())),
     }
+}
+
+/// A parameter without a value.
+fn flag(slot: &mut bool, key: String, value: Option<&str>) -> Result<(), ParameterError> {
+    if value.is_some() || *slot {
+        return Err(ParameterError::Value(key));
+    }
+    *slot = true;
+    Ok(())
 }
 
 fn body(value: &str) -> Option<Body> {
@@ -189,16 +211,19 @@ mod tests {
     use super::*;
 
     const ALL: Offered = Offered {
+        auth: true,
         dsn: true,
+        requiretls: true,
         smtputf8: true,
     };
 
     #[test]
     fn all_of_mail() {
-        let text = "size=100 BODY=8bitmime SMTPUTF8 RET=HDRS ENVID=QQ+2B1";
+        let text = "size=100 BODY=8bitmime SMTPUTF8 RET=HDRS ENVID=QQ+2B1 requiretls AUTH=<>";
         let parameters = MailParameters {
             body: Some(Body::EightBitMime),
             envid: Some("QQ+2B1".to_owned()),
+            requiretls: true,
             ret: Some(Ret::Headers),
             size: Some(100),
             smtputf8: true,
@@ -234,7 +259,13 @@ mod tests {
             ("SMTPUTF8=1", value("SMTPUTF8")),
             ("ENVID=a=b", value("ENVID")),
             ("ENVID=a+zz", value("ENVID")),
-            ("AUTH=<>", unsupported("AUTH")),
+            ("REQUIRETLS=YES", value("REQUIRETLS")),
+            ("REQUIRETLS REQUIRETLS", value("REQUIRETLS")),
+            ("AUTH", value("AUTH")),
+            ("AUTH=a=b", value("AUTH")),
+            ("AUTH=<> AUTH=<>", value("AUTH")),
+            ("HOLDFOR=60", unsupported("HOLDFOR")),
+            ("BY=60;R", unsupported("BY")),
             ("x", unsupported("X")),
         ] {
             assert_eq!(mail(text, ALL), Err(error), "{text}");
@@ -248,6 +279,8 @@ mod tests {
         }
         let none = Offered::default();
         assert_eq!(mail("RET=FULL", none), Err(unsupported("RET")));
+        assert_eq!(mail("AUTH=<>", none), Err(unsupported("AUTH")));
+        assert_eq!(mail("REQUIRETLS", none), Err(unsupported("REQUIRETLS")));
         assert_eq!(mail("SMTPUTF8", none), Err(unsupported("SMTPUTF8")));
         assert_eq!(rcpt("NOTIFY=NEVER", none), Err(unsupported("NOTIFY")));
     }

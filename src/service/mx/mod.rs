@@ -24,6 +24,7 @@ use crate::{
         recipient,
         sender::{self, Whose},
     },
+    proto::sasl,
     proto::smtp::{
         parameter::MailParameters,
         reply::Reply,
@@ -347,6 +348,7 @@ impl Mx {
     /// What the session decided by itself.
     fn note(&mut self, Note { after, what }: &Note) {
         match what {
+            Noted::Authenticated { .. } => {}
             Noted::Lost => self.log_end("lost connection", after),
             Noted::Refused { path, reply } => self.log_refusal(after, path, reply),
             Noted::TimedOut => self.log_end("timeout", after),
@@ -398,6 +400,7 @@ impl Service for Mx {
 
     async fn ask(&mut self, question: Question) -> Answer {
         let told = match question {
+            Question::Auth(_) => return Answer::Auth(sasl::Answer::Refused),
             Question::Begin => self.begin().into(),
             Question::End { .. } => Box::pin(self.end()).await,
             Question::Forget { after } => {

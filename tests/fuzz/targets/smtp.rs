@@ -3,8 +3,11 @@
 
 use pillarbox::base::machine::{Machine, Secured};
 use pillarbox::base::time::Instant;
+use pillarbox::proto::sasl;
 use pillarbox::proto::smtp::reply::Reply;
-use pillarbox::proto::smtp::server::{Answer, Options, Question, Session, Step};
+use pillarbox::proto::smtp::server::{
+    Answer, Auth, AuthOptions, Options, Question, Session, Step, Tls,
+};
 
 use super::smtp_content::only_line_ends;
 use super::source::{contains, cuts};
@@ -47,6 +50,14 @@ pub const WORDS: &[&str] = &[
     "later",
     "GET / HTTP/1.1\r\n",
     "AUTH PLAIN\r\n",
+    "AUTH PLAIN AGEAYg==\r\n",
+    "AUTH LOGIN\r\n",
+    "AUTH SCRAM-SHA-256 biwsbj1hLHI9cg==\r\n",
+    "YQ==\r\n",
+    "=\r\n",
+    "*\r\n",
+    " REQUIRETLS",
+    " AUTH=<>",
     "HELP\r\n",
 ];
 
@@ -92,7 +103,20 @@ fn options(choice: u8) -> Options {
         mails_max: if on(2) { 2 } else { 0 },
         bare_local_parts: on(3),
         dsn: on(4),
-        tls: on(5),
+        tls: match (on(5), on(6)) {
+            (false, false) => Tls::Off,
+            (false, true) => Tls::Required,
+            (true, _) => Tls::Offered,
+        },
+        auth: if on(7) {
+            Auth::Offered(AuthOptions {
+                in_clear: on(0),
+                old_outlook: on(1),
+                required: on(2),
+            })
+        } else {
+            Auth::Off
+        },
         ..Options::new("mx.test")
     }
 }
@@ -201,7 +225,10 @@ impl Driver {
                     return steps;
                 }
                 Step::Send(()) => panic!("nothing to send"),
-                Step::StartTls => self.session.secured(Secured::default()),
+                Step::StartTls => self.session.secured(Secured {
+                    exporter: Some([7; 32]),
+                    ..Secured::default()
+                }),
                 Step::Write(octets) => {
                     assert!(!octets.is_empty());
                     self.talk.told.extend(octets);
@@ -216,6 +243,11 @@ impl Driver {
         let code = self.code(question);
         let positive = code == 250;
         match question {
+            Question::Auth(question) => {
+                assert_eq!(self.message, Message::None);
+                self.talk.asked.push(asked);
+                return Answer::Auth(judge(question));
+            }
             Question::Sender { .. } => {
                 assert_eq!(self.message, Message::None);
                 if positive {
@@ -268,7 +300,9 @@ impl Driver {
     /// What the service says depends on words in what it is asked.
     fn code(&self, question: &Question) -> u16 {
         let text = match question {
-            Question::Begin | Question::Forget { .. } | Question::Note(_) => return 250,
+            Question::Auth(_) | Question::Begin | Question::Forget { .. } | Question::Note(_) => {
+                return 250;
+            }
             Question::End { .. } => &self.content,
             Question::Hello { name: text, .. }
             | Question::QueueRun { argument: text }
@@ -278,6 +312,31 @@ impl Driver {
         let words = [("later", 451), ("gone", 550), ("bye", 421)];
         let word = words.iter().find(|(word, _)| contains(text, word));
         word.map_or(250, |(_, code)| *code)
+    }
+}
+
+/// A name says how it goes.
+fn judge(question: &sasl::Question) -> sasl::Answer {
+    match question {
+        sasl::Question::Keys { name }
+        | sasl::Question::Password { name, .. }
+        | sasl::Question::Proof { name, .. }
+            if name.contains("later") =>
+        {
+            sasl::Answer::TryAgain
+        }
+        sasl::Question::Password { name, .. } | sasl::Question::Proof { name, .. }
+            if name.contains("gone") =>
+        {
+            sasl::Answer::Refused
+        }
+        sasl::Question::Keys { .. } => sasl::Answer::Keys {
+            salt: vec![1; 16],
+            count: 4096,
+            nonce: "ours".to_owned(),
+        },
+        sasl::Question::Password { .. } => sasl::Answer::Right,
+        sasl::Question::Proof { .. } => sasl::Answer::Signature([2; 32]),
     }
 }
 

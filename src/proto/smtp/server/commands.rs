@@ -3,12 +3,15 @@
 use std::str;
 
 use super::state::{After, Hello, Mail, Pending, State, Transaction};
-use super::{Question, Session, UNKNOWN};
+use super::{Auth, AuthOptions, Question, Session, Tls, UNKNOWN};
+use crate::proto::sasl::{self, Mechanism};
 use crate::proto::smtp::command::{self, Command, SyntaxError};
 use crate::proto::smtp::parameter::{self, MailParameters, Offered, ParameterError};
 use crate::proto::smtp::path::{Shape, shape};
 use crate::proto::smtp::reply::Reply;
 
+/// SU-1, RFC 3207 section 4.
+pub(super) const MUST_SECURE: &str = "5.7.0 Must issue a STARTTLS command first";
 /// RCPTs beyond the limit that are no errors: the peer has sent them before it saw the first 452.
 const BEYOND_MAX: u32 = 1000;
 
@@ -34,6 +37,9 @@ impl Session {
             Ok(command) => {
                 self.verb = verb(&command);
                 self.count(&command, ahead);
+                if self.needs_tls() && needs_tls(&command) {
+                    return self.must_secure();
+                }
                 self.obey(command);
             }
             Err(error) => self.misread(error),
@@ -42,6 +48,7 @@ impl Session {
 
     fn misread(&mut self, error: SyntaxError) {
         match error {
+            SyntaxError::Recipient | SyntaxError::Sender if self.needs_tls() => self.must_secure(),
             SyntaxError::Argument(usage) => {
                 self.verb = usage.split(' ').next().unwrap_or(UNKNOWN);
                 self.refuse(501, format!("5.5.4 Syntax: {usage}"));
@@ -94,7 +101,7 @@ impl Session {
 
     fn obey(&mut self, command: Command<'_>) {
         match command {
-            Command::Auth => self.refuse(503, "5.5.1 Error: authentication not enabled"),
+            Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
             Command::Bdat { size, last } => self.bdat(size, last),
             Command::Data => self.data(),
             Command::Ehlo { name } => self.hello(name, true),
@@ -138,8 +145,10 @@ impl Session {
 
     fn start_tls(&mut self) {
         match (&self.peer.hello, &self.mail) {
-            _ if !self.options.tls => self.refuse(502, "5.5.1 Error: command not implemented"),
             _ if self.peer.secured => self.refuse(554, "5.5.1 Error: TLS already active"),
+            _ if self.options.tls == Tls::Off => {
+                self.refuse(502, "5.5.1 Error: command not implemented");
+            }
             (Hello::Ehlo, Mail::None) => {
                 self.say(220, "2.0.0 Ready to start TLS");
                 self.state = State::Handshake;
@@ -151,9 +160,28 @@ impl Session {
         }
     }
 
+    /// Whether a handshake has to come first (SU-1).
+    pub(super) fn needs_tls(&self) -> bool {
+        self.options.tls == Tls::Required && !self.peer.secured
+    }
+
+    fn must_secure(&mut self) {
+        self.refuse(530, MUST_SECURE);
+    }
+
+    fn must_authenticate(&self) -> bool {
+        matches!(
+            self.options.auth,
+            Auth::Offered(AuthOptions { required: true, .. })
+        ) && !self.peer.authenticated
+    }
+
     fn mail(&mut self, path: &str, parameters: &str) {
         match (&self.peer.hello, &self.mail) {
             (Hello::None, _) => self.refuse(503, "5.5.1 Error: send HELO/EHLO first"),
+            _ if self.must_authenticate() => {
+                self.refuse_path(path, 530, "5.7.0 Authentication required");
+            }
             (_, Mail::Failed | Mail::Open(_)) => {
                 self.refuse(503, "5.5.1 Error: nested MAIL command");
             }
@@ -249,7 +277,9 @@ impl Session {
     fn offered(&self) -> Offered {
         let esmtp = self.peer.hello == Hello::Ehlo;
         Offered {
+            auth: esmtp && self.auth_offer().is_some(),
             dsn: self.options.dsn && esmtp,
+            requiretls: self.options.requiretls && esmtp && self.peer.secured,
             smtputf8: esmtp,
         }
     }
@@ -257,6 +287,8 @@ impl Session {
     /// What the service said.
     pub(super) fn answered(&mut self, pending: Pending, reply: Reply) {
         match pending {
+            // Not an answer to this: the service cannot tell.
+            Pending::Auth(exchange) => self.auth_answered(exchange, sasl::Answer::TryAgain),
             Pending::Begin(chunk) => self.begun(chunk, reply),
             Pending::End => self.settled(&reply),
             Pending::Forget(after) => self.forgotten(after),
@@ -315,8 +347,15 @@ impl Session {
             limit => format!("SIZE {limit}"),
         });
         lines.push("ETRN".to_owned());
-        if options.tls && !self.peer.secured {
+        if options.tls != Tls::Off && !self.peer.secured {
             lines.push("STARTTLS".to_owned());
+        }
+        if let Some(offer) = self.auth_offer() {
+            let names: Vec<_> = self.mechanisms().map(Mechanism::name).collect();
+            lines.push(format!("AUTH {}", names.join(" ")));
+            if offer.old_outlook {
+                lines.push("AUTH=LOGIN PLAIN".to_owned());
+            }
         }
         lines.push("ENHANCEDSTATUSCODES".to_owned());
         lines.push("8BITMIME".to_owned());
@@ -325,6 +364,9 @@ impl Session {
         }
         lines.push("SMTPUTF8".to_owned());
         lines.push("CHUNKING".to_owned());
+        if options.requiretls && self.peer.secured {
+            lines.push("REQUIRETLS".to_owned());
+        }
         // RFC 9422.
         let recipients = format!("LIMITS RCPTMAX={}", options.recipients_max);
         lines.push(match options.mails_max {
@@ -335,10 +377,23 @@ impl Session {
     }
 }
 
+/// What RFC 3207 section 4 lets come before a handshake that has to be. BDAT has octets to swallow
+/// first.
+fn needs_tls(command: &Command<'_>) -> bool {
+    !matches!(
+        command,
+        Command::Bdat { .. }
+            | Command::Ehlo { .. }
+            | Command::Noop
+            | Command::Quit
+            | Command::StartTls
+    )
+}
+
 /// How notes name a command.
 fn verb(command: &Command<'_>) -> &'static str {
     match command {
-        Command::Auth => "AUTH",
+        Command::Auth { .. } => "AUTH",
         Command::Bdat { .. } => "BDAT",
         Command::Data => "DATA",
         Command::Ehlo { .. } => "EHLO",

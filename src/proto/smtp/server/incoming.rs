@@ -1,6 +1,7 @@
 //! DATA and BDAT: content comes in.
 
 use super::clock::Clock;
+use super::commands::MUST_SECURE;
 use super::state::{After, Mail, Pending, State, Transaction};
 use super::{Question, Session, Step};
 use crate::base::time::Instant;
@@ -135,6 +136,9 @@ impl Session {
 
     /// Why no content may come now.
     fn unready(&self, verb: &str) -> Option<Reply> {
+        if self.needs_tls() {
+            return Some(Reply::new(530, MUST_SECURE));
+        }
         if self.peer.improper {
             let text = format!(
                 "5.5.0 <{verb}>: Data command rejected: Improper use of SMTP command pipelining"

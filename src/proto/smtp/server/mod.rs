@@ -4,6 +4,7 @@
 //! service's replies through. While a message arrives the session hands its text on in pieces and
 //! holds none of it.
 
+mod auth;
 mod clock;
 mod commands;
 mod incoming;
@@ -15,13 +16,14 @@ mod tests;
 use std::mem::{replace, take};
 use std::sync::Arc;
 
-pub use self::options::Options;
+pub use self::options::{Auth, AuthOptions, Options, Tls};
 use self::state::{After, Hello, Mail, Pending, State};
 use super::parameter::{MailParameters, RcptParameters};
 use super::reply::Reply;
 use crate::base::line::Input;
 use crate::base::machine::{Machine, Secured};
 use crate::base::time::Instant;
+use crate::proto::sasl;
 
 /// What a step of this machine is.
 pub type Step = crate::base::machine::Step<Question, ()>;
@@ -41,9 +43,11 @@ const UNKNOWN: &str = "UNKNOWN";
 const KNOWN_S: u64 = 60;
 
 /// What the service decides. Each is answered with [`Answer::Reply`], `End` also with
-/// [`Answer::Hang`].
+/// [`Answer::Hang`], `Auth` with [`Answer::Auth`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Question {
+    /// AUTH (RFC 4954). Who it is holds from [`Noted::Authenticated`] on, until a handshake.
+    Auth(sasl::Question),
     /// DATA or the first BDAT: content will come as `Step::Content`. If this is refused after DATA,
     /// the transaction goes on; after BDAT, `Forget` follows.
     Begin,
@@ -85,6 +89,11 @@ pub struct Note {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Noted {
+    /// AUTH succeeded; `name` is that of the last [`Question::Auth`].
+    Authenticated {
+        mechanism: sasl::Mechanism,
+        name: String,
+    },
     /// The client hung up without QUIT.
     Lost,
     Refused {
@@ -100,6 +109,7 @@ pub enum Noted {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
+    Auth(sasl::Answer),
     /// Nobody can tell how it went: what was said before leaves, and the connection ends.
     Hang,
     /// 2xx and 3xx go on, 4xx and 5xx refuse, 421 ends the connection.
@@ -154,6 +164,9 @@ struct Peer {
     /// It sent commands ahead where that is not allowed (RFC 2920 section 3.1).
     improper: bool,
     secured: bool,
+    /// The handshake's channel binding.
+    exporter: Option<Box<[u8; 32]>>,
+    authenticated: bool,
 }
 
 impl Session {
@@ -297,6 +310,7 @@ impl Session {
                 self.state = State::LongLine {
                     octets: 0,
                     after_cr: false,
+                    response: false,
                 };
                 None
             }
@@ -304,7 +318,13 @@ impl Session {
     }
 
     /// Swallows a line that is too long.
-    fn long_line(&mut self, mut octets: usize, mut after_cr: bool, now: Instant) -> Option<Step> {
+    fn long_line(
+        &mut self,
+        mut octets: usize,
+        mut after_cr: bool,
+        response: bool,
+        now: Instant,
+    ) -> Option<Step> {
         let mut used = 0;
         for &octet in self.input.rest() {
             used += 1;
@@ -322,13 +342,22 @@ impl Session {
                 self.input.advance(used);
                 self.since = None;
                 self.state = State::Command;
-                self.refuse(500, "5.5.2 Error: line too long");
+                if response {
+                    // RFC 4954 section 4.
+                    self.refuse(500, "5.5.6 Error: authentication exchange line is too long");
+                } else {
+                    self.refuse(500, "5.5.2 Error: line too long");
+                }
                 return None;
             }
             after_cr = octet == b'\r';
         }
         self.input.advance(used);
-        self.state = State::LongLine { octets, after_cr };
+        self.state = State::LongLine {
+            octets,
+            after_cr,
+            response,
+        };
         self.wait(now)
     }
 
@@ -470,7 +499,12 @@ impl Machine for Session {
                     self.state = State::Handshake;
                     self.handshake()
                 }
-                State::LongLine { octets, after_cr } => self.long_line(octets, after_cr, now),
+                State::LongLine {
+                    octets,
+                    after_cr,
+                    response,
+                } => self.long_line(octets, after_cr, response, now),
+                State::Response(exchange) => self.response(exchange, now),
                 state @ (State::Asked(_) | State::Handshaking) => {
                     self.state = state;
                     Some(Step::Read {
@@ -493,7 +527,11 @@ impl Machine for Session {
             return;
         }
         match (replace(&mut self.state, State::Command), answer) {
+            (State::Asked(Pending::Auth(exchange)), Answer::Auth(answer)) => {
+                self.auth_answered(exchange, answer);
+            }
             (State::Asked(pending), Answer::Reply(reply)) => self.answered(pending, reply),
+            (State::Asked(_), Answer::Auth(_)) => self.state = State::Ending,
             (State::Asked(pending), Answer::Hang) => {
                 if matches!(pending, Pending::End) {
                     self.mail = Mail::None;
@@ -513,18 +551,22 @@ impl Machine for Session {
     }
 
     fn stranger(&self) -> bool {
-        self.settled.is_none() && !self.mail.has_recipient()
+        self.settled.is_none() && !self.mail.has_recipient() && !self.peer.authenticated
     }
 
-    /// All that was said before the handshake is forgotten (RFC 3207 section 4.2).
-    fn secured(&mut self, _: Secured) {
-        if matches!(self.state, State::Handshaking) {
-            self.state = State::Command;
-            self.peer = Peer {
-                secured: true,
-                ..Peer::default()
-            };
-            self.since = None;
+    /// All that was said before the handshake is forgotten (RFC 3207 section 4.2). With implicit TLS
+    /// this comes before the first step.
+    fn secured(&mut self, secured: Secured) {
+        match self.state {
+            State::Fresh => {}
+            State::Handshaking => self.state = State::Command,
+            _ => return,
         }
+        self.peer = Peer {
+            secured: true,
+            exporter: secured.exporter.map(Box::new),
+            ..Peer::default()
+        };
+        self.since = None;
     }
 }

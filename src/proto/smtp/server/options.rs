@@ -31,8 +31,42 @@ pub struct Options {
     pub bare_local_parts: bool,
     /// Delivery status notifications (RFC 3461) are announced and their parameters parsed.
     pub dsn: bool,
-    /// STARTTLS is announced and taken.
-    pub tls: bool,
+    /// REQUIRETLS (RFC 8689) is announced and taken after a handshake.
+    pub requiretls: bool,
+    pub auth: Auth,
+    pub tls: Tls,
+}
+
+/// AUTH (RFC 4954).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Auth {
+    Offered(AuthOptions),
+    /// Not announced, and refused.
+    #[default]
+    Off,
+}
+
+/// All false: AUTH after a handshake, and MAIL without it too.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct AuthOptions {
+    /// Also without TLS (SU-3: for loopback alone).
+    pub in_clear: bool,
+    /// The line `AUTH=LOGIN PLAIN` is announced too (SU-7).
+    pub old_outlook: bool,
+    /// MAIL is refused without it.
+    pub required: bool,
+}
+
+/// STARTTLS (RFC 3207). A session of implicit TLS is told of its handshake by `secured` before its
+/// first step, and does not look at this.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Tls {
+    /// Announced and taken.
+    Offered,
+    #[default]
+    Off,
+    /// Next to nothing is taken before it (SU-1).
+    Required,
 }
 
 impl Options {
@@ -53,8 +87,10 @@ impl Options {
             rate_min: 1024,
             swallow_wait_s: 600,
             bare_local_parts: false,
-            dsn: false,
-            tls: false,
+            dsn: true,
+            requiretls: true,
+            auth: Auth::Off,
+            tls: Tls::Off,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Question;
 use super::incoming::{Chunk, Incoming};
+use crate::proto::sasl::Exchange;
 use crate::proto::smtp::content::Text;
 use crate::proto::smtp::server::clock::Clock;
 
@@ -21,16 +22,21 @@ pub enum State {
     /// STARTTLS was accepted; its reply has to leave.
     Handshake,
     Handshaking,
-    /// Within a line that is too long; `octets` of it are swallowed.
+    /// Within a line that is too long; `octets` of it are swallowed. `response`: it was one of an
+    /// authentication exchange.
     LongLine {
         octets: usize,
         after_cr: bool,
+        response: bool,
     },
+    /// For the answer to a challenge.
+    Response(Box<Exchange>),
 }
 
 /// Whose answer is waited for, and what it needs to go on.
 #[derive(Debug)]
 pub enum Pending {
+    Auth(Box<Exchange>),
     /// With the chunk that follows, if it was BDAT.
     Begin(Option<Chunk>),
     End,

@@ -238,7 +238,7 @@ fn what_was_not_settled_is_forgotten_once() {
 fn a_handshake_starts_over() {
     let mut driver = Driver::new(
         Options {
-            tls: true,
+            tls: Tls::Offered,
             ..options()
         },
         &["alice@home.test"],
@@ -261,7 +261,7 @@ fn a_handshake_starts_over() {
 #[test]
 fn octets_ahead_of_a_handshake_end_the_connection() {
     let tls = Options {
-        tls: true,
+        tls: Tls::Offered,
         ..options()
     };
     let mut driver = Driver::new(tls, &[]);

@@ -139,6 +139,7 @@ impl Driver {
 
     fn decide(&mut self, question: Question) -> Reply {
         match question {
+            Question::Auth(_) => panic!("{question:?}"),
             Question::Begin => {
                 assert!(self.content.is_empty());
                 Reply::new(250, "2.0.0 Ok")
