@@ -1,8 +1,13 @@
 //! What a domain is to us (`spec/mail.md` section 3).
 
+use std::fmt;
+
 use crate::{
     mail::domain::Domain,
-    routing::directory::{Directory, LookupFailed},
+    routing::{
+        directory::{Directory, LookupFailed},
+        options::Options,
+    },
 };
 
 /// The class of a domain that we know.
@@ -20,27 +25,51 @@ pub enum Class {
     Relay,
 }
 
-/// Whose a domain is, as far as it decides who may write to it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place {
-    /// Not ours, or passed on to somebody else.
-    Foreign,
-    /// Its addresses end here or are forwarded from here.
-    Hosted,
+impl Class {
+    /// Whether its addresses end here or are forwarded from here; else they are passed on.
+    #[must_use]
+    pub fn is_hosted(self) -> bool {
+        match self {
+            Self::Alias | Self::Local | Self::Mailbox => true,
+            Self::Backup | Self::Relay => false,
+        }
+    }
+
+    /// Whether it can have mailboxes.
+    #[must_use]
+    pub fn has_mailboxes(self) -> bool {
+        match self {
+            Self::Local | Self::Mailbox => true,
+            Self::Alias | Self::Backup | Self::Relay => false,
+        }
+    }
 }
 
-/// Whose a domain is. An address literal is nobody's: no mail is taken for `u@[192.0.2.1]`.
-///
-/// # Errors
-///
-/// The directory cannot be read.
-pub fn place(directory: &dyn Directory, domain: &Domain) -> Result<Place, LookupFailed> {
-    if domain.is_literal() {
-        return Ok(Place::Foreign);
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alias => "alias",
+            Self::Backup => "backup",
+            Self::Local => "local",
+            Self::Mailbox => "mailbox",
+            Self::Relay => "relay",
+        })
     }
+}
+
+/// What a domain is to us; `None` = foreign. An address literal is nobody's: no mail is taken for
+/// `u@[192.0.2.1]`. Without a row of their own `localhost` and the hostname are local (AC-4).
+pub fn class(
+    directory: &dyn Directory,
+    options: &Options,
+    domain: &Domain,
+) -> Result<Option<Class>, LookupFailed> {
+    if domain.is_literal() {
+        return Ok(None);
+    }
+    let own = || domain.as_str() == "localhost" || options.hostname.as_ref() == Some(domain);
     Ok(match directory.domain(domain.as_str())? {
-        Some(Class::Alias | Class::Local | Class::Mailbox) => Place::Hosted,
-        // What is only passed on needs a queue to wait in.
-        Some(Class::Backup | Class::Relay) | None => Place::Foreign,
+        None if own() => Some(Class::Local),
+        class => class,
     })
 }

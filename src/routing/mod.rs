@@ -1,9 +1,22 @@
 //! Where an address leads: pure judgement that looks things up through [`Directory`].
+//! `docs/routing.md` has the order in one table.
 
+pub mod alias;
 pub mod class;
 pub mod directory;
-pub mod resolve;
+mod keys;
+pub mod options;
+pub mod route;
+pub mod step;
+pub mod transport;
+mod walk;
 
-pub use class::{Class, Place};
-pub use directory::{Directory, LookupFailed};
-pub use resolve::{Options, Resolution, resolve, resolve_postmaster};
+#[cfg(test)]
+mod tests;
+
+pub use alias::{AliasProblem, check_alias, check_aliases};
+pub use class::Class;
+pub use directory::{Directory, Forward, LookupFailed};
+pub use options::Options;
+pub use route::{Destination, Refusal, Rights, Routed, owns, route};
+pub use step::Step;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use crate::{
     base::id::UserId,
     policy::recipient::Room,
-    routing::{Class, Directory, LookupFailed},
+    routing::{Class, Directory, Forward, LookupFailed},
     store::{Broken, Reader, Store, directory::DomainClass},
 };
 
@@ -70,6 +70,34 @@ impl Rows<'_> {
 }
 
 impl Directory for Rows<'_> {
+    fn alias(&self, _: &str) -> Result<Option<Forward>, LookupFailed> {
+        Ok(None)
+    }
+
+    fn any_transport(&self) -> Result<bool, LookupFailed> {
+        Ok(false)
+    }
+
+    fn default_route(&self) -> Result<Option<String>, LookupFailed> {
+        Ok(None)
+    }
+
+    fn listed(&self, _: &str) -> Result<bool, LookupFailed> {
+        Ok(false)
+    }
+
+    fn recipient(&self, _: &str) -> Result<bool, LookupFailed> {
+        Ok(false)
+    }
+
+    fn route(&self, _: &str) -> Result<bool, LookupFailed> {
+        Ok(false)
+    }
+
+    fn transport(&self, _: &str) -> Result<Option<String>, LookupFailed> {
+        Ok(None)
+    }
+
     fn domain(&self, name: &str) -> Result<Option<Class>, LookupFailed> {
         self.row(|reader| {
             let row = reader.domain(name)?.filter(|row| row.enabled);

@@ -2,11 +2,10 @@
 //! letter: admins grep for them.
 
 use crate::{
-    base::id::UserId,
     mail::path::{ForwardPath, ReversePath},
     policy::sender,
     proto::smtp::reply::Reply,
-    routing::Resolution,
+    routing,
     service::inbound::Failure,
     store::Refusal,
 };
@@ -41,30 +40,29 @@ pub fn sender(refusal: sender::Refusal, path: &ReversePath) -> Reply {
     }
 }
 
-/// The person at whom a recipient ends, or why it ends at none (SR-8, SR-9, SR-10, SR-26).
-///
-/// # Errors
-///
-/// The reply to RCPT.
-pub fn recipient(
-    resolution: Resolution,
-    path: &ForwardPath,
-    hint: Option<&str>,
-) -> Result<UserId, Reply> {
-    match resolution {
-        Resolution::Foreign => Err(relay_denied(path, hint)),
-        Resolution::LookupFailed => Err(lookup_failed(path)),
-        Resolution::Mailbox(user) => Ok(user),
-        Resolution::Nobody => Err(Reply::new(
+/// Why a recipient ends nowhere (SR-8, SR-9, SR-10, SR-26, FW-8, TR-9).
+#[must_use]
+pub fn recipient(refusal: &routing::Refusal, path: &ForwardPath, hint: Option<&str>) -> Reply {
+    match refusal {
+        routing::Refusal::AliasLoop | routing::Refusal::TooMany => {
+            Reply::new(451, "4.6.0 Alias expansion error")
+        }
+        routing::Refusal::Foreign => relay_denied(path, hint),
+        routing::Refusal::LookupFailed => lookup_failed(path),
+        routing::Refusal::Nobody => Reply::new(
             451,
             format!("4.3.0 {path}: Recipient address rejected: nobody is set up to read this yet"),
-        )),
-        Resolution::Unknown => Err(Reply::new(
+        ),
+        routing::Refusal::Transport { code, status, text } => Reply::new(
+            *code,
+            format!("{status} {path}: Recipient address rejected: {text}"),
+        ),
+        routing::Refusal::Unknown => Reply::new(
             550,
             format!(
                 "5.1.1 {path}: Recipient address rejected: User unknown in virtual mailbox table"
             ),
-        )),
+        ),
     }
 }
 
@@ -137,34 +135,32 @@ mod tests {
     #[test]
     fn recipients() {
         let path = parse_forward("<x@home.test>").unwrap();
-        for (resolution, hint, want) in [
+        for (refusal, hint, want) in [
             (
-                Resolution::Unknown,
+                routing::Refusal::Unknown,
                 None,
                 "550 5.1.1 <x@home.test>: Recipient address rejected: User unknown in virtual mailbox table",
             ),
             (
-                Resolution::LookupFailed,
+                routing::Refusal::LookupFailed,
                 None,
                 "451 4.3.0 <x@home.test>: Temporary lookup failure",
             ),
             (
-                Resolution::Foreign,
+                routing::Refusal::Foreign,
                 None,
                 "554 5.7.1 <x@home.test>: Relay access denied",
             ),
             (
-                Resolution::Foreign,
+                routing::Refusal::Foreign,
                 Some("2526"),
                 "554 5.7.1 <x@home.test>: Relay access denied; use port 2526",
             ),
         ] {
-            let reply = recipient(resolution, &path, hint).unwrap_err();
+            let reply = recipient(&refusal, &path, hint);
             assert_eq!(line(&reply), want);
         }
-        let user = recipient(Resolution::Mailbox(UserId(3)), &path, None);
-        assert_eq!(user, Ok(UserId(3)));
-        let nobody = recipient(Resolution::Nobody, &path, None).unwrap_err();
+        let nobody = recipient(&routing::Refusal::Nobody, &path, None);
         assert_eq!(nobody.code, 451);
         assert_eq!(
             line(&full(&path)),

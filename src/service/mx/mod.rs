@@ -30,7 +30,7 @@ use crate::{
         reply::Reply,
         server::{Answer, Note, Noted, Question, Session},
     },
-    routing::{self, Resolution},
+    routing::{self, Destination, Refusal, Rights},
     service::{
         inbound::{self, Failure, Reception},
         lookup::{Rows, look},
@@ -141,9 +141,10 @@ impl Mx {
             return Reply::new(503, "5.5.1 Error: need MAIL command");
         };
         match self.judge(transaction, &forward) {
-            Ok(user) => {
+            Ok(users) => {
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.recipients.push((forward, user));
+                    let each = users.into_iter().map(|user| (forward.clone(), user));
+                    transaction.recipients.extend(each);
                 }
                 Reply::new(250, "2.1.5 Ok")
             }
@@ -154,50 +155,42 @@ impl Mx {
         }
     }
 
-    fn judge(&self, transaction: &Transaction, forward: &ForwardPath) -> Result<UserId, Reply> {
+    fn judge(
+        &self,
+        transaction: &Transaction,
+        forward: &ForwardPath,
+    ) -> Result<Vec<UserId>, Reply> {
         let always = recipient::is_role(forward);
         if let Some(objection) = transaction.objection.filter(|_| !always) {
             return Err(reply::sender(objection, &transaction.reverse));
         }
-        let (resolution, room) = look(&self.shared.store, |rows| self.resolve(rows, forward))
-            .unwrap_or((Resolution::LookupFailed, None));
-        let hint = self.shared.options.local_port.as_deref();
+        let options = &self.shared.options;
+        let found = look(&self.shared.store, |rows| {
+            let routed = routing::route(rows, &options.routing, Rights::Stranger, forward);
+            let mut people = Vec::new();
+            for destination in routed.outcome? {
+                match destination {
+                    Destination::Mailbox { user, .. } => people.push((user, rows.room(user)?)),
+                    // Nothing leaves yet.
+                    Destination::Queue { .. } => return Err(Refusal::Foreign),
+                    Destination::Discard { .. } => {}
+                }
+            }
+            Ok(people)
+        });
+        let hint = options.local_port.as_deref();
         let hint = hint.filter(|_| self.client.is_loopback());
-        let user = reply::recipient(resolution, forward, hint)?;
+        let people = found
+            .unwrap_or(Err(Refusal::LookupFailed))
+            .map_err(|refusal| reply::recipient(&refusal, forward, hint))?;
         if !self.shared.store.status().room {
             return Err(reply::no_room());
         }
-        match room.filter(|_| !always) {
-            Some(room) => recipient::judge(room, transaction.parameters.size)
-                .map(|()| user)
-                .map_err(|recipient::Full| reply::full(forward)),
-            None => Ok(user),
+        for (_, room) in people.iter().filter(|_| !always) {
+            recipient::judge(*room, transaction.parameters.size)
+                .map_err(|recipient::Full| reply::full(forward))?;
         }
-    }
-
-    /// At whom a recipient ends, and what room there is.
-    fn resolve(
-        &self,
-        rows: &Rows<'_>,
-        forward: &ForwardPath,
-    ) -> (Resolution, Option<recipient::Room>) {
-        let resolution = match forward {
-            ForwardPath::Address(address) => {
-                routing::resolve(rows, &self.shared.options.routing, address)
-            }
-            ForwardPath::Bare(_) if forward.is_postmaster() => routing::resolve_postmaster(rows),
-            ForwardPath::Bare(_) => Resolution::Unknown,
-        };
-        match resolution {
-            Resolution::Mailbox(user) => match rows.room(user) {
-                Ok(room) => (resolution, Some(room)),
-                Err(routing::LookupFailed) => (Resolution::LookupFailed, None),
-            },
-            Resolution::Foreign
-            | Resolution::LookupFailed
-            | Resolution::Nobody
-            | Resolution::Unknown => (resolution, None),
-        }
+        Ok(people.into_iter().map(|(user, _)| user).collect())
     }
 
     /// DATA or the first BDAT.
@@ -488,10 +481,14 @@ fn named(client: &Client) -> String {
 }
 
 fn whose(rows: &Rows<'_>, options: &routing::Options, address: &Address) -> Whose {
-    match routing::resolve(rows, options, address) {
-        Resolution::Foreign => Whose::Foreign,
-        Resolution::LookupFailed => Whose::LookupFailed,
-        Resolution::Mailbox(_) | Resolution::Nobody => Whose::Ours,
-        Resolution::Unknown => Whose::Nobodys,
+    let path = ForwardPath::Address(address.clone());
+    match routing::route(rows, options, Rights::Stranger, &path).outcome {
+        Err(Refusal::Foreign) => Whose::Foreign,
+        Err(Refusal::LookupFailed) => Whose::LookupFailed,
+        Err(Refusal::Unknown) => Whose::Nobodys,
+        Err(
+            Refusal::AliasLoop | Refusal::Nobody | Refusal::TooMany | Refusal::Transport { .. },
+        )
+        | Ok(_) => Whose::Ours,
     }
 }

@@ -1,0 +1,24 @@
+//! What the admin chose about addresses.
+
+use crate::mail::domain::Domain;
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Between `user` and `tag` (`address.delimiter`, AC-11); `None` = addresses have no tags.
+    pub delimiter: Option<char>,
+    /// Our own name: a local domain without a row of its own, as `localhost` is (AC-4).
+    pub hostname: Option<Domain>,
+    /// What is put behind a bare local part (`address.origin`, AC-8); `None` where a listener takes no
+    /// bare local parts. `<postmaster>` is taken everywhere.
+    pub origin: Option<Domain>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            delimiter: Some('+'),
+            hostname: None,
+            origin: None,
+        }
+    }
+}

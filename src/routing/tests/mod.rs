@@ -1,0 +1,1 @@
+//! Routing against directories made of plain text.
