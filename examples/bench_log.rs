@@ -122,6 +122,8 @@ fn accepted(content: ContentId, size: usize, place: pillarbox::store::log::Place
             }],
             summary: vec![7; 400],
             date: Time(1_795_272_815),
+            queued: None,
+            warns: None,
             deliveries: vec![Delivery {
                 folder: FolderId(1),
                 uid: Uid(1),

@@ -35,5 +35,7 @@ mod parse;
 mod random;
 #[path = "crash/script.rs"]
 mod script;
+#[path = "crash/view.rs"]
+mod view;
 #[path = "crash/world.rs"]
 mod world;

@@ -58,7 +58,8 @@ impl fmt::Display for Class {
 }
 
 /// What a domain is to us; `None` = foreign. An address literal is nobody's: no mail is taken for
-/// `u@[192.0.2.1]`. Without a row of their own `localhost` and the hostname are local (AC-4).
+/// `u@[192.0.2.1]`. Without a row of their own `localhost`, the hostname and the listed names are local
+/// (AC-4).
 pub fn class(
     directory: &dyn Directory,
     options: &Options,
@@ -67,7 +68,11 @@ pub fn class(
     if domain.is_literal() {
         return Ok(None);
     }
-    let own = || domain.as_str() == "localhost" || options.hostname.as_ref() == Some(domain);
+    let own = || {
+        domain.as_str() == "localhost"
+            || options.hostname.as_ref() == Some(domain)
+            || options.local.contains(domain)
+    };
     Ok(match directory.domain(domain.as_str())? {
         None if own() => Some(Class::Local),
         class => class,

@@ -8,6 +8,8 @@ pub struct Options {
     pub delimiter: Option<char>,
     /// Our own name: a local domain without a row of its own, as `localhost` is (AC-4).
     pub hostname: Option<Domain>,
+    /// Further names of this machine (`address.local`): local domains too.
+    pub local: Vec<Domain>,
     /// What is put behind a bare local part (`address.origin`, AC-8); `None` where a listener takes no
     /// bare local parts. `<postmaster>` is taken everywhere.
     pub origin: Option<Domain>,
@@ -18,6 +20,7 @@ impl Default for Options {
         Self {
             delimiter: Some('+'),
             hostname: None,
+            local: Vec::new(),
             origin: None,
         }
     }

@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
         let listed = self.directory.listed(keys.domain())?;
         let mut known = false;
         if listed {
-            for key in keys.exact() {
+            for key in keys.exact().chain([keys.wide()]) {
                 known = known || self.directory.recipient(key)?;
             }
         }

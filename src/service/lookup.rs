@@ -11,6 +11,8 @@ use crate::{
 
 /// The setting that names the person at whom postmaster and abuse end (SR-26).
 pub const POSTMASTER: &str = "postmaster";
+/// The setting that names the route for what no transport matches and nobody here hosts.
+pub const DEFAULT_ROUTE: &str = "route.default";
 
 /// People looked at in one go.
 const SLICE: usize = 64;
@@ -70,32 +72,22 @@ impl Rows<'_> {
 }
 
 impl Directory for Rows<'_> {
-    fn alias(&self, _: &str) -> Result<Option<Forward>, LookupFailed> {
-        Ok(None)
+    fn alias(&self, source: &str) -> Result<Option<Forward>, LookupFailed> {
+        self.row(|reader| {
+            let row = reader.alias(source)?.filter(|row| row.enabled);
+            Ok(row.map(|row| Forward {
+                targets: row.targets,
+                srs: row.srs,
+            }))
+        })
     }
 
     fn any_transport(&self) -> Result<bool, LookupFailed> {
-        Ok(false)
+        self.row(Reader::any_transport)
     }
 
     fn default_route(&self) -> Result<Option<String>, LookupFailed> {
-        Ok(None)
-    }
-
-    fn listed(&self, _: &str) -> Result<bool, LookupFailed> {
-        Ok(false)
-    }
-
-    fn recipient(&self, _: &str) -> Result<bool, LookupFailed> {
-        Ok(false)
-    }
-
-    fn route(&self, _: &str) -> Result<bool, LookupFailed> {
-        Ok(false)
-    }
-
-    fn transport(&self, _: &str) -> Result<Option<String>, LookupFailed> {
-        Ok(None)
+        self.row(|reader| reader.setting(DEFAULT_ROUTE))
     }
 
     fn domain(&self, name: &str) -> Result<Option<Class>, LookupFailed> {
@@ -103,6 +95,10 @@ impl Directory for Rows<'_> {
             let row = reader.domain(name)?.filter(|row| row.enabled);
             Ok(row.map(|row| class(row.class)))
         })
+    }
+
+    fn listed(&self, domain: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| Ok(reader.domain(domain)?.is_some_and(|row| row.listed)))
     }
 
     fn mailbox(&self, key: &str) -> Result<Option<UserId>, LookupFailed> {
@@ -118,6 +114,18 @@ impl Directory for Rows<'_> {
             }
             first(reader)
         })
+    }
+
+    fn recipient(&self, key: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| reader.recipient(key))
+    }
+
+    fn route(&self, name: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| Ok(reader.route(name)?.is_some()))
+    }
+
+    fn transport(&self, pattern: &str) -> Result<Option<String>, LookupFailed> {
+        self.row(|reader| Ok(reader.transport(pattern)?.map(|row| row.target)))
     }
 }
 

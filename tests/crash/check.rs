@@ -6,6 +6,7 @@ use pillarbox::store::{
     counters::Segment,
     index::key::{self, Kind},
     message::{Message, content::ContentRow},
+    queue::QueueEntry,
     value,
 };
 
@@ -45,6 +46,13 @@ fn count(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), String> {
     for (_, octets) in of(Kind::Message) {
         let message: Message = value::decode(octets, "message").unwrap();
         *refer.entry(message.content.0).or_default() += 1;
+    }
+    for (_, octets) in of(Kind::Queue) {
+        let entry: QueueEntry = value::decode(octets, "queue entry").unwrap();
+        *refer.entry(entry.content.0).or_default() += 1;
+    }
+    if of(Kind::QueueName).count() != of(Kind::Queue).count() {
+        return Err("a queue entry has two names, or a name none".to_owned());
     }
     let mut live: BTreeMap<u64, u64> = BTreeMap::new();
     for (key, octets) in of(Kind::Content) {

@@ -121,6 +121,15 @@ fn everyday_mail() {
 }
 
 #[test]
+fn queue_and_tables() {
+    let play = |world: &mut World| {
+        script::settle_in(world)?;
+        script::queue_and_tables(world)
+    };
+    everywhere("queue and tables", play, 1, 5);
+}
+
+#[test]
 fn streams() {
     let play = |world: &mut World| {
         script::settle_in(world)?;

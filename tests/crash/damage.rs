@@ -307,7 +307,7 @@ fn a_reader_keeps_its_segment() {
     let gone = Wish::Flag(inbox, all, FlagMode::Add, Flags::DELETED, vec![]);
     world.ask(&[gone, Wish::Expunge(inbox, None)]).unwrap();
     script::space(&mut world, 3).unwrap();
-    let octets = model::read_all(&mut content).unwrap();
+    let octets = crate::view::read_all(&mut content).unwrap();
     let text = octets.strip_prefix(model::PREFIX).unwrap();
     assert!(model::tag_of(text).is_some());
     let held_back = world.store().segments().len();

@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pillarbox::{
     base::{
-        id::{FolderId, Uid, UserId},
+        id::{FolderId, QueueId, UserId},
         ranges::Ranges,
         secret::Secret,
         time::Time,
     },
     mail::flag::Flags,
     store::{
-        Body, Store,
-        directory::DomainClass,
+        Body,
+        directory::{Alias, DomainClass, Edit, NewAppPassword, ScramKeys, Swap},
         mailbox::STANDARD,
+        queue::{Queued, QueuedRecipient},
         request::{Append, Appended, Deliver, Flag, FlagMode, Recipient, Request},
     },
 };
 
 use crate::disk::Dice;
+
+pub use crate::view::{DAMAGED, FolderView, MessageView, View, view};
+use crate::view::{PersonView, QueueView};
 
 /// The fake calendar's time.
 pub const TIME: i64 = 1_790_000_000;
@@ -48,41 +52,14 @@ pub fn tag_of(octets: &[u8]) -> Option<(u64, usize)> {
     (text(tag, size) == octets).then_some((tag, size))
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct MessageView {
-    pub flags: u8,
-    pub keywords: BTreeSet<String>,
-    pub modseq: u64,
-    pub tag: u64,
-    pub size: u64,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FolderView {
-    pub user: u32,
-    pub name: String,
-    pub validity: u32,
-    pub uid_next: u32,
-    pub modseq: u64,
-    pub messages: BTreeMap<u32, MessageView>,
-}
-
-/// All that can be seen from outside.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct View {
-    pub domains: BTreeSet<String>,
-    pub users: BTreeMap<u32, String>,
-    pub folders: BTreeMap<u32, FolderView>,
-    pub settings: BTreeMap<String, String>,
-    pub subscriptions: BTreeSet<(u32, String)>,
-}
-
 /// The model: a view, and the counters that hand out numbers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Model {
     pub view: View,
     pub next_user: u32,
     pub next_folder: u32,
+    pub next_queue: u64,
+    pub next_app: u32,
     pub next_validity: u32,
 }
 
@@ -92,6 +69,8 @@ impl Default for Model {
             view: View::default(),
             next_user: 1,
             next_folder: 1,
+            next_queue: 1,
+            next_app: 1,
             next_validity: u32::try_from(TIME).unwrap(),
         }
     }
@@ -100,6 +79,7 @@ impl Default for Model {
 /// A request of a script.
 #[derive(Clone, Debug)]
 pub enum Wish {
+    AddApp(u32, String),
     AddDomain(String),
     AddUser(String),
     Append(u32, Vec<(u64, usize)>),
@@ -108,11 +88,18 @@ pub enum Wish {
     Delete(u32),
     /// Tag, size, users.
     Deliver(u64, usize, Vec<u32>),
+    /// Aliases: source, target that it has, target that it gets.
+    Edit(Vec<(String, Option<String>, Option<String>)>),
     Expunge(u32, Option<Ranges>),
     Flag(u32, Ranges, FlagMode, Flags, Vec<String>),
     Move(u32, u32, Ranges),
+    Password(u32, String),
     Purge(u32),
+    RemoveApp(u32, u32),
+    RemoveQueued(u64),
     Rename(u32, String),
+    /// Tag, size, users, others.
+    Send(u64, usize, Vec<u32>, Vec<String>),
     Set(String, Option<String>),
     Subscribe(u32, String, bool),
 }
@@ -121,13 +108,24 @@ impl Wish {
     /// The request; a delivery takes the body that came in pieces, if there is one.
     pub fn request(&self, streamed: Option<Body>) -> Request {
         match self.clone() {
+            Self::AddApp(user, name) => Request::AddAppPassword {
+                user: UserId(user),
+                app: NewAppPassword {
+                    name,
+                    sha256: [1; 32],
+                    scram: keys(),
+                },
+            },
             Self::AddDomain(name) => Request::AddDomain {
                 name,
                 class: DomainClass::Mailbox,
             },
             Self::AddUser(address) => Request::AddUser {
                 address,
-                password: Secret::new(b"$argon2id$".to_vec()),
+                password: Secret::new(PASSWORD.as_bytes().to_vec()),
+                scram: Some(keys()),
+                scram_salt: [3; 16],
+                scram_count: 4096,
                 quota: 0,
             },
             Self::Append(folder, messages) => Request::Append(Append {
@@ -147,13 +145,15 @@ impl Wish {
             Self::Delete(folder) => Request::DeleteFolder {
                 folder: FolderId(folder),
             },
-            Self::Deliver(tag, size, to) => Request::Deliver(Deliver {
-                prefix: PREFIX.to_vec(),
-                body: streamed.unwrap_or_else(|| Body::small(text(tag, size))),
-                summary: b"summary".to_vec(),
-                received: Time(TIME),
-                to: to.into_iter().map(recipient).collect(),
-            }),
+            Self::Deliver(tag, size, to) => deliver(tag, size, streamed, to, None),
+            Self::Edit(rows) => Request::Edit(
+                rows.into_iter()
+                    .map(|(name, was, now)| {
+                        let (was, now) = (was.map(alias), now.map(alias));
+                        Edit::Alias(Swap { name, was, now })
+                    })
+                    .collect(),
+            ),
             Self::Expunge(folder, uids) => Request::Expunge {
                 folder: FolderId(folder),
                 uids,
@@ -172,14 +172,31 @@ impl Wish {
                 to: FolderId(to),
                 uids,
             },
+            Self::Password(user, password) => Request::SetPassword {
+                user: UserId(user),
+                password: Secret::new(password.into_bytes()),
+                scram: None,
+                scram_salt: [4; 16],
+                scram_count: 4096,
+                changed: true,
+            },
             Self::Purge(user) => Request::RemoveUser {
                 user: UserId(user),
                 purge: true,
             },
+            Self::RemoveApp(user, id) => Request::RemoveAppPassword {
+                user: UserId(user),
+                id,
+            },
+            Self::RemoveQueued(id) => Request::RemoveQueued { queue: QueueId(id) },
             Self::Rename(folder, name) => Request::RenameFolder {
                 folder: FolderId(folder),
                 name,
             },
+            Self::Send(tag, size, to, others) => {
+                let queued = queued(tag, &others);
+                deliver(tag, size, streamed, to, Some(queued))
+            }
             Self::Set(key, value) => Request::Set { key, value },
             Self::Subscribe(user, name, on) => Request::Subscribe {
                 user: UserId(user),
@@ -191,6 +208,60 @@ impl Wish {
 }
 
 pub const PREFIX: &[u8] = b"Return-Path: <a@away.test>\r\n";
+
+/// What everybody has at first.
+pub const PASSWORD: &str = "$argon2id$";
+
+fn deliver(
+    tag: u64,
+    size: usize,
+    streamed: Option<Body>,
+    to: Vec<u32>,
+    queue: Option<Queued>,
+) -> Request {
+    Request::Deliver(Deliver {
+        prefix: PREFIX.to_vec(),
+        body: streamed.unwrap_or_else(|| Body::small(text(tag, size))),
+        summary: b"summary".to_vec(),
+        received: Time(TIME),
+        to: to.into_iter().map(recipient).collect(),
+        queue,
+        warns: None,
+    })
+}
+
+fn keys() -> ScramKeys {
+    ScramKeys {
+        stored: [1; 32],
+        server: [2; 32],
+    }
+}
+
+fn alias(target: String) -> Alias {
+    Alias {
+        targets: vec![target],
+        enabled: true,
+        srs: None,
+    }
+}
+
+fn queued(tag: u64, others: &[String]) -> Queued {
+    let recipients = others.iter().map(|address| QueuedRecipient {
+        address: address.clone(),
+        ..QueuedRecipient::default()
+    });
+    Queued {
+        id: format!("Q{tag}"),
+        sender: "anna@home.test".to_owned(),
+        submitter: Some(UserId(1)),
+        envid: None,
+        ret: None,
+        body: pillarbox::store::queue::BodyKind::default(),
+        smtputf8: false,
+        requiretls: false,
+        recipients: recipients.collect(),
+    }
+}
 
 fn appended((tag, size): (u64, usize)) -> Appended {
     Appended {
@@ -208,18 +279,6 @@ fn recipient(user: u32) -> Recipient {
         folder: None,
         flags: Flags::NONE,
         keywords: Vec::new(),
-    }
-}
-
-impl View {
-    pub fn inbox(&self, user: u32) -> Option<u32> {
-        self.named(user, "INBOX")
-    }
-
-    pub fn named(&self, user: u32, name: &str) -> Option<u32> {
-        let mut all = self.folders.iter();
-        let found = all.find(|(_, f)| f.user == user && f.name == name);
-        found.map(|(id, _)| *id)
     }
 }
 
@@ -246,20 +305,6 @@ impl Model {
     #[must_use]
     pub fn apply(&mut self, wish: &Wish) -> Option<()> {
         match wish {
-            Wish::AddDomain(name) => self.view.domains.insert(name.clone()).then_some(()),
-            Wish::AddUser(address) => {
-                let (_, domain) = address.rsplit_once('@')?;
-                let taken = self.view.users.values().any(|a| a == address);
-                (self.view.domains.contains(domain) && !taken).then_some(())?;
-                let user = self.next_user;
-                self.next_user += 1;
-                self.view.users.insert(user, address.clone());
-                for (name, _) in STANDARD {
-                    self.make_folder(user, name);
-                    self.view.subscriptions.insert((user, name.to_owned()));
-                }
-                Some(())
-            }
             Wish::Append(folder, messages) => {
                 let folder = self.folder(*folder)?;
                 let modseq = folder.modseq + 1;
@@ -294,13 +339,80 @@ impl Model {
                 self.flag(*folder, uids, *mode, *flags, keywords)
             }
             Wish::Move(from, to, uids) => self.copy(*from, *to, uids, true),
+            Wish::RemoveQueued(id) => self.view.queue.remove(id).map(drop),
+            Wish::Rename(folder, name) => self.rename(*folder, name),
+            Wish::Send(tag, size, users, others) => {
+                self.deliver(*tag, *size, users)?;
+                let entry = QueueView {
+                    tag: *tag,
+                    size: (text(*tag, *size).len() + PREFIX.len()) as u64,
+                    recipients: others.clone(),
+                };
+                self.view.queue.insert(self.next_queue, entry);
+                self.next_queue += 1;
+                Some(())
+            }
+            other => self.administer(other),
+        }
+    }
+
+    /// People, aliases, secrets, settings.
+    fn administer(&mut self, wish: &Wish) -> Option<()> {
+        match wish {
+            Wish::AddApp(user, name) => {
+                let person = self.view.people.get_mut(user)?;
+                person.apps.insert(self.next_app, name.clone());
+                self.next_app += 1;
+                Some(())
+            }
+            Wish::AddDomain(name) => self.view.domains.insert(name.clone()).then_some(()),
+            Wish::AddUser(address) => {
+                let (_, domain) = address.rsplit_once('@')?;
+                let taken = self.view.users.values().any(|a| a == address);
+                (self.view.domains.contains(domain) && !taken).then_some(())?;
+                let user = self.next_user;
+                self.next_user += 1;
+                self.view.users.insert(user, address.clone());
+                self.view.people.insert(user, PersonView::default());
+                for (name, _) in STANDARD {
+                    self.make_folder(user, name);
+                    self.view.subscriptions.insert((user, name.to_owned()));
+                }
+                Some(())
+            }
+            Wish::Edit(rows) => {
+                let aliases = &mut self.view.aliases;
+                let fits = rows
+                    .iter()
+                    .all(|(name, was, _)| aliases.get(name) == was.as_ref());
+                fits.then_some(())?;
+                for (name, _, now) in rows {
+                    match now {
+                        Some(now) => drop(aliases.insert(name.clone(), now.clone())),
+                        None => drop(aliases.remove(name)),
+                    }
+                }
+                Some(())
+            }
+            Wish::Password(user, password) => {
+                let person = self.view.people.get_mut(user)?;
+                person.password.clone_from(password);
+                person.credentials += 1;
+                Some(())
+            }
             Wish::Purge(user) => {
                 self.view.users.remove(user)?;
+                self.view.people.remove(user);
                 self.view.folders.retain(|_, f| f.user != *user);
                 self.view.subscriptions.retain(|(u, _)| u != user);
                 Some(())
             }
-            Wish::Rename(folder, name) => self.rename(*folder, name),
+            Wish::RemoveApp(user, id) => {
+                let person = self.view.people.get_mut(user)?;
+                person.apps.remove(id)?;
+                person.credentials += 1;
+                Some(())
+            }
             Wish::Set(key, Some(value)) => {
                 self.view.settings.insert(key.clone(), value.clone());
                 Some(())
@@ -319,6 +431,8 @@ impl Model {
                 }
                 Some(())
             }
+            // All others are carried out by the caller.
+            _ => None,
         }
     }
 
@@ -431,141 +545,5 @@ impl FolderView {
         self.messages.insert(self.uid_next, message);
         self.uid_next += 1;
         self.modseq = modseq;
-    }
-}
-
-/// Content that reads as something else than any message.
-pub const DAMAGED: u64 = u64::MAX;
-
-/// What the store shows; counts are compared with the rows on the way. `damage`: content may be
-/// unreadable, and shows as [`DAMAGED`].
-pub fn view(store: &Store, damage: bool) -> Result<View, String> {
-    let broken = |error: pillarbox::store::Broken| format!("a row cannot be read: {error}");
-    let mut view = View::default();
-    let (users, mut contents) = store
-        .read(|reader| {
-            view.domains = reader
-                .domains()?
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect();
-            view.settings = reader.settings()?.into_iter().collect();
-            Ok((reader.users(None, 1000)?, BTreeMap::new()))
-        })
-        .map_err(broken)?;
-    for (user, row) in users {
-        view.users.insert(user.0, row.address);
-        let (folders, usage) = store
-            .read(|reader| {
-                for name in reader.subscriptions(user)? {
-                    view.subscriptions.insert((user.0, name));
-                }
-                Ok((reader.folders(user)?, reader.usage(user)?))
-            })
-            .map_err(broken)?;
-        let (mut octets, mut count) = (0, 0);
-        for (id, row) in folders {
-            let mut folder = FolderView {
-                user: user.0,
-                name: row.name.clone(),
-                validity: row.validity,
-                uid_next: row.uid_next.0,
-                modseq: row.modseq.0,
-                messages: BTreeMap::new(),
-            };
-            let mut all = Vec::new();
-            let uids = store
-                .read(|reader| {
-                    reader.messages(id, Uid(1), Uid(u32::MAX), &mut |uid, message| {
-                        all.push((uid.0, message.clone()));
-                        std::ops::ControlFlow::Continue(())
-                    })?;
-                    reader.uids(id)
-                })
-                .map_err(broken)?;
-            for (uid, message) in &all {
-                let tag = match contents.get(&message.content) {
-                    Some(&tag) => tag,
-                    None => content(store, message.content, message.size, damage)?,
-                };
-                contents.insert(message.content, tag);
-                let places = message.keywords.iter();
-                let names = places.map(|&place| row.keywords[usize::from(place)].clone());
-                let shown = MessageView {
-                    flags: message.flags.0,
-                    keywords: names.collect(),
-                    modseq: message.modseq.0,
-                    tag,
-                    size: message.size,
-                };
-                folder.messages.insert(*uid, shown);
-            }
-            let unseen: Vec<u32> = folder
-                .messages
-                .iter()
-                .filter(|(_, m)| !Flags(m.flags).has(Flags::SEEN))
-                .map(|(uid, _)| *uid)
-                .collect();
-            let sum: u64 = folder.messages.values().map(|m| m.size).sum();
-            let counted = (folder.messages.len(), unseen.len(), sum);
-            let said = (row.exists as usize, row.unseen as usize, row.octets);
-            let first = unseen.first().copied().unwrap_or(0);
-            if counted != said || row.first_unseen.0 != first {
-                return Err(format!(
-                    "folder {id:?} counts {said:?}, first unseen {:?}; its rows {counted:?}, {first}",
-                    row.first_unseen
-                ));
-            }
-            if uids.iter().ne(folder.messages.keys().copied()) {
-                return Err(format!(
-                    "folder {id:?} has the UIDs {uids:?} without a scan"
-                ));
-            }
-            octets += sum;
-            count += folder.messages.len() as u64;
-            view.folders.insert(id.0, folder);
-        }
-        if (usage.octets, usage.messages) != (octets, count) {
-            return Err(format!("{user:?} uses {usage:?}, not {octets} and {count}"));
-        }
-    }
-    Ok(view)
-}
-
-/// Reads content and says which message it is.
-fn content(
-    store: &Store,
-    id: pillarbox::base::id::ContentId,
-    size: u64,
-    damage: bool,
-) -> Result<u64, String> {
-    let read = (|| -> Result<Vec<u8>, String> {
-        let content = store.content(id).map_err(|error| error.to_string())?;
-        let mut content = content.ok_or("it is not there")?;
-        read_all(&mut content)
-    })();
-    let octets = match read {
-        Ok(octets) => octets,
-        Err(_) if damage => return Ok(DAMAGED),
-        Err(error) => return Err(format!("{id:?} cannot be read: {error}")),
-    };
-    if octets.len() as u64 != size {
-        return Err(format!("{id:?} has {} octets, not {size}", octets.len()));
-    }
-    let text = octets.strip_prefix(PREFIX).unwrap_or(&octets);
-    let (tag, _) = tag_of(text).ok_or_else(|| format!("{id:?} reads as something else"))?;
-    Ok(tag)
-}
-
-pub fn read_all(content: &mut pillarbox::store::Content) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    loop {
-        let part = content
-            .read(out.len() as u64)
-            .map_err(|error| error.to_string())?;
-        if part.is_empty() {
-            return Ok(out);
-        }
-        out.extend_from_slice(part);
     }
 }

@@ -6,7 +6,7 @@ use pillarbox::store::{
     Disk,
     change::Dated,
     counters::{Counters, Segment},
-    directory::{Domain, Usage, User},
+    directory::{Access, Alias, AppPassword, Domain, Route, Transport, Usage, User},
     dump,
     log::{
         BLOCK, batch, chart, record,
@@ -15,23 +15,32 @@ use pillarbox::store::{
     },
     mailbox::Folder,
     message::{Message, content::ContentRow},
+    queue::{QueueEntry, Totals},
     value,
 };
 
 use crate::{
     disk::{Dice, SimDisk, State},
+    model::Wish,
     script,
     world::World,
 };
 
 fn rows(octets: &[u8]) {
     let _ = Dated::decode(octets);
+    let _ = value::decode::<Access>(octets, "");
+    let _ = value::decode::<Alias>(octets, "");
+    let _ = value::decode::<AppPassword>(octets, "");
     let _ = value::decode::<ContentRow>(octets, "");
     let _ = value::decode::<Counters>(octets, "");
     let _ = value::decode::<Domain>(octets, "");
     let _ = value::decode::<Folder>(octets, "");
     let _ = value::decode::<Message>(octets, "");
+    let _ = value::decode::<QueueEntry>(octets, "");
+    let _ = value::decode::<Route>(octets, "");
     let _ = value::decode::<Segment>(octets, "");
+    let _ = value::decode::<Totals>(octets, "");
+    let _ = value::decode::<Transport>(octets, "");
     let _ = value::decode::<Usage>(octets, "");
     let _ = value::decode::<User>(octets, "");
     let _ = batch::PieceRecord::decode(octets);
@@ -138,6 +147,14 @@ fn rows_that_are_nearly_right() {
     let mut world = World::new(State::default());
     world.open().unwrap();
     script::everyday(&mut world).unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let alias = ("a@home.test".to_owned(), None, text("anna@home.test"));
+    let wishes = [
+        Wish::Send(20, 700, vec![1], vec!["u@away.test".to_owned()]),
+        Wish::AddApp(1, "phone".to_owned()),
+        Wish::Edit(vec![alias]),
+    ];
+    world.ask(&wishes).unwrap();
     world.close();
     let all = crate::world::rows(&world.disk).unwrap();
     let mut dice = Dice::new(12);

@@ -222,6 +222,7 @@ impl Run {
             7 => Wish::Move(from, other, uids),
             8 if dice.one_in(4) => Wish::Delete(folder),
             8 => Wish::Rename(folder, format!("N{}", dice.below(30))),
+            9 if dice.coin() => administer(dice, view, user),
             9 => Wish::Set(
                 format!("key{}", dice.below(3)),
                 dice.coin().then(|| "x".to_owned()),
@@ -240,7 +241,12 @@ impl Run {
                 let most = *dice.of(&[2000, 64_000]);
                 let size = 100 + dice.below(most);
                 let to = if dice.coin() { vec![user] } else { users };
-                Wish::Deliver(self.tag, usize::try_from(size).unwrap(), to)
+                let size = usize::try_from(size).unwrap();
+                if dice.one_in(3) {
+                    let others = (0..=dice.below(2)).map(|n| format!("u{n}@away.test"));
+                    return Wish::Send(self.tag, size, to, others.collect());
+                }
+                Wish::Deliver(self.tag, size, to)
             }
         }
     }
@@ -277,6 +283,29 @@ impl Run {
         let oracle = self.world.oracle().clone();
         let cut = check::after_cut(&self.world.disk.state(), OUTCOMES[1], self.tag);
         check::start(cut, &oracle).map_err(|error| format!("in the end: {error}"))
+    }
+}
+
+/// The queue, aliases and secrets.
+fn administer(dice: &mut Dice, view: &View, user: u32) -> Wish {
+    let waiting: Vec<u64> = view.queue.keys().copied().collect();
+    let apps: Vec<u32> = view.people[&user].apps.keys().copied().collect();
+    match dice.below(8) {
+        0 => Wish::AddApp(user, format!("device {}", dice.below(9))),
+        1 if !apps.is_empty() => Wish::RemoveApp(user, *dice.of(&apps)),
+        2 => Wish::Password(user, format!("$argon2id${}", dice.below(99))),
+        3..=5 if !waiting.is_empty() => Wish::RemoveQueued(*dice.of(&waiting)),
+        _ => {
+            let names: Vec<u64> = (0..4).filter(|_| dice.coin()).collect();
+            let rows = names.into_iter().map(|n| {
+                let name = format!("a{n}@home.test");
+                let was = view.aliases.get(&name).cloned();
+                let was = if dice.one_in(9) { None } else { was };
+                let now = dice.coin().then(|| format!("u{}@home.test", dice.below(9)));
+                (name, was, now)
+            });
+            Wish::Edit(rows.collect())
+        }
     }
 }
 

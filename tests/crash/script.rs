@@ -58,6 +58,54 @@ pub fn everyday(world: &mut World) -> Done {
     world.ask(&[Wish::Deliver(6, 70, vec![1, 2])])
 }
 
+/// Mail that waits for others, aliases, secrets, and somebody who goes with everything.
+pub fn queue_and_tables(world: &mut World) -> Done {
+    let text = |text: &str| text.to_owned();
+    let to = |n: u32| vec![format!("u{n}@away.test")];
+    world.ask(&[
+        Wish::Send(20, 700, vec![1], to(1)),
+        Wish::Send(21, 9000, vec![], to(2)),
+        Wish::AddApp(2, text("phone")),
+        Wish::AddApp(2, text("laptop")),
+        Wish::Edit(vec![
+            (text("info@home.test"), None, Some(text("anna@home.test"))),
+            (text("@home.test"), None, Some(text("bert@home.test"))),
+        ]),
+    ])?;
+    let apps = world.view().people.get(&2).map(|p| p.apps.clone());
+    let phone = apps.and_then(|apps| apps.into_keys().next()).unwrap_or(0);
+    let first = world.view().queue.into_keys().next().unwrap_or(0);
+    let changed = (
+        text("info@home.test"),
+        Some(text("anna@home.test")),
+        Some(text("bert@home.test")),
+    );
+    world.ask(&[
+        Wish::Edit(vec![
+            changed.clone(),
+            (text("@home.test"), Some(text("bert@home.test")), None),
+        ]),
+        // Somebody was quicker: nothing of it is done.
+        Wish::Edit(vec![
+            (text("more@home.test"), None, Some(text("anna@home.test"))),
+            changed,
+        ]),
+        Wish::RemoveApp(2, phone),
+        Wish::Password(1, text("$argon2id$another")),
+        Wish::RemoveQueued(first),
+    ])?;
+    let anna = world.view().inbox(1).unwrap_or(0);
+    let all = span(1, 99);
+    world.ask(&[
+        Wish::Flag(anna, all, FlagMode::Add, Flags::DELETED, vec![]),
+        Wish::Expunge(anna, None),
+        Wish::Purge(2),
+    ])?;
+    world.housekeep(8);
+    let last = world.view().queue.into_keys().last().unwrap_or(0);
+    world.ask(&[Wish::RemoveQueued(last)])
+}
+
 /// Big content in pieces, between other things.
 pub fn streams(world: &mut World) -> Done {
     world.begin_stream(100, 200_000);

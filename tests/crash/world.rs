@@ -226,9 +226,11 @@ impl World {
                 Err(Refusal::Broken(_)) if self.faulty => said.no += 1,
                 Err(Refusal::Full) if self.faulty => said.full += 1,
                 Err(
-                    Refusal::Exists
+                    Refusal::Changed
+                    | Refusal::Exists
                     | Refusal::Name
                     | Refusal::NoDomain
+                    | Refusal::NoEntry
                     | Refusal::NoFolder
                     | Refusal::NoUser,
                 ) if !expected => {}
@@ -378,6 +380,18 @@ pub fn differences(expected: &View, found: &View) -> String {
     }
     if expected.users != found.users {
         out.push(format!("users {:?} / {:?}", expected.users, found.users));
+    }
+    if expected.people != found.people {
+        out.push(format!("people {:?} / {:?}", expected.people, found.people));
+    }
+    if expected.aliases != found.aliases {
+        out.push(format!(
+            "aliases {:?} / {:?}",
+            expected.aliases, found.aliases
+        ));
+    }
+    if expected.queue != found.queue {
+        out.push(format!("queue {:?} / {:?}", expected.queue, found.queue));
     }
     if expected.settings != found.settings {
         out.push(format!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use pillarbox::base::id::{ContentId, FolderId, ModSeq, Uid, UserId};
+use pillarbox::base::id::{ContentId, FolderId, ModSeq, QueueId, Uid, UserId};
 use pillarbox::base::ranges::Ranges;
 use pillarbox::base::secret::Secret;
 use pillarbox::base::time::{Clock, Instant, Time};
@@ -15,7 +15,11 @@ use pillarbox::mail::summary::SummaryBuilder;
 use pillarbox::service::operate::{self, Answer, Call, Kind, Problem, Reply, wire};
 use pillarbox::store::change::{Accepted, Change, Copied, Dated, Delivery, Flagged, PieceAt};
 use pillarbox::store::counters::{Counters, Segment};
-use pillarbox::store::directory::{Domain, DomainClass, Usage, User};
+use pillarbox::store::directory::table::Edited;
+use pillarbox::store::directory::{
+    Access, Alias, AppPassword, Domain, DomainClass, Edit, FromRewrite, Route, RouteTls, ScramKeys,
+    Swap, Transport, Usage, User,
+};
 use pillarbox::store::disk::Disk;
 use pillarbox::store::disk::local::LocalDisk;
 use pillarbox::store::dump::{Dumping, Step};
@@ -23,6 +27,7 @@ use pillarbox::store::index::Index;
 use pillarbox::store::log::{BLOCK, Place};
 use pillarbox::store::mailbox::Folder;
 use pillarbox::store::message::{Message, content::ContentRow};
+use pillarbox::store::queue::{BodyKind, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Totals};
 use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
 use pillarbox::store::{Body, Options, Request, Store, value};
 
@@ -150,6 +155,9 @@ fn rows() {
     let user = User {
         address: "a@home.test".to_owned(),
         password: Secret::new(b"$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA".to_vec()),
+        scram: Some(keys()),
+        scram_salt: [3; 16],
+        scram_count: 4096,
         credentials: 2,
         quota: 1 << 30,
         enabled: true,
@@ -161,15 +169,92 @@ fn rows() {
     let domain = Domain {
         class: DomainClass::Mailbox,
         enabled: true,
+        listed: false,
     };
     row("domain", b'd', &value::encode(&domain));
     row("usage", b'q', &value::encode(&Usage::default()));
     row("counters", b'k', &value::encode(&Counters::default()));
     row("segment", b'g', &value::encode(&Segment::default()));
+    row("access", b'v', &value::encode(&Access { allow: true }));
+    row("alias", b'l', &value::encode(&alias()));
+    row("app-password", b'p', &value::encode(&app_password()));
+    row("queue-entry", b'e', &value::encode(&entry()));
+    row("queue-totals", b'w', &value::encode(&Totals::default()));
+    row("route", b'r', &value::encode(&route()));
+    let target = "smtp:[192.0.2.1]:25".to_owned();
+    row("transport", b't', &value::encode(&Transport { target }));
     for (name, octets) in corpus("mime").into_iter().filter(|(_, o)| o.len() < 3000) {
         let mut builder = SummaryBuilder::new();
         builder.push(&octets);
         row(&format!("summary-{name}"), b'y', &builder.finish().encode());
+    }
+}
+
+fn keys() -> ScramKeys {
+    ScramKeys {
+        stored: [1; 32],
+        server: [2; 32],
+    }
+}
+
+fn alias() -> Alias {
+    Alias {
+        targets: vec!["a@home.test".to_owned(), "b@away.test".to_owned()],
+        enabled: true,
+        srs: Some(false),
+    }
+}
+
+fn app_password() -> AppPassword {
+    AppPassword {
+        name: "phone".to_owned(),
+        sha256: [5; 32],
+        scram: keys(),
+        created: Time(1),
+        used: Some(Time(2)),
+        secret_in: 3,
+    }
+}
+
+fn route() -> Route {
+    Route {
+        hosts: vec!["mail.away.test".to_owned()],
+        port: 465,
+        tls: RouteTls::Implicit,
+        user: Some("a".to_owned()),
+        password: Secret::new(b"hush".to_vec()),
+        from_rewrite: FromRewrite::Local,
+        secret_in: 3,
+    }
+}
+
+fn queued() -> Queued {
+    Queued {
+        id: "Q1".to_owned(),
+        sender: "a@home.test".to_owned(),
+        submitter: Some(UserId(1)),
+        envid: Some("e+2B".to_owned()),
+        ret: Some(Ret::Headers),
+        body: BodyKind::EightBitMime,
+        smtputf8: true,
+        requiretls: true,
+        recipients: vec![QueuedRecipient {
+            address: "c@away.test".to_owned(),
+            notify: Some(Notify::SUCCESS.with(Notify::DELAY)),
+            orcpt: Some("rfc822;c@away.test".to_owned()),
+            srs: true,
+            transport: Some("relay:out".to_owned()),
+            reason: None,
+        }],
+    }
+}
+
+fn entry() -> QueueEntry {
+    QueueEntry {
+        content: ContentId(5),
+        size: 4096,
+        arrived: Time(1),
+        queued: queued(),
     }
 }
 
@@ -202,6 +287,8 @@ fn changes() {
             keywords: vec![],
             names: vec!["new".to_owned()],
         }],
+        queued: Some((QueueId(3), queued())),
+        warns: Some((UserId(1), 80)),
     };
     let flagged = Flagged {
         folder: FolderId(1),
@@ -228,7 +315,18 @@ fn changes() {
         modseq: ModSeq(16),
     };
     let several = Change::Several(vec![expunge, Change::Flag(flagged)]);
+    let edit = Change::Edit(vec![
+        Edited::Alias("@home.test".to_owned(), Some(alias())),
+        Edited::Recipient("a@home.test".to_owned(), Some(())),
+        Edited::Route {
+            name: "out".to_owned(),
+            now: Some(route()),
+            purge: true,
+        },
+        Edited::Transport("*".to_owned(), None),
+    ]);
     for (name, change) in [
+        ("change-edit", edit),
         ("change-accept", Change::Accept(vec![accepted])),
         ("change-move", Change::Move(copied)),
         ("change-several", several),
@@ -289,6 +387,9 @@ fn requests() -> Vec<Request> {
     let user = Request::AddUser {
         address: "a@home.test".to_owned(),
         password: Secret::new(b"x".to_vec()),
+        scram: Some(keys()),
+        scram_salt: [3; 16],
+        scram_count: 4096,
         quota: 0,
     };
     let to = Recipient {
@@ -303,10 +404,17 @@ fn requests() -> Vec<Request> {
         summary: vec![],
         received: Time(1_795_272_815),
         to: vec![to],
+        queue: Some(queued()),
+        warns: None,
     });
+    let edit = Request::Edit(vec![Edit::Alias(Swap {
+        name: "info@home.test".to_owned(),
+        was: None,
+        now: Some(alias()),
+    })]);
     let expunge = Request::Expunge {
         folder: FolderId(1),
         uids: None,
     };
-    vec![domain, user, deliver, expunge]
+    vec![domain, user, deliver, expunge, edit]
 }

@@ -199,26 +199,16 @@ pub fn decide(
     let mut out = Vec::new();
     for edit in edits {
         let key = edit.key();
-        let edited = match edit {
-            Edit::Access(swap) => {
-                changes(rows, &key, swap)?.map(|now| Edited::Access(swap.name.clone(), now))
-            }
-            Edit::Alias(swap) => {
-                changes(rows, &key, swap)?.map(|now| Edited::Alias(swap.name.clone(), now))
-            }
-            Edit::Recipient(swap) => {
-                changes(rows, &key, swap)?.map(|now| Edited::Recipient(swap.name.clone(), now))
-            }
-            Edit::Route(swap) => changes(rows, &key, swap)?.map(|now| Edited::Route {
-                name: swap.name.clone(),
-                now,
-                purge: swap.was.as_ref().is_some_and(Route::has_secret),
-            }),
-            Edit::Transport(swap) => {
-                changes(rows, &key, swap)?.map(|now| Edited::Transport(swap.name.clone(), now))
-            }
+        let (name, changed) = match edit {
+            Edit::Access(swap) => changes(rows, &key, swap)?,
+            Edit::Alias(swap) => changes(rows, &key, swap)?,
+            Edit::Recipient(swap) => changes(rows, &key, swap)?,
+            Edit::Route(swap) => changes(rows, &key, swap)?,
+            Edit::Transport(swap) => changes(rows, &key, swap)?,
         };
-        out.extend(edited);
+        if changed {
+            out.push(edit.edited(name.to_owned()));
+        }
         if !seen.insert(key) {
             return Err(Refusal::Exists);
         }
@@ -230,16 +220,16 @@ pub fn decide(
     Ok((!out.is_empty()).then_some(Change::Edit(out)))
 }
 
-/// What the row becomes; `None`: it is that already.
-fn changes<T: Clone + DeserializeOwned + PartialEq>(
+/// The row's name, and whether it becomes another.
+fn changes<'a, T: DeserializeOwned + PartialEq>(
     rows: &impl Rows,
     key: &[u8],
-    swap: &Swap<T>,
-) -> Result<Option<Option<T>>, Refusal> {
+    swap: &'a Swap<T>,
+) -> Result<(&'a str, bool), Refusal> {
     if rows.row::<T>(key, "row")? != swap.was {
         return Err(Refusal::Changed);
     }
-    Ok((swap.was != swap.now).then(|| swap.now.clone()))
+    Ok((&swap.name, swap.was != swap.now))
 }
 
 impl Route {
@@ -256,6 +246,20 @@ impl Edit {
             Self::Recipient(swap) => key::recipient(&swap.name),
             Self::Route(swap) => key::route(&swap.name),
             Self::Transport(swap) => key::transport(&swap.name),
+        }
+    }
+
+    fn edited(&self, name: String) -> Edited {
+        match self {
+            Self::Access(swap) => Edited::Access(name, swap.now.clone()),
+            Self::Alias(swap) => Edited::Alias(name, swap.now.clone()),
+            Self::Recipient(swap) => Edited::Recipient(name, swap.now),
+            Self::Route(swap) => Edited::Route {
+                name,
+                now: swap.now.clone(),
+                purge: swap.was.as_ref().is_some_and(Route::has_secret),
+            },
+            Self::Transport(swap) => Edited::Transport(name, swap.now.clone()),
         }
     }
 }

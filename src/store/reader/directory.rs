@@ -1,5 +1,7 @@
 //! Who and what is known here: domains, people, tables, the queue, settings.
 
+use std::ops::ControlFlow;
+
 use super::Reader;
 use crate::{
     base::id::{QueueId, UserId},
@@ -106,6 +108,17 @@ impl Reader {
 
     pub fn transport(&self, pattern: &str) -> Result<Option<Transport>, Broken> {
         table::transport(&self.rows, pattern)
+    }
+
+    /// Whether there is one at all.
+    pub fn any_transport(&self) -> Result<bool, Broken> {
+        let mut any = false;
+        self.rows
+            .scan_prefix(&[Kind::Transport.letter()], &mut |_, _| {
+                any = true;
+                Ok(ControlFlow::Break(()))
+            })?;
+        Ok(any)
     }
 
     /// All, by pattern.

@@ -1,4 +1,5 @@
-//! Values of the index and changes of the log, damaged: the first octet is the letter of the key.
+//! Values of the index and changes of the log, damaged: the first octet is the letter of the key
+//! (of rows whose letter others have too, another one).
 
 use pillarbox::base::id::{FolderId, UserId};
 use pillarbox::base::ranges::Ranges;
@@ -7,9 +8,12 @@ use pillarbox::proto::imap::response;
 use pillarbox::store::Broken;
 use pillarbox::store::change::{Change, Dated};
 use pillarbox::store::counters::{Counters, Segment};
-use pillarbox::store::directory::{Domain, Usage, User};
+use pillarbox::store::directory::{
+    Access, Alias, AppPassword, Domain, Route, Transport, Usage, User,
+};
 use pillarbox::store::mailbox::Folder;
 use pillarbox::store::message::{Message, content::ContentRow};
+use pillarbox::store::queue::{QueueEntry, Totals};
 use pillarbox::store::value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +36,13 @@ pub const WORDS: &[&str] = &[
     "u",
     "x",
     "k",
+    "e",
+    "l",
+    "p",
+    "r",
+    "t",
+    "v",
+    "w",
     "\u{1}",
     "\u{1}\u{1}",
     "\0",
@@ -50,15 +61,22 @@ pub fn run(data: &[u8]) {
         b'a' => same::<UserId>(row),
         b'c' => same::<ContentRow>(row),
         b'd' => same::<Domain>(row),
+        b'e' => same::<QueueEntry>(row),
         b'f' => same::<Folder>(row),
         b'g' => same::<Segment>(row),
         b'k' => same::<Counters>(row),
+        b'l' => same::<Alias>(row),
         b'm' => same::<Message>(row),
         b'n' => same::<FolderId>(row),
         b'o' => same::<String>(row),
+        b'p' => same::<AppPassword>(row),
         b'q' => same::<Usage>(row),
+        b'r' => same::<Route>(row),
         b's' => same::<()>(row),
+        b't' => same::<Transport>(row),
         b'u' => same::<User>(row),
+        b'v' => same::<Access>(row),
+        b'w' => same::<Totals>(row),
         b'x' => change(row),
         b'y' => summary(row),
         _ => {}
