@@ -89,8 +89,10 @@ pub struct Appliance {
     pub houses: Houses,
 }
 
-/// Settles a request; both are one line of JSON.
-pub type Desk = Box<dyn Fn(Rc<Appliance>, String) -> Local<'static, String>>;
+/// Settles a request; both are one line.
+pub type Desk = Box<dyn Fn(Rc<Appliance>, Again, String) -> Local<'static, String>>;
+/// Has settings and certificate read anew; else says why everything stays as it was.
+pub type Again = Rc<dyn Fn() -> Result<(), String>>;
 /// Reads settings anew.
 pub type Reload = Box<dyn Fn(&Appliance) -> Result<Anew, String>>;
 
@@ -107,8 +109,10 @@ pub struct Office {
     pub passwords: Rc<Passwords>,
     /// Settles a request from the control socket.
     pub operate: Desk,
-    /// Reads settings anew after SIGHUP. The text is logged.
+    /// Reads settings anew after SIGHUP, or when one was set.
     pub reload: Reload,
+    /// What an opening of the store just before this one found, to learn settings.
+    pub found: store::Opened,
 }
 
 /// Why there is no appliance, or why it ended badly.
@@ -198,6 +202,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     ring.pack_aside();
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
+    let found = both(office.found.clone(), found);
     for (level, text) in told(&found) {
         log::log!(target: "store", level, "{text}");
     }
@@ -216,6 +221,20 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     writer.join().map_err(|_| Failure::Writer)?;
     log::info!(target: "stop", "done");
     served
+}
+
+/// What two openings of the store found: the first mends what the second then does not see.
+fn both(first: store::Opened, second: store::Opened) -> store::Opened {
+    let mut damage = first.damage;
+    damage.extend(second.damage);
+    damage.dedup();
+    store::Opened {
+        created: first.created || second.created,
+        replayed: first.replayed.saturating_add(second.replayed),
+        rebuilt: first.rebuilt || second.rebuilt,
+        damage,
+        lost: first.lost.max(second.lost),
+    }
 }
 
 /// What a start found in the store, for the log.
@@ -334,11 +353,15 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         .executor
         .spawn(async move { registry.run().await });
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
-    let operate: Operate = {
-        let (appliance, operate) = (Rc::clone(appliance), office.operate);
-        Rc::new(move |request| operate(Rc::clone(&appliance), request))
+    let again: Again = {
+        let (appliance, reception) = (Rc::clone(appliance), Rc::clone(&reception));
+        Rc::new(move || reload(&appliance, &reception, &office.reload))
     };
-    let reload = || match reload(appliance, &reception, &office.reload) {
+    let operate: Operate = {
+        let (appliance, again, operate) = (Rc::clone(appliance), Rc::clone(&again), office.operate);
+        Rc::new(move |request| operate(Rc::clone(&appliance), Rc::clone(&again), request))
+    };
+    let reload = || match again() {
         Ok(()) => log::info!(target: "start", "settings and certificate read anew"),
         Err(error) => log::error!(target: "start", "everything stays as it was: {error}"),
     };

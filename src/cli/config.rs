@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::{
-    cli::{Global, Read, Stop, Terminal, load, load::Found, look, print},
-    config::{Config, Place, Sources, schema},
+    cli::{Change, Global, Read, Stop, Terminal, change, load, load::Found, look, print},
+    config::{Config, Mistake, Place, Sources, reference, schema},
     service::operate::{Kind, Problem, Reply, Request, config},
 };
 
@@ -25,6 +25,18 @@ pub(super) enum Verb {
         #[command(flatten)]
         read: Read,
     },
+    /// Print docs/config.md
+    #[command(hide = true)]
+    Reference,
+    /// Keep a value in the store; many keys take effect at once
+    Set {
+        key: String,
+        /// As in the file, but without quotes; several with commas between them
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        #[command(flatten)]
+        change: Change,
+    },
     /// The values in effect and where they come from
     Show {
         /// Only what is not a default
@@ -33,19 +45,45 @@ pub(super) enum Verb {
         #[command(flatten)]
         read: Read,
     },
+    /// Forget what the store keeps for a key
+    Unset {
+        key: String,
+        #[command(flatten)]
+        change: Change,
+    },
 }
 
 pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> Result<u8, Stop> {
     match verb {
         Verb::Check { file, read } => {
             let found = Found::new(terminal, global, file.as_deref())?;
+            let mistakes = found.check();
             if read.json {
-                Ok(check_json(terminal, &found))
-            } else {
-                found.config(Vec::new()).map(|_| 0)
+                return Ok(check_json(terminal, &found, mistakes));
+            }
+            let lines: Vec<_> = mistakes.iter().map(|m| m.line(&found.file)).collect();
+            match lines.as_slice() {
+                [] => Ok(0),
+                _ => Err(Stop::Mistakes(lines)),
             }
         }
         Verb::Default { key, read } => default(terminal, key.as_deref(), read),
+        Verb::Reference => {
+            terminal.line(reference::page().trim_end());
+            Ok(0)
+        }
+        Verb::Set {
+            key,
+            value,
+            change: how,
+        } => {
+            let request = Request::Config(config::Request::Set { key, value });
+            change(terminal, global, how, request)
+        }
+        Verb::Unset { key, change: how } => {
+            let request = Request::Config(config::Request::Unset { key });
+            change(terminal, global, how, request)
+        }
         Verb::Show { changed, read } => {
             let request = Request::Config(config::Request::Show { changed });
             look(terminal, global, read, request)
@@ -53,10 +91,8 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
     }
 }
 
-fn check_json(terminal: &mut Terminal<'_>, found: &Found) -> u8 {
-    let Err(mistakes) = found.load(Vec::new()) else {
-        return 0;
-    };
+fn check_json(terminal: &mut Terminal<'_>, found: &Found, mistakes: Vec<Mistake>) -> u8 {
+    let exit = if mistakes.is_empty() { 0 } else { 78 };
     for mistake in mistakes {
         let (line, column) = match mistake.place {
             Place::File { line, column } => (Some(line), Some(column)),
@@ -70,7 +106,7 @@ fn check_json(terminal: &mut Terminal<'_>, found: &Found) -> u8 {
         });
         terminal.line(&object.to_string());
     }
-    78
+    exit
 }
 
 fn default(terminal: &mut Terminal<'_>, key: Option<&str>, read: Read) -> Result<u8, Stop> {

@@ -4,12 +4,20 @@ use std::{
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
+    sync::Arc,
+    thread,
 };
 
 use crate::{
-    cli::{Global, Stop, Terminal},
-    config::{Config, Machine, Mistake, Place, Sources},
+    appliance::{lock, privilege},
+    cli::{Global, Stop, Terminal, options, serve},
+    config::{Config, Machine, Mistake, Place, Sources, schema},
+    net::{
+        certificate::{self, Files},
+        world::RealWorld,
+    },
     service::operate::{Kind, Problem},
+    store::{self, Store, disk::local::LocalDisk, log::segment},
 };
 
 const FILE: &str = "/etc/pillarbox/pillarbox.toml";
@@ -68,11 +76,41 @@ impl Found {
     pub fn load(&self, store: Vec<(String, String)>) -> Result<Config, Vec<Mistake>> {
         Config::load(&Sources {
             file: self.text.as_deref(),
+            file_name: &self.file,
             environment: self.environment.clone(),
             store,
             options: self.options.clone(),
             machine: self.machine.clone(),
         })
+    }
+
+    /// All that a start would stumble over, as far as that can be seen (OP-1).
+    pub fn check(&self) -> Vec<Mistake> {
+        let config = match self.load(Vec::new()) {
+            Ok(config) => config,
+            Err(mistakes) => return mistakes,
+        };
+        let certificate = config.text(&schema::TLS_CERTIFICATE);
+        if certificate.is_empty() {
+            return Vec::new();
+        }
+        let files = Files {
+            certificate: PathBuf::from(certificate),
+            key: PathBuf::from(config.text(&schema::TLS_KEY)),
+        };
+        let Some(error) = unreadable(&files) else {
+            return Vec::new();
+        };
+        let key = if error.path() == files.key {
+            &schema::TLS_KEY
+        } else {
+            &schema::TLS_CERTIFICATE
+        };
+        let place = config.value(key).map(|(_, place)| place.clone());
+        vec![Mistake {
+            place: place.unwrap_or(Place::Default),
+            text: format!("{}: {error}", key.name),
+        }]
     }
 
     /// The same, mistakes as lines.
@@ -91,6 +129,42 @@ pub fn machine() -> Machine {
         hostname: uname.nodename().to_string_lossy().into_owned(),
         memory: memory(),
     }
+}
+
+/// What is wrong with certificate files for the user that the appliance becomes. In a thread of its
+/// own, which stays that user.
+fn unreadable(files: &Files) -> Option<certificate::Error> {
+    let look = || {
+        if privilege::is_root()
+            && let Ok(user) = privilege::user(serve::USER)
+        {
+            let _same = privilege::become_user(user);
+        }
+        certificate::load(files).err()
+    };
+    thread::scope(|scope| scope.spawn(look).join().ok().flatten())
+}
+
+/// What the store keeps, and what was found when it was opened; `None` if there is no store that can
+/// be had, which is then told by who needs it. Acts as the store's owner, in a thread of its own: this
+/// one may be root's still, and has sockets to bind. The caller has no other threads yet.
+pub fn kept(config: &Config) -> Option<(Vec<(String, String)>, store::Opened)> {
+    let data = PathBuf::from(config.text(&schema::DATA));
+    if !data.join(segment::FOLDER).exists() {
+        return None;
+    }
+    let options = options(config, &RealWorld::new());
+    let opening = thread::spawn(move || {
+        privilege::become_owner(&data).ok()?;
+        let _lock = lock::take(&data).ok()?;
+        let disk = LocalDisk::new(&data).ok()?;
+        let (store, running, opened) = Store::open(Arc::new(disk), options).ok()?;
+        let settings = store.read(store::Reader::settings);
+        store.stop();
+        running.join().ok()?;
+        Some((settings.ok()?, opened))
+    });
+    opening.join().ok()?
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -160,9 +234,16 @@ fn groups() -> Vec<PathBuf> {
     let mut files = vec![root.join("memory/memory.limit_in_bytes")];
     let listed = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     for line in listed.lines() {
-        if let Some(path) = line.strip_prefix("0::/") {
-            let below = Path::new(path).ancestors();
-            files.extend(below.map(|group| root.join(group).join("memory.max")));
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let above = Path::new(path.trim_start_matches('/')).ancestors();
+        if controllers.is_empty() {
+            files.extend(above.map(|group| root.join(group).join("memory.max")));
+        } else if controllers.split(',').any(|name| name == "memory") {
+            let root = root.join("memory");
+            files.extend(above.map(|group| root.join(group).join("memory.limit_in_bytes")));
         }
     }
     files

@@ -43,7 +43,7 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
                 return Err(Problem::new(Kind::NotRunning, text).into());
             }
             Request::Config(operate::config::Request::Show { changed })
-                if !Path::new(data).exists() =>
+                if !Path::new(data).join(segment::FOLDER).exists() =>
             {
                 return Ok(operate::config::show(&config, *changed));
             }
@@ -82,7 +82,9 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
 fn creates(request: &Request) -> bool {
     matches!(
         request,
-        Request::Config(_) | Request::Domain(operate::domain::Request::Add { .. })
+        Request::Config(operate::config::Request::Set { .. })
+            | Request::Domain(operate::domain::Request::Add { .. })
+            | Request::Route(operate::route::Request::Add(_))
     )
 }
 
@@ -142,7 +144,15 @@ fn here(
 
 fn work(store: &Store, found: &Found, world: &RealWorld, call: &Call) -> Result<Reply, Stop> {
     let settings = store.read(store::Reader::settings).map_err(Problem::from)?;
-    let config = found.config(settings)?;
+    // What the store keeps may be what is wrong, and has to be forgotten then.
+    let unset = matches!(
+        call.request,
+        Request::Config(operate::config::Request::Unset { .. })
+    );
+    let config = match found.config(settings) {
+        Err(_) if unset => found.config(Vec::new())?,
+        config => config?,
+    };
     let passwords = Passwords::new(Cost::of(config.profile()), world.octets());
     let context = Context {
         store,
@@ -150,6 +160,7 @@ fn work(store: &Store, found: &Found, world: &RealWorld, call: &Call) -> Result<
         config: &config,
         now: world.time(),
         running: None,
+        renew: None,
     };
     Ok(async_io::block_on(operate::operate(
         &context,

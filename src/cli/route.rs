@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 use crate::{
     base::secret::Secret,
     cli::{Change, Global, Read, Removal, Stop, Terminal, change, look, remove, terminal},
-    service::operate::{Kind, Problem, Request, route},
+    service::operate::{Request, route},
     store::directory::{FromRewrite, RouteTls},
 };
 

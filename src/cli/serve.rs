@@ -5,11 +5,15 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc};
 use crate::{
     appliance::{
         hall::Kind,
-        log, privilege,
-        start::{self, Anew, Appliance, Listener, Office, Plan, Settings},
+        log, memory, privilege,
+        start::{self, Again, Anew, Appliance, Listener, Office, Plan, Settings},
     },
     base::random::Random as _,
-    cli::{Global, Stop, Terminal, load::Found, options},
+    cli::{
+        Global, Stop, Terminal,
+        load::{self, Found},
+        options,
+    },
     config::{
         Config,
         schema::{self, Key},
@@ -20,17 +24,21 @@ use crate::{
         world::{Local, RealWorld},
     },
     service::{
-        operate::{self, Context, status::Running},
+        operate::{self, Context, config::Renew, status::Running},
         password::{Cost, Passwords},
     },
+    store,
 };
 
 /// Who the appliance becomes when it is started as root and there is such a user.
-const USER: &str = "pillarbox";
+pub(super) const USER: &str = "pillarbox";
 
 pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, Stop> {
     let found = Found::new(terminal, global, None)?;
     let config = found.config(Vec::new())?;
+    memory::prepare();
+    let (settings, opened) = load::kept(&config).unwrap_or_default();
+    let config = found.config(settings)?;
     for name in config.unknown() {
         terminal.complain(&format!("pillarbox: {name} in the environment is no key"));
     }
@@ -43,7 +51,7 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, St
     }
     let passwords = Rc::new(Passwords::new(Cost::of(config.profile()), world.octets()));
     Ok(
-        match start::run(plan, office(global, terminal, config, passwords)) {
+        match start::run(plan, office(global, terminal, config, passwords, opened)) {
             Ok(()) => 0,
             Err(failure) => {
                 terminal.complain(&format!("pillarbox: {failure}"));
@@ -116,15 +124,17 @@ fn office(
     terminal: &Terminal<'_>,
     config: Config,
     passwords: Rc<Passwords>,
+    found: store::Opened,
 ) -> Office {
     let config = Rc::new(RefCell::new(Rc::new(config)));
     let (global, environment) = (global.clone(), terminal.environment.clone());
     let shown = Rc::clone(&config);
     Office {
         passwords: Rc::clone(&passwords),
-        operate: Box::new(move |appliance, line| {
-            let (config, passwords) = (Rc::clone(&shown.borrow()), Rc::clone(&passwords));
-            answer(appliance, config, passwords, line)
+        found,
+        operate: Box::new(move |appliance, again, line| {
+            let (config, passwords) = (Rc::clone(&shown), Rc::clone(&passwords));
+            answer(appliance, again, config, passwords, line)
         }),
         reload: Box::new(move |appliance| {
             let found = Found::read(&environment, &global, None).map_err(stopped)?;
@@ -145,11 +155,14 @@ fn office(
 
 fn answer(
     appliance: Rc<Appliance>,
-    config: Rc<Config>,
+    again: Again,
+    shared: Rc<RefCell<Rc<Config>>>,
     passwords: Rc<Passwords>,
     line: String,
 ) -> Local<'static, String> {
     Box::pin(async move {
+        let config = Rc::clone(&shared.borrow());
+        let renew = || again().map(|()| Rc::clone(&shared.borrow()));
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let context = Context {
             store: &appliance.store,
@@ -162,6 +175,7 @@ fn answer(
                 imap_sessions: number(appliance.houses.imap.len()),
                 opened: appliance.found.clone(),
             }),
+            renew: Some(Renew(&renew)),
         };
         operate::line(&context, line.as_bytes()).await
     })

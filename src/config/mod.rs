@@ -10,7 +10,11 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use schema::{KEYS, Key, Profile};
 use value::{Rate, Value};
@@ -33,6 +37,8 @@ pub struct Machine {
 #[derive(Clone, Debug, Default)]
 pub struct Sources<'a> {
     pub file: Option<&'a str>,
+    /// What the file is called.
+    pub file_name: &'a str,
     /// All of the environment; names without our prefix are passed over.
     pub environment: Vec<(String, String)>,
     pub store: Vec<(String, String)>,
@@ -86,6 +92,7 @@ impl Mistake {
 /// Values for all keys, each with its place.
 #[derive(Clone, Debug)]
 pub struct Config {
+    file_name: String,
     profile: Profile,
     values: BTreeMap<&'static str, (Value, Place)>,
     /// What a restart will make of keys, where that is something else.
@@ -106,7 +113,7 @@ impl Config {
         // From the weakest to the strongest: later ones overwrite.
         for (name, text) in &sources.store {
             // The store also holds settings that are no keys of the configuration.
-            if let Some(key) = schema::find(name) {
+            if let Some(key) = schema::find(name).filter(|key| key.outside().is_none()) {
                 take(&mut values, &mut mistakes, key, text, &Place::Store);
             }
         }
@@ -143,6 +150,7 @@ impl Config {
             }
         }
         let config = Self {
+            file_name: sources.file_name.to_owned(),
             profile,
             values,
             waiting: BTreeMap::new(),
@@ -183,6 +191,43 @@ impl Config {
     /// A key's value after a restart and where it comes from, if that is another than now.
     pub fn waiting(&self, key: &Key) -> Option<&(Value, Place)> {
         self.waiting.get(key.name)
+    }
+
+    /// A key's value at the next start and where it comes from.
+    fn next(&self, key: &Key) -> Option<&(Value, Place)> {
+        self.waiting(key).or_else(|| self.value(key))
+    }
+
+    /// What is stronger than the store and has this key, in words: there it has to be changed.
+    pub fn held(&self, key: &Key) -> Option<String> {
+        match &self.next(key)?.1 {
+            Place::Default | Place::Store => None,
+            Place::File { line, .. } => Some(format!("{}, line {line}", self.file_name)),
+            Place::Environment(name) => Some(format!("the environment ({name})")),
+            Place::Option => Some("the command line".to_owned()),
+        }
+    }
+
+    /// What would be wrong at the next start if the store held this for a key, or nothing. The value
+    /// is right for itself.
+    #[must_use]
+    pub fn objections(&self, key: &'static Key, value: Option<Value>) -> Vec<String> {
+        let mut next = self.clone();
+        for (name, value) in &self.waiting {
+            next.values.insert(name, value.clone());
+        }
+        if self.held(key).is_none() {
+            let default = || {
+                let text = key.default.text(self.profile, &Machine::default());
+                key.kind.parse(&text).ok()
+            };
+            if let Some(value) = value.or_else(default) {
+                next.values.insert(key.name, (value, Place::Store));
+            }
+        }
+        let mut mistakes = Vec::new();
+        next.together(&mut mistakes);
+        mistakes.into_iter().map(|mistake| mistake.text).collect()
     }
 
     pub fn profile(&self) -> Profile {
@@ -284,17 +329,29 @@ impl Config {
 
     /// What no key can tell alone.
     fn together(&self, mistakes: &mut Vec<Mistake>) {
+        let place = |key: &Key| self.value(key).map_or(Place::Default, |(_, p)| p.clone());
         let mut say = |key: &Key, text: String| {
-            let place = self.value(key).map_or(Place::Default, |(_, p)| p.clone());
             mistakes.push(Mistake {
-                place,
+                place: place(key),
                 text: format!("{}: {text}", key.name),
             });
         };
         let (certificate, private) = (&schema::TLS_CERTIFICATE, &schema::TLS_KEY);
+        let stored = |key: &Key| place(key) == Place::Store;
         for (one, other) in [(certificate, private), (private, certificate)] {
-            if !self.text(one).is_empty() && self.text(other).is_empty() {
-                say(one, format!("needs {} too", other.name));
+            match (self.text(one), self.text(other)) {
+                ("", _) => {}
+                // The store gets one after the other: first the key, which does nothing alone.
+                (_, "") if one.name == private.name && stored(one) => {}
+                (_, "") => say(one, format!("needs {} too", other.name)),
+                // What stands outside the store has to be right without it.
+                _ if stored(other) && !stored(one) => {
+                    say(
+                        one,
+                        format!("needs {} beside it, not in the store", other.name),
+                    );
+                }
+                _ => {}
             }
         }
         if let Some(open) = self
@@ -305,14 +362,50 @@ impl Config {
             let text = format!("{open} is not loopback, and IMAP has no STARTTLS in this version");
             say(&schema::LISTEN_IMAP, text);
         }
-        let mut taken: BTreeMap<SocketAddr, &str> = BTreeMap::new();
+        let mut taken: Vec<(Claim, &Key)> = Vec::new();
         for key in KEYS {
-            for socket in self.listeners(key).iter().filter(|s| s.port() != 0) {
-                if let Some(first) = taken.insert(*socket, key.name) {
-                    say(key, format!("{socket} is taken by {first}"));
+            let sockets = self.listeners(key);
+            for socket in sockets.iter().filter(|socket| socket.port() != 0) {
+                let claim = Claim::new(*socket, sockets);
+                if let Some((other, first)) = taken.iter().find(|(other, _)| claim.meets(other)) {
+                    // Whoever reads it looks at what was written, not at a default.
+                    if place(key) == Place::Default {
+                        say(first, format!("{} is taken by {}", other.socket, key.name));
+                    } else {
+                        say(key, format!("{socket} is taken by {}", first.name));
+                    }
                 }
+                taken.push((claim, key));
             }
         }
+    }
+}
+
+/// What a listener takes: one address, or all of a family or of both, at a port.
+struct Claim {
+    socket: SocketAddr,
+    v4: bool,
+    v6: bool,
+}
+
+impl Claim {
+    /// `[::]` takes IPv4, too, unless the same list has `0.0.0.0` with the same port.
+    fn new(socket: SocketAddr, list: &[SocketAddr]) -> Self {
+        let all_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, socket.port()));
+        let both = socket.is_ipv6() && socket.ip().is_unspecified() && !list.contains(&all_v4);
+        Self {
+            socket,
+            v4: socket.is_ipv4() || both,
+            v6: socket.is_ipv6(),
+        }
+    }
+
+    /// Whether the kernel would refuse the second of two.
+    fn meets(&self, other: &Self) -> bool {
+        let (a, b) = (self.socket, other.socket);
+        let all = a.ip().is_unspecified() || b.ip().is_unspecified();
+        let family = (self.v4 && other.v4) || (self.v6 && other.v6);
+        a.port() == b.port() && (a.ip() == b.ip() || (all && family))
     }
 }
 

@@ -46,6 +46,16 @@ impl Key {
         self.effect != Effect::Restart
     }
 
+    /// Why the store does not keep it, if it does not.
+    #[must_use]
+    pub fn outside(&self) -> Option<&'static str> {
+        match self.name {
+            "data" => Some("it says where the store is; use the file, the environment or --data"),
+            "role" => Some("use the file or the environment"),
+            _ => None,
+        }
+    }
+
     /// Reads a text.
     ///
     /// # Errors

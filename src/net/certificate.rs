@@ -69,6 +69,19 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// The file that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Key { path, .. }
+            | Self::Make { path, .. }
+            | Self::Pem { path, .. }
+            | Self::Read { path, .. } => path,
+        }
+    }
+}
+
 /// Reads the owner's own certificate.
 ///
 /// # Errors

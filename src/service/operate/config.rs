@@ -1,16 +1,39 @@
-//! `config show`: the values in effect and where they come from.
+//! `config`: the values in effect and where they come from, and settings that the store keeps.
+
+use std::{fmt, path::PathBuf, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Config, Place, schema::KEYS},
-    service::operate::{Context, Reply},
+    config::{
+        Config, Place,
+        schema::{self, Effect, KEYS, Key},
+        value::Value,
+    },
+    net::certificate::{self, Files},
+    service::operate::{Context, Kind, Problem, Reply},
+    store,
 };
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
+    /// Keeps a value in the store.
+    Set { key: String, value: String },
     /// With `changed`, only what is not a default.
     Show { changed: bool },
+    /// Forgets what the store keeps.
+    Unset { key: String },
+}
+
+/// Has a running appliance read its settings anew, as a signal does: all or nothing. Returns what is
+/// then in effect, or why everything stayed as it was.
+#[derive(Clone, Copy)]
+pub struct Renew<'a>(pub &'a dyn Fn() -> Result<Rc<Config>, String>);
+
+impl fmt::Debug for Renew<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renew")
+    }
 }
 
 /// A key with its value.
@@ -46,9 +69,124 @@ impl Row {
     }
 }
 
-pub(super) fn operate(context: &Context<'_>, request: &Request) -> Reply {
-    let Request::Show { changed } = request;
-    show(context.config, *changed)
+pub(super) async fn operate(
+    context: &Context<'_>,
+    request: &Request,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    match request {
+        Request::Set { key, value } => set(context, key, value, dry_run).await,
+        Request::Show { changed } => Ok(show(context.config, *changed)),
+        Request::Unset { key } => unset(context, key, dry_run).await,
+    }
+}
+
+async fn set(
+    context: &Context<'_>,
+    name: &str,
+    text: &str,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let key = find(name)?;
+    if let Some(why) = key.outside() {
+        let text = format!("{name} is not kept in the store: {why}");
+        return Err(Problem::new(Kind::NotAllowed, text));
+    }
+    let value = key.parse(text);
+    let value = value.map_err(|wrong| Problem::new(Kind::BadData, wrong))?;
+    // The file may have changed since it was read.
+    let config = match &context.renew {
+        Some(renew) if !dry_run => (renew.0)().map_err(|wrong| {
+            let text = format!("nothing was done, the configuration has mistakes: {wrong}");
+            Problem::new(Kind::BadConfig, text)
+        })?,
+        _ => Rc::new(context.config.clone()),
+    };
+    if let Some(holder) = config.held(key) {
+        let text = format!("{name} stands in {holder}; change it there");
+        return Err(Problem::new(Kind::NotAllowed, text));
+    }
+    admit(&config, key, Some(value.clone()))?;
+    let shown = format!("{name} = {}", value.toml());
+    if dry_run {
+        return Ok(Reply::Done(format!("would set {shown}")));
+    }
+    keep(context, key, Some(value.text())).await?;
+    log::info!(target: "config", "set {shown}");
+    Ok(Reply::Done(format!("{shown}; {}", renewed(context, key)?)))
+}
+
+async fn unset(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
+    let key = find(name)?;
+    if context.store.read(|reader| reader.setting(name))?.is_none() {
+        let text = format!("{name} is not set in the store");
+        return Err(Problem::new(Kind::NoSuch, text));
+    }
+    admit(context.config, key, None)?;
+    if dry_run {
+        return Ok(Reply::Done(format!("would unset {name}")));
+    }
+    keep(context, key, None).await?;
+    log::info!(target: "config", "unset {name}");
+    let when = renewed(context, key)?;
+    Ok(Reply::Done(format!("{name} is unset; {when}")))
+}
+
+fn find(name: &str) -> Result<&'static Key, Problem> {
+    schema::find(name).ok_or_else(|| Problem::new(Kind::BadData, schema::unknown(name)))
+}
+
+/// Refuses what no start would get over.
+fn admit(config: &Config, key: &'static Key, value: Option<Value>) -> Result<(), Problem> {
+    let objections = config.objections(key, value.clone());
+    if !objections.is_empty() {
+        return Err(Problem::new(Kind::BadData, objections.join("; ")));
+    }
+    let text = |wanted: &Key| match &value {
+        Some(value) if wanted.name == key.name => value.text(),
+        None if wanted.name == key.name => String::new(),
+        _ => config.text(wanted).to_owned(),
+    };
+    let (certificate, private) = (text(&schema::TLS_CERTIFICATE), text(&schema::TLS_KEY));
+    let about = [&schema::TLS_CERTIFICATE, &schema::TLS_KEY].map(|key| key.name);
+    if about.contains(&key.name) && !certificate.is_empty() && !private.is_empty() {
+        let files = Files {
+            certificate: PathBuf::from(certificate),
+            key: PathBuf::from(private),
+        };
+        certificate::load(&files)
+            .map_err(|error| Problem::new(Kind::BadData, format!("{}: {error}", key.name)))?;
+    }
+    Ok(())
+}
+
+async fn keep(context: &Context<'_>, key: &Key, value: Option<String>) -> Result<(), Problem> {
+    let request = store::Request::Set {
+        key: key.name.to_owned(),
+        value,
+    };
+    let kept = context.store.request(request).await;
+    kept.map(drop)
+        .map_err(|refusal| Problem::refused(&refusal, key.name))
+}
+
+/// Has what was kept take effect; says when that is.
+fn renewed(context: &Context<'_>, key: &Key) -> Result<&'static str, Problem> {
+    let Some(renew) = &context.renew else {
+        return Ok(match key.effect {
+            Effect::Later => "kept for a later version",
+            Effect::Live | Effect::Restart => "in effect from the next start on",
+        });
+    };
+    let config = (renew.0)().map_err(|wrong| {
+        let text = format!("{}: it is kept, but not in effect yet: {wrong}", key.name);
+        Problem::new(Kind::BadConfig, text)
+    })?;
+    Ok(match key.effect {
+        Effect::Later => "kept for a later version",
+        Effect::Restart if config.waiting(key).is_some() => "in effect after a restart",
+        Effect::Live | Effect::Restart => "in effect",
+    })
 }
 
 /// The same without a store, where there is none yet.

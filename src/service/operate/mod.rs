@@ -34,6 +34,8 @@ pub struct Context<'a> {
     pub now: Time,
     /// `None` when only the store is open, for one command.
     pub running: Option<status::Running>,
+    /// Has the running appliance read its settings anew; `None` as above.
+    pub renew: Option<config::Renew<'a>>,
 }
 
 /// What is to be done.
@@ -231,7 +233,7 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
         Request::AppPassword(request) => {
             app_password::operate(context, request, call.dry_run).await
         }
-        Request::Config(request) => Ok(config::operate(context, &request)),
+        Request::Config(request) => config::operate(context, &request, call.dry_run).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
         Request::Queue(request) => queue::operate(context, request, call.dry_run).await,
         Request::Route(request) => route::operate(context, request, call.dry_run).await,

@@ -13,11 +13,10 @@ use crate::{
 
 /// What routing has to know of the configuration.
 pub(super) fn options(config: &Config) -> Options {
-    let hostname = Domain::parse(config.text(&schema::HOSTNAME));
     Options {
-        origin: hostname.clone(),
-        hostname,
-        ..Options::default()
+        delimiter: config.delimiter(),
+        hostname: Domain::parse(config.text(&schema::HOSTNAME)),
+        origin: Domain::parse(config.origin()),
     }
 }
 
@@ -25,6 +24,7 @@ pub(super) fn options(config: &Config) -> Options {
 pub(super) fn own(config: &Config) -> Vec<String> {
     let mut own = vec!["localhost".to_owned()];
     own.extend(options(config).hostname.map(|name| name.as_str().to_owned()));
+    own.extend_from_slice(config.list(&schema::ADDRESS_LOCAL));
     own
 }
 

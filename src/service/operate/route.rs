@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::secret::Secret,
     mail::domain::Domain,
-    service::operate::{
-        Context, Kind, Problem, Reply, columns, edit,
-        name::{domain_name, shown},
-        some,
+    service::{
+        lookup::DEFAULT_ROUTE as DEFAULT,
+        operate::{
+            Context, Kind, Problem, Reply, columns, edit,
+            name::{domain_name, shown},
+            some,
+        },
     },
     store::{
         self, Reader,
@@ -18,10 +21,8 @@ use crate::{
     },
 };
 
-/// The setting that names the route which takes what no transport matches and nobody here hosts.
-pub const DEFAULT: &str = "route.default";
-/// Longest name of a route, in octets.
-const NAME_MAX: usize = 64;
+/// Longest name of a route, in octets, as `relay:NAME` takes it.
+const NAME_MAX: usize = 63;
 /// Hosts of a route.
 const HOSTS_MAX: usize = 16;
 
@@ -342,7 +343,7 @@ mod tests {
             assert_eq!(host(text).ok().as_deref(), want, "{text}");
         }
         assert!(parse("pro-vider_1.x").is_ok());
-        for bad in ["", "a b", "a:b", &"x".repeat(65), "\u{e4}"] {
+        for bad in ["", "a b", "a:b", &"x".repeat(64), "\u{e4}"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

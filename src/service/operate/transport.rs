@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     routing::transport::{Target, TransportProblem, candidates, parse_pattern, parse_target},
-    service::operate::{
-        Context, Kind, Problem, Reply, columns, domain, edit, name, route,
-        test::Report,
+    service::{
+        lookup::DEFAULT_ROUTE,
+        operate::{
+            Context, Kind, Problem, Reply, columns, domain, edit, name, route, test::Report,
+        },
     },
     store::{
         Reader,
@@ -130,7 +132,7 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
             targets.push((pattern, row.map(|row| row.target)));
         }
         let class = reader.domain(domain)?.filter(|row| row.enabled);
-        let default = reader.setting(route::DEFAULT)?;
+        let default = reader.setting(DEFAULT_ROUTE)?;
         Ok((targets, class.map(|row| row.class), default))
     })?;
     let mut steps = Vec::new();

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{id::UserId, secret::Secret, time::Time},
     config::value::print_size,
-    mail::address::Address,
     service::{
-        operate::{Context, Kind, Problem, Reply, columns},
+        lookup::POSTMASTER,
+        operate::{
+            Context, Kind, Problem, Reply, alias, columns, domain::word, name, some,
+        },
         password::LENGTH_MAX,
     },
     store::{
         self,
-        directory::{Usage, User},
+        directory::{DomainClass, Usage, User},
     },
 };
 
@@ -24,7 +26,7 @@ pub enum Request {
     /// `quota` in octets, 0 = none.
     Add {
         address: String,
-        password: Secret,
+        password: Password,
         quota: u64,
     },
     Disable {
@@ -39,7 +41,7 @@ pub enum Request {
     },
     Passwd {
         address: String,
-        password: Secret,
+        password: Password,
     },
     Quota {
         address: String,
@@ -55,6 +57,15 @@ pub enum Request {
     },
 }
 
+/// A new password.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Password {
+    /// As it is typed.
+    Clear(Secret),
+    /// A hash of another mail server (ST-6).
+    Hash(Secret),
+}
+
 /// A person as a list shows them.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Row {
@@ -62,6 +73,8 @@ pub struct Row {
     /// In octets; 0 = none.
     pub quota: u64,
     pub octets: u64,
+    /// How much of the quota that is; `None` = no quota.
+    pub percent: Option<u64>,
     pub messages: u64,
     pub enabled: bool,
     pub created: String,
@@ -100,7 +113,7 @@ pub(super) async fn operate(
 async fn add(
     context: &Context<'_>,
     address: &str,
-    password: &Secret,
+    password: &Password,
     quota: u64,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
@@ -137,7 +150,7 @@ async fn enable(
 async fn passwd(
     context: &Context<'_>,
     address: &str,
-    password: &Secret,
+    password: &Password,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     let (user, key) = find(context, address)?;
@@ -177,8 +190,9 @@ async fn remove(
     } else {
         "removed; the mail is kept for 30 days (user remove --purge does not)"
     };
+    let what = format!("{what}{}", left(context, &key)?);
     let request = store::Request::RemoveUser { user, purge };
-    change(context, request, &key, what, dry_run).await
+    change(context, request, &key, &what, dry_run).await
 }
 
 async fn rename(
@@ -189,9 +203,26 @@ async fn rename(
 ) -> Result<Reply, Problem> {
     let (user, key) = find(context, address)?;
     let to = free(context, to)?;
-    let what = format!("now {to}");
+    let what = format!("now {to}{}", left(context, &key)?);
     let request = store::Request::RenameUser { user, address: to };
     change(context, request, &key, &what, dry_run).await
+}
+
+/// What still names an address that goes, as notes.
+fn left(context: &Context<'_>, key: &str) -> Result<String, Problem> {
+    let mut notes = String::new();
+    let aliases = alias::naming(context, key)?;
+    if let Some(first) = aliases.first() {
+        notes = format!(
+            "\nnote: aliases still lead to {key}: {}; change them (pillarbox alias remove {first} {key})",
+            some(&aliases)
+        );
+    }
+    let postmaster = context.store.read(|reader| reader.setting(POSTMASTER))?;
+    if postmaster.as_deref() == Some(key) {
+        notes.push_str("\nnote: mail for postmaster went there; now the first person gets it");
+    }
+    Ok(notes)
 }
 
 fn list(context: &Context<'_>, removed: bool) -> Result<Reply, Problem> {
@@ -201,6 +232,7 @@ fn list(context: &Context<'_>, removed: bool) -> Result<Reply, Problem> {
             rows.push(Row {
                 address: user.address.clone(),
                 quota: user.quota,
+                percent: percent(usage.octets, user.quota),
                 octets: usage.octets,
                 messages: usage.messages,
                 enabled: user.enabled,
@@ -226,6 +258,7 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
                 row.address.clone(),
                 format!("{} messages", row.messages),
                 format!("{} of {}", near(row.octets), amount(row.quota)),
+                row.percent.map_or_else(String::new, |percent| format!("{percent}%")),
                 state,
             ]
         })
@@ -280,11 +313,25 @@ fn kept(context: &Context<'_>, key: &str) -> Result<Option<UserId>, Problem> {
     Ok(found)
 }
 
-fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Problem> {
+/// Addresses of people in a domain.
+pub(super) fn at(context: &Context<'_>, domain: &str) -> Result<Vec<String>, Problem> {
+    let mut found = Vec::new();
+    each(context, |_, user, _| {
+        if user.removed.is_none() && user.address.rsplit('@').next() == Some(domain) {
+            found.push(user.address.clone());
+        }
+    })?;
+    Ok(found)
+}
+
+pub(super) fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Problem> {
     let key = parse(address)?;
     match context.store.read(|reader| reader.user_named(&key))? {
         Some(user) => Ok((user, key)),
-        None => Err(Problem::new(Kind::NoSuch, format!("no such user: {key}"))),
+        None => {
+            let text = format!("no such user: {key} (pillarbox user list)");
+            Err(Problem::new(Kind::NoSuch, text))
+        }
     }
 }
 
@@ -292,13 +339,24 @@ fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Proble
 fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
     let key = parse(address)?;
     let domain = key.rsplit('@').next().unwrap_or_default();
-    let (taken, ours) = context.store.read(|reader| {
+    let (taken, row) = context.store.read(|reader| {
         let taken = reader.user_named(&key)?.is_some();
-        Ok((taken, reader.domain(domain)?.is_some()))
+        Ok((taken, reader.domain(domain)?))
     })?;
-    if !ours {
-        let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
-        return Err(Problem::new(Kind::NoSuch, text));
+    let class = match row {
+        Some(row) => row.class,
+        None => {
+            let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
+            return Err(Problem::new(Kind::NoSuch, text));
+        }
+    };
+    if !matches!(class, DomainClass::Mailbox | DomainClass::Local) {
+        let text = format!(
+            "{domain} has class {}, so nobody has a mailbox there; forward the address instead: \
+             pillarbox alias add {key} TARGET",
+            word(class)
+        );
+        return Err(Problem::new(Kind::NotAllowed, text));
     }
     if taken {
         return Err(Problem::new(
@@ -310,15 +368,7 @@ fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
 }
 
 fn parse(address: &str) -> Result<String, Problem> {
-    Address::parse(address)
-        .map(|address| address.key())
-        .ok_or_else(|| {
-            let text = format!(
-                "\"{}\" is no address; write name@domain",
-                address.escape_debug()
-            );
-            Problem::new(Kind::BadData, text)
-        })
+    name::address(address).map(|address| address.key())
 }
 
 fn check(password: &Secret) -> Result<(), Problem> {
@@ -343,6 +393,11 @@ fn amount(quota: u64) -> String {
         0 => "no limit".to_owned(),
         octets => print_size(octets),
     }
+}
+
+/// Never more than what is there, so that 100 % is full.
+fn percent(octets: u64, quota: u64) -> Option<u64> {
+    octets.saturating_mul(100).checked_div(quota)
 }
 
 /// For people: never below, at most a unit above.
@@ -379,7 +434,8 @@ mod tests {
         let row = Row {
             address: "a@home.test".to_owned(),
             quota: 1 << 30,
-            octets: 1,
+            octets: (1 << 29) + 1,
+            percent: percent((1 << 29) + 1, 1 << 30),
             messages: 2,
             enabled: false,
             created: String::new(),
@@ -387,7 +443,7 @@ mod tests {
         };
         assert_eq!(
             text(&[row]),
-            ["a@home.test  2 messages  1KiB of 1GiB  disabled"]
+            ["a@home.test  2 messages  513MiB of 1GiB  50%  disabled"]
         );
     }
 }

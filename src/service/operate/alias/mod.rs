@@ -9,9 +9,8 @@ use crate::{
     mail::path::parse_forward,
     routing::{
         AliasProblem, Rights,
-        alias::{Source, Target},
+        alias::Target,
         check_alias,
-        class::class,
         route,
     },
     service::{
