@@ -115,7 +115,14 @@ async fn add(
         let text = format!("{user}: would make an app password {name:?}");
         return Ok(Reply::Done(text));
     }
-    let (password, request) = make(context, id, name)?;
+    let Some(row) = context.store.read(|reader| reader.user(id))? else {
+        return Err(Problem::refused(&store::Refusal::NoUser, &user));
+    };
+    let Some((password, app)) = context.passwords.app_password(&row, name).await else {
+        let text = "it could not be made now; try again";
+        return Err(Problem::new(Kind::TryAgain, text));
+    };
+    let request = store::Request::AddAppPassword { user: id, app };
     match context.store.request(request).await {
         Ok(store::Reply::AppPassword(number)) => Ok(Reply::AppPassword(Made {
             user,

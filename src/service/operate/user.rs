@@ -10,7 +10,7 @@ use crate::{
         operate::{
             Context, Kind, Problem, Reply, alias, columns, domain::word, name, some,
         },
-        password::LENGTH_MAX,
+        password::{Credentials, LENGTH_MAX, Passwords},
     },
     store::{
         self,
@@ -122,12 +122,13 @@ async fn add(
     if dry_run {
         return Ok(Reply::Done(format!("would add {key}")));
     }
+    let credentials = credentials(context, password, None).await?;
     let request = store::Request::AddUser {
         address: key.clone(),
-        password: hash(context, password).await?,
-        scram: None,
-        scram_salt: [0; 16],
-        scram_count: 0,
+        password: credentials.password,
+        scram: credentials.scram,
+        scram_salt: credentials.salt,
+        scram_count: credentials.count,
         quota,
     };
     let done = context.store.request(request).await;
@@ -159,13 +160,14 @@ async fn passwd(
     if dry_run {
         return Ok(Reply::Done(format!("{key}: would be: {what}")));
     }
-    let password = hash(context, password).await?;
+    let row = context.store.read(|reader| reader.user(user))?;
+    let credentials = credentials(context, password, row.as_ref()).await?;
     let request = store::Request::SetPassword {
         user,
-        password,
-        scram: None,
-        scram_salt: [0; 16],
-        scram_count: 0,
+        password: credentials.password,
+        scram: credentials.scram,
+        scram_salt: credentials.salt,
+        scram_count: credentials.count,
         changed: true,
     };
     change(context, request, &key, what, dry_run).await
@@ -371,7 +373,16 @@ fn parse(address: &str) -> Result<String, Problem> {
     name::address(address).map(|address| address.key())
 }
 
-fn check(password: &Secret) -> Result<(), Problem> {
+/// Whether it can be a password, or the hash of one; nothing of it is told.
+fn check(password: &Password) -> Result<(), Problem> {
+    match password {
+        Password::Clear(clear) => typeable(clear),
+        Password::Hash(hash) => Passwords::import(hash).map(drop),
+    }
+    .map_err(|wrong| Problem::new(Kind::BadData, wrong))
+}
+
+fn typeable(password: &Secret) -> Result<(), String> {
     let wrong = match str::from_utf8(password.reveal()) {
         Err(_) => "the password is not UTF-8",
         Ok("") => "the password is empty",
@@ -380,12 +391,27 @@ fn check(password: &Secret) -> Result<(), Problem> {
         Ok(text) if text.chars().any(char::is_control) => "the password holds control characters",
         Ok(_) => return Ok(()),
     };
-    Err(Problem::new(Kind::BadData, wrong))
+    Err(wrong.to_owned())
 }
 
-async fn hash(context: &Context<'_>, password: &Secret) -> Result<Secret, Problem> {
-    let hash = context.passwords.hash(password).await;
-    hash.ok_or_else(|| Problem::new(Kind::TryAgain, "the password could not be hashed"))
+/// What is stored of a password. `of`: whose it becomes, if that person is there.
+async fn credentials(
+    context: &Context<'_>,
+    password: &Password,
+    of: Option<&User>,
+) -> Result<Credentials, Problem> {
+    let made = match password {
+        Password::Clear(clear) => context.passwords.hash(clear, of).await,
+        Password::Hash(hash) => {
+            let imported = Passwords::import(hash);
+            let imported = imported.map_err(|wrong| Problem::new(Kind::BadData, wrong))?;
+            context.passwords.take(imported, of).await
+        }
+    };
+    made.ok_or_else(|| {
+        let text = "the password could not be hashed now; try again";
+        Problem::new(Kind::TryAgain, text)
+    })
 }
 
 fn amount(quota: u64) -> String {
@@ -425,7 +451,7 @@ mod tests {
             (&[b'x'; 1025], false),
             (&[b'x'; 1024], true),
         ] {
-            assert_eq!(check(&Secret::new(octets.to_vec())).is_ok(), right);
+            assert_eq!(typeable(&Secret::new(octets.to_vec())).is_ok(), right);
         }
     }
 
