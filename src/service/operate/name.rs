@@ -17,6 +17,11 @@ pub(super) fn options(config: &Config) -> Options {
         delimiter: config.delimiter(),
         hostname: Domain::parse(config.text(&schema::HOSTNAME)),
         origin: Domain::parse(config.origin()),
+        local: config
+            .list(&schema::ADDRESS_LOCAL)
+            .iter()
+            .filter_map(|name| Domain::parse(name))
+            .collect(),
     }
 }
 
