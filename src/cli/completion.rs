@@ -111,7 +111,10 @@ fn takes(argument: &Arg) -> Takes {
     if !possible.is_empty() {
         let words = possible.iter().map(|value| Word {
             name: value.get_name().to_owned(),
-            help: value.get_help().map(ToString::to_string).unwrap_or_default(),
+            help: value
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         });
         return Takes::Words(words.collect());
     }
@@ -126,7 +129,12 @@ fn takes(argument: &Arg) -> Takes {
 }
 
 fn help(argument: &Arg) -> String {
-    first_line(&argument.get_help().map(ToString::to_string).unwrap_or_default())
+    first_line(
+        &argument
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    )
 }
 
 fn first_line(text: &str) -> String {
@@ -161,7 +169,10 @@ fn paths(places: &[Place]) -> String {
 }
 
 fn option_names(place: &Place) -> impl Iterator<Item = String> {
-    place.options.iter().map(|option| format!("--{}", option.long))
+    place
+        .options
+        .iter()
+        .map(|option| format!("--{}", option.long))
 }
 
 fn bash(places: &[Place]) -> String {
@@ -391,7 +402,11 @@ mod tests {
             .stdin(Stdio::null())
             .output()
             .ok()?;
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
         assert_eq!(String::from_utf8_lossy(&run.stderr), "");
         Some(String::from_utf8(run.stdout).unwrap())
     }
@@ -402,11 +417,19 @@ mod tests {
         (&["al"], &["alias"], &["access"]),
         (&["alias", ""], &["add", "test"], &["alias"]),
         (&["--data", "alias", "user", ""], &["passwd"], &["test"]),
-        (&["alias", "add", "x@home.test", "--"], &["--srs", "--dry-run", "--data"], &["add"]),
+        (
+            &["alias", "add", "x@home.test", "--"],
+            &["--srs", "--dry-run", "--data"],
+            &["add"],
+        ),
         (&["alias", "add", "--srs", ""], &["on", "off"], &["--srs"]),
         (&["domain", "add", "--class", "r"], &["relay"], &["alias"]),
         (&["access", "add", "::1", ""], &["ok", "reject"], &[]),
-        (&["config", "default", "listen.m"], &["listen.mx"], &["listen.imap"]),
+        (
+            &["config", "default", "listen.m"],
+            &["listen.mx"],
+            &["listen.imap"],
+        ),
     ];
 
     #[test]
@@ -435,7 +458,10 @@ mod tests {
             let Some(out) = shell("fish", &["--no-config", "-c", &line]) else {
                 return;
             };
-            let out: Vec<_> = out.lines().map(|line| line.split('\t').next().unwrap()).collect();
+            let out: Vec<_> = out
+                .lines()
+                .map(|line| line.split('\t').next().unwrap())
+                .collect();
             offered(&words.join(" "), &out.join("\n"), some, never);
         }
     }

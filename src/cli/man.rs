@@ -228,14 +228,30 @@ mod tests {
         for verb in &verbs {
             assert!(page.contains(&format!(".B {}", verb.trim())), "{verb}");
         }
-        for word in ["--recipients-stdin", "--password-hash-stdin", "--from-rewrite", "--srs"] {
+        for word in [
+            "--recipients-stdin",
+            "--password-hash-stdin",
+            "--from-rewrite",
+            "--srs",
+        ] {
             assert!(page.contains(&format!("\\fB{word}\\fR")), "{word}");
         }
         for key in KEYS {
             assert!(page.contains(&format!(".B {}\n", key.name)), "{}", key.name);
         }
-        for section in ["DESCRIPTION", "COMMANDS", "CONFIGURATION", "FILES", "EXIT STATUS", "EXAMPLES"] {
-            assert!(page.contains(&format!("\n.SH {section}\n")) || page.contains(&format!("\n.SH \"{section}\"\n")), "{section}");
+        for section in [
+            "DESCRIPTION",
+            "COMMANDS",
+            "CONFIGURATION",
+            "FILES",
+            "EXIT STATUS",
+            "EXAMPLES",
+        ] {
+            assert!(
+                page.contains(&format!("\n.SH {section}\n"))
+                    || page.contains(&format!("\n.SH \"{section}\"\n")),
+                "{section}"
+            );
         }
     }
 
@@ -243,7 +259,11 @@ mod tests {
     #[test]
     fn commands_in_the_text_exist() {
         let mut seen = 0;
-        for line in [DESCRIPTION, FILES, EXAMPLES].join("\n").replace("\\-", "-").lines() {
+        for line in [DESCRIPTION, FILES, EXAMPLES]
+            .join("\n")
+            .replace("\\-", "-")
+            .lines()
+        {
             let Some((_, command)) = line.split_once("pillarbox ") else {
                 continue;
             };
@@ -258,9 +278,15 @@ mod tests {
                 seen += 1;
                 assert!(!at.has_subcommands(), "{line}");
             }
-            for word in command.split_whitespace().filter(|word| word.starts_with("--")) {
+            for word in command
+                .split_whitespace()
+                .filter(|word| word.starts_with("--"))
+            {
                 let word = word.trim_start_matches('-');
-                assert!(at.get_arguments().any(|a| a.get_long() == Some(word)), "{line}");
+                assert!(
+                    at.get_arguments().any(|a| a.get_long() == Some(word)),
+                    "{line}"
+                );
             }
         }
         assert!(seen > 20, "{seen}");
@@ -277,7 +303,12 @@ mod tests {
         let Ok(mut child) = child else {
             return;
         };
-        child.stdin.take().unwrap().write_all(page().as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(page().as_bytes())
+            .unwrap();
         let done = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&done.stderr), "");
         assert!(done.status.success());

@@ -129,7 +129,9 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
             let request = Request::Route(route::Request::Default);
             look(terminal, global, read, request)
         }
-        Verb::Default { name, change: how, .. } => {
+        Verb::Default {
+            name, change: how, ..
+        } => {
             let request = Request::Route(route::Request::SetDefault { name });
             change(terminal, global, how, request)
         }

@@ -170,7 +170,8 @@ pub(super) fn secret(
     option: &str,
 ) -> Result<Secret, Problem> {
     if stdin {
-        let text = "nothing came on standard input; put it in a file and end the command with < FILE";
+        let text =
+            "nothing came on standard input; put it in a file and end the command with < FILE";
         return terminal
             .read()
             .ok_or_else(|| Problem::new(Kind::BadData, text));

@@ -82,7 +82,11 @@ async fn add(
     free(context, &name, class, recipients.is_some())?;
     let list = recipients.map(|text| known(&name, text)).transpose()?;
     let done = match &list {
-        Some(list) => format!("domain {name} (class {}), {} recipients", word(class), list.len()),
+        Some(list) => format!(
+            "domain {name} (class {}), {} recipients",
+            word(class),
+            list.len()
+        ),
         None if class == DomainClass::Mailbox => format!("domain {name}"),
         None => format!("domain {name} (class {})", word(class)),
     };

@@ -261,7 +261,10 @@ pub async fn line(context: &Context<'_>, line: &[u8]) -> String {
 
 /// Has rows of the admin's tables changed, all or none.
 async fn edit(context: &Context<'_>, edits: Vec<Edit>, what: &str) -> Result<(), Problem> {
-    let done = context.store.request(store_room::Request::Edit(edits)).await;
+    let done = context
+        .store
+        .request(store_room::Request::Edit(edits))
+        .await;
     match done {
         Ok(_) => Ok(()),
         Err(refusal) => Err(Problem::refused(&refusal, what)),

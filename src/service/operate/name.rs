@@ -28,7 +28,11 @@ pub(super) fn options(config: &Config) -> Options {
 /// Names of this machine itself, which are local without a row (AC-4).
 pub(super) fn own(config: &Config) -> Vec<String> {
     let mut own = vec!["localhost".to_owned()];
-    own.extend(options(config).hostname.map(|name| name.as_str().to_owned()));
+    own.extend(
+        options(config)
+            .hostname
+            .map(|name| name.as_str().to_owned()),
+    );
     own.extend_from_slice(config.list(&schema::ADDRESS_LOCAL));
     own
 }

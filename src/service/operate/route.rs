@@ -284,7 +284,9 @@ fn host(text: &str) -> Result<String, String> {
     if let Some(ip) = ip.or_else(|| Domain::parse(text).and_then(|domain| domain.ip())) {
         return Ok(ip.to_string());
     }
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
     let bare = bare.unwrap_or(text);
     match bare.parse::<IpAddr>() {
         Ok(ip) => Ok(ip.to_string()),

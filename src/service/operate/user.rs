@@ -7,9 +7,7 @@ use crate::{
     config::value::print_size,
     service::{
         lookup::POSTMASTER,
-        operate::{
-            Context, Kind, Problem, Reply, alias, columns, domain::word, name, some,
-        },
+        operate::{Context, Kind, Problem, Reply, alias, columns, domain::word, name, some},
         password::{Credentials, LENGTH_MAX, Passwords},
     },
     store::{
@@ -260,7 +258,8 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
                 row.address.clone(),
                 format!("{} messages", row.messages),
                 format!("{} of {}", near(row.octets), amount(row.quota)),
-                row.percent.map_or_else(String::new, |percent| format!("{percent}%")),
+                row.percent
+                    .map_or_else(String::new, |percent| format!("{percent}%")),
                 state,
             ]
         })

@@ -11,9 +11,9 @@ use crate::{
     service::{
         lookup,
         operate::{
-            Context, Kind, Problem, Reply, edit,
+            Context, Kind, Problem, Reply,
             alias::{OUTSIDE, joined, parse, problem},
-            name, some,
+            edit, name, some,
         },
     },
     store::{
@@ -64,12 +64,7 @@ pub(super) async fn add(
     Ok(Reply::Done(done))
 }
 
-fn plan(
-    store: &Store,
-    options: &Options,
-    text: &str,
-    srs: Option<bool>,
-) -> Result<Plan, Problem> {
+fn plan(store: &Store, options: &Options, text: &str, srs: Option<bool>) -> Result<Plan, Problem> {
     let lines = lines(options, text)?;
     let pending = store.read(|reader| {
         // By source; the order is that of the lines.
@@ -156,7 +151,10 @@ fn blamed(lines: &[Line], source: &str, wrong: &AliasProblem) -> usize {
         _ => &[],
     };
     let chain: Vec<_> = chain.iter().map(|text| parse::key_of(text)).collect();
-    let mut of_source = lines.iter().filter(|line| line.1.key() == source).peekable();
+    let mut of_source = lines
+        .iter()
+        .filter(|line| line.1.key() == source)
+        .peekable();
     let first = of_source.peek().map_or(0, |line| line.0);
     of_source
         .find(|line| {

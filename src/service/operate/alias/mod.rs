@@ -7,12 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     mail::path::parse_forward,
-    routing::{
-        AliasProblem, Rights,
-        alias::Target,
-        check_alias,
-        route,
-    },
+    routing::{AliasProblem, Rights, alias::Target, check_alias, route},
     service::{
         lookup,
         operate::{Context, Kind, Problem, Reply, edit, name, some, test},
@@ -133,11 +128,18 @@ async fn add(
     let outside = outside.map_err(|_| problem(AliasProblem::LookupFailed))?;
     let outside = outside.map_err(problem)?;
     let done = match (fresh.is_empty(), &was) {
-        (true, _) => format!("{key}: srs {}", if now.srs == Some(false) { "off" } else { "on" }),
+        (true, _) => format!(
+            "{key}: srs {}",
+            if now.srs == Some(false) { "off" } else { "on" }
+        ),
         (false, None) => format!("added alias {key} -> {}", names(&fresh)),
         (false, Some(_)) => format!("added to alias {key}: {}", names(&fresh)),
     };
-    let mut text = if dry_run { format!("would be: {done}") } else { done };
+    let mut text = if dry_run {
+        format!("would be: {done}")
+    } else {
+        done
+    };
     if !outside.is_empty() {
         text = format!("{text}\nnote: outside: {}; {OUTSIDE}", some(&outside));
     }
@@ -204,14 +206,19 @@ fn without(
     let mut now = was.clone();
     now.targets.retain(|text| parse::key_of(text) != gone);
     if now.targets.len() == was.targets.len() {
-        let text = format!("{key} has no target {target}; it has {}", was.targets.join(", "));
+        let text = format!(
+            "{key} has no target {target}; it has {}",
+            was.targets.join(", ")
+        );
         return Err(Problem::new(Kind::NoSuch, text));
     }
     Ok((!now.targets.is_empty()).then_some(now))
 }
 
 fn list(context: &Context<'_>, domain: Option<&str>) -> Result<Reply, Problem> {
-    let domain = domain.map(|domain| name::domain(domain.trim_start_matches('@'))).transpose()?;
+    let domain = domain
+        .map(|domain| name::domain(domain.trim_start_matches('@')))
+        .transpose()?;
     if let Some(domain) = &domain
         && !is_ours(context, domain)?
     {
@@ -278,7 +285,11 @@ pub(super) fn each(
 pub(super) fn naming(context: &Context<'_>, address: &str) -> Result<Vec<String>, Problem> {
     let mut found = Vec::new();
     each(context, None, |source, row| {
-        if row.targets.iter().any(|target| parse::key_of(target) == address) {
+        if row
+            .targets
+            .iter()
+            .any(|target| parse::key_of(target) == address)
+        {
             found.push(source);
         }
     })?;
