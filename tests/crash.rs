@@ -31,10 +31,16 @@ mod model;
 mod octets;
 #[path = "crash/parse.rs"]
 mod parse;
+#[path = "crash/queue.rs"]
+mod queue;
+#[path = "crash/quota.rs"]
+mod quota;
 #[path = "crash/random.rs"]
 mod random;
 #[path = "crash/script.rs"]
 mod script;
+#[path = "crash/tables.rs"]
+mod tables;
 #[path = "crash/view.rs"]
 mod view;
 #[path = "crash/world.rs"]

@@ -43,6 +43,7 @@ macro_rules! replay {
 }
 
 replay!(
+    address,
     config,
     control,
     header,
@@ -51,6 +52,7 @@ replay!(
     index_rows,
     log_records,
     mime,
+    sasl,
     smtp,
     smtp_content
 );

@@ -15,9 +15,10 @@ use crate::{
         control::{self, Operate},
         executor::Executor,
         memory,
+        settings::SESSION,
         shutdown::{self, Order},
     },
-    base::machine::Secured,
+    base::{machine::Secured, memory::Memory},
     net::{
         drive::{self, End, Ground},
         house::{House, Limits, Seat},
@@ -41,6 +42,9 @@ pub enum Kind {
     Imap,
     Imaps,
     Mx,
+    Submission,
+    /// With TLS from the first octet (RFC 8314 section 3.3).
+    Submissions,
 }
 
 impl Kind {
@@ -48,8 +52,8 @@ impl Kind {
     #[must_use]
     pub fn implicit_tls(self) -> bool {
         match self {
-            Self::Imap | Self::Mx => false,
-            Self::Imaps => true,
+            Self::Imap | Self::Mx | Self::Submission => false,
+            Self::Imaps | Self::Submissions => true,
         }
     }
 
@@ -57,8 +61,8 @@ impl Kind {
     fn refusal(self, hostname: &str) -> Vec<u8> {
         match self {
             Self::Imap => b"* BYE Too many connections\r\n".to_vec(),
-            Self::Imaps => Vec::new(),
-            Self::Mx => {
+            Self::Imaps | Self::Submissions => Vec::new(),
+            Self::Mx | Self::Submission => {
                 format!("421 4.7.0 {hostname} Error: too many connections\r\n").into_bytes()
             }
         }
@@ -74,17 +78,18 @@ pub struct Houses {
 
 impl Houses {
     #[must_use]
-    pub fn new(smtp: Limits, imap: Limits) -> Self {
+    pub fn new(smtp: Limits, imap: Limits, memory: &Memory) -> Self {
+        let house = |limits| House::counted(limits, memory.clone(), SESSION);
         Self {
-            smtp: House::new(smtp),
-            imap: House::new(imap),
+            smtp: house(smtp),
+            imap: house(imap),
         }
     }
 
     fn of(&self, kind: Kind) -> &House {
         match kind {
             Kind::Imap | Kind::Imaps => &self.imap,
-            Kind::Mx => &self.smtp,
+            Kind::Mx | Kind::Submission | Kind::Submissions => &self.smtp,
         }
     }
 

@@ -8,5 +8,6 @@ pub mod log;
 pub mod memory;
 pub mod privilege;
 pub mod reception;
+pub mod settings;
 pub mod shutdown;
 pub mod start;

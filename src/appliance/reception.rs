@@ -1,10 +1,11 @@
 //! Where a connection meets its machine and its service: one arm for each kind of listener.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     appliance::{
         hall::{Caller, Kind},
+        settings::{Offers, Settings},
         start::Appliance,
     },
     net::{
@@ -13,26 +14,23 @@ use crate::{
     },
     policy::connection::Client,
     proto::{imap, smtp},
-    routing,
     service::{
         self,
         imap::Imap,
         login::Login,
-        mx::{self, Mx},
         notify::Registry,
         password::Passwords,
+        smtp::{Door, Kind as DoorKind},
     },
 };
 
 /// What the services of an appliance share.
 #[derive(Debug)]
 pub struct Reception {
-    smtp: Arc<smtp::server::Options>,
-    mx: Rc<mx::Shared>,
+    settings: RefCell<Settings>,
+    offers: RefCell<Offers>,
+    doors: Rc<service::smtp::Shared>,
     imap: Rc<service::imap::Shared>,
-    imap_options: imap::session::Options,
-    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
-    pub plaintext_loopback: Cell<bool>,
     pub registry: Rc<Registry>,
 }
 
@@ -40,76 +38,93 @@ impl Reception {
     #[must_use]
     pub fn new(appliance: &Appliance, passwords: &Rc<Passwords>) -> Self {
         let plan = &appliance.plan;
+        let settings = plan.settings.clone();
         let (store, world) = (&appliance.store, &appliance.world);
         let registry = Rc::new(Registry::new(store.clone()));
-        let login = Login::new(store.clone(), Rc::clone(passwords), Rc::clone(world));
-        let size_limit = plan.store.message_size;
+        let login = Rc::new(Login::new(
+            store.clone(),
+            Rc::clone(passwords),
+            Rc::clone(world),
+        ));
         Self {
-            smtp: Arc::new(smtp::server::Options {
-                size_limit,
-                ..smtp::server::Options::new(plan.hostname.clone())
-            }),
-            mx: Rc::new(mx::Shared::new(
+            offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
+            doors: Rc::new(service::smtp::Shared::new(
                 store.clone(),
                 Rc::clone(world),
-                mx::Options {
-                    hostname: plan.hostname.clone(),
-                    routing: routing::Options::default(),
-                    local_port: None,
-                },
+                Rc::clone(&login),
+                settings.door(&plan.hostname),
+                appliance.memory.clone(),
             )),
             imap: Rc::new(service::imap::Shared::new(
                 store.clone(),
                 Rc::clone(&registry),
-                Rc::new(login),
+                login,
                 Rc::clone(world),
-                service::imap::Options {
-                    message_size: size_limit,
-                    per_person: plan.imap_sessions_per_person,
-                },
+                settings.imap(),
+                appliance.memory.clone(),
             )),
-            imap_options: imap::session::Options {
-                append_limit: match size_limit {
-                    0 => u64::MAX,
-                    limit => limit,
-                },
-                ..imap::session::Options::default()
-            },
-            plaintext_loopback: Cell::new(plan.settings.plaintext_loopback),
+            settings: RefCell::new(settings),
             registry,
         }
+    }
+
+    /// Other settings, for sessions that begin and, where a command looks anew, for those that run.
+    pub fn renew(&self, hostname: &str, settings: Settings) {
+        self.doors.set_options(settings.door(hostname));
+        self.imap.options.set(settings.imap());
+        *self.offers.borrow_mut() = Offers::new(&settings, hostname);
+        *self.settings.borrow_mut() = settings;
+    }
+
+    /// Whether a client on loopback may log in without TLS (`tls.plaintext_auth`).
+    #[must_use]
+    pub fn plaintext_loopback(&self) -> bool {
+        self.settings.borrow().plaintext_loopback
     }
 
     /// The session of a connection, from its first octet to its last.
     #[must_use]
     pub fn session(&self, caller: Caller) -> Local<'static, End> {
-        let peer = caller.peer.ip().to_canonical();
         match caller.kind {
-            Kind::Mx => {
-                let machine =
-                    smtp::server::Session::new(Arc::clone(&self.smtp), caller.ground.world.now());
-                let client = Client::new(peer, None);
-                let service = Mx::new(Rc::clone(&self.mx), client, caller.secured);
-                let mut parts = Box::new((machine, service));
-                Box::pin(async move {
-                    let (machine, service) = &mut *parts;
-                    drive::drive(&caller.ground, caller.stream, machine, service).await
-                })
-            }
-            Kind::Imap | Kind::Imaps => {
-                let options = imap::session::Options {
-                    login: caller.secured.is_some()
-                        || (self.plaintext_loopback.get() && peer.is_loopback()),
-                    ..self.imap_options
-                };
-                let machine = imap::session::Session::new(options);
-                let service = Imap::new(Rc::clone(&self.imap), peer);
-                let mut parts = Box::new((machine, service));
-                Box::pin(async move {
-                    let (machine, service) = &mut *parts;
-                    drive::drive(&caller.ground, caller.stream, machine, service).await
-                })
-            }
+            Kind::Mx => self.smtp(caller, DoorKind::Mx),
+            Kind::Submission | Kind::Submissions => self.smtp(caller, DoorKind::Submission),
+            Kind::Imap | Kind::Imaps => self.imap(caller),
         }
+    }
+
+    fn smtp(&self, caller: Caller, door: DoorKind) -> Local<'static, End> {
+        let peer = caller.peer.ip().to_canonical();
+        let options = self.offers.borrow().of(caller.kind, peer.is_loopback());
+        let mut machine = smtp::server::Session::new(options, caller.ground.world.now());
+        if let Some(secured) = &caller.secured {
+            crate::base::machine::Machine::secured(&mut machine, secured.clone());
+        }
+        let client = Client::new(peer, None);
+        let service = Door::new(Rc::clone(&self.doors), door, client, caller.secured);
+        let mut parts = Box::new((machine, service));
+        Box::pin(async move {
+            let (machine, service) = &mut *parts;
+            drive::drive(&caller.ground, caller.stream, machine, service).await
+        })
+    }
+
+    fn imap(&self, caller: Caller) -> Local<'static, End> {
+        let peer = caller.peer.ip().to_canonical();
+        let settings = self.settings.borrow();
+        let options = imap::session::Options {
+            login: caller.secured.is_some() || (settings.plaintext_loopback && peer.is_loopback()),
+            append_limit: match settings.message_size {
+                0 => u64::MAX,
+                limit => limit,
+            },
+            ..imap::session::Options::default()
+        };
+        let machine = imap::session::Session::new(options);
+        let service = Imap::new(Rc::clone(&self.imap), peer);
+        let mut parts = Box::new((machine, service));
+        Box::pin(async move {
+            let (machine, service) = &mut *parts;
+            drive::drive(&caller.ground, caller.stream, machine, service).await
+        })
     }
 }

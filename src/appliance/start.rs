@@ -14,11 +14,12 @@ use crate::{
         log::{Options as LogOptions, Ring},
         memory, privilege,
         reception::Reception,
+        settings::Settings,
         shutdown,
     },
+    base::memory::Memory,
     net::{
-        certificate::{self, Files},
-        house::Limits,
+        certificate,
         listen::{self, BindError},
         tls::Tls,
         world::{Local, RealWorld, World, calendar},
@@ -44,7 +45,6 @@ pub struct Plan {
     /// Who to become when started as root.
     pub user: Option<String>,
     pub listeners: Vec<Listener>,
-    pub imap_sessions_per_person: usize,
     /// `tls.min` is 1.3.
     pub tls13_only: bool,
     pub store: store::Options,
@@ -52,21 +52,6 @@ pub struct Plan {
     pub log: LogOptions,
     /// Whether landlock and no_new_privs apply; off only in tests, which are threads of one process.
     pub confine: bool,
-}
-
-/// What a reload may change (OP-6).
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
-    pub smtp_sessions: Limits,
-    /// `limit.imap_sessions`; nothing is limited per address.
-    pub imap_sessions: Limits,
-    /// The owner's certificate; else a self-signed one.
-    pub tls: Option<Files>,
-    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
-    pub plaintext_loopback: bool,
-    /// `log.level`.
-    pub level: ::log::LevelFilter,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +72,8 @@ pub struct Appliance {
     pub executor: Executor,
     pub log: Ring,
     pub houses: Houses,
+    /// What sessions and messages on their way may take (HD-4).
+    pub memory: Memory,
 }
 
 /// Settles a request; both are one line.
@@ -206,8 +193,15 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     for (level, text) in told(&found) {
         log::log!(target: "store", level, "{text}");
     }
+    let memory = Memory::new(plan.settings.memory);
+    let Settings {
+        smtp_sessions: smtp,
+        imap_sessions: imap,
+        ..
+    } = plan.settings;
     let appliance = Rc::new(Appliance {
-        houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
+        houses: Houses::new(smtp, imap, &memory),
+        memory,
         store: store.clone(),
         found,
         world: Rc::new(RealWorld::new()),
@@ -388,10 +382,9 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
     appliance.tls.swap(certificate);
     appliance.houses.smtp.limit(settings.smtp_sessions);
     appliance.houses.imap.limit(settings.imap_sessions);
-    reception
-        .plaintext_loopback
-        .set(settings.plaintext_loopback);
+    appliance.memory.limit(settings.memory);
     ::log::set_max_level(settings.level);
+    reception.renew(&appliance.plan.hostname, settings);
     applied();
     Ok(())
 }
@@ -399,6 +392,7 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{certificate::Files, house::Limits};
 
     fn plan(data: PathBuf, address: SocketAddr) -> Plan {
         Plan {
@@ -410,14 +404,7 @@ mod tests {
                 kind: Kind::Mx,
                 addresses: vec![address],
             }],
-            imap_sessions_per_person: 10,
-            settings: Settings {
-                smtp_sessions: Limits::default(),
-                imap_sessions: Limits::default(),
-                tls: None,
-                plaintext_loopback: false,
-                level: log::LevelFilter::Info,
-            },
+            settings: Settings::of_tests(),
             tls13_only: false,
             store: store::Options {
                 cache: 1 << 20,
@@ -447,7 +434,8 @@ mod tests {
         let disk = Arc::new(LocalDisk::new(&plan.data).unwrap());
         let (store, writer, found) = Store::open(disk, plan.store.clone()).unwrap();
         let appliance = Appliance {
-            houses: Houses::new(plan.settings.smtp_sessions, plan.settings.imap_sessions),
+            houses: Houses::new(Limits::default(), Limits::default(), &Memory::new(u64::MAX)),
+            memory: Memory::new(u64::MAX),
             store: store.clone(),
             found,
             world: Rc::new(RealWorld::new()),
@@ -493,9 +481,9 @@ mod tests {
         };
         let error = reload(&appliance, &reception, &read(Some(missing))).unwrap_err();
         assert!(error.contains("none.pem"), "{error}");
-        assert!(!full() && applied.get() == 0 && !reception.plaintext_loopback.get());
+        assert!(!full() && applied.get() == 0 && !reception.plaintext_loopback());
         reload(&appliance, &reception, &read(None)).unwrap();
-        assert!(full() && applied.get() == 1 && reception.plaintext_loopback.get());
+        assert!(full() && applied.get() == 1 && reception.plaintext_loopback());
         store.stop();
         writer.join().unwrap();
     }

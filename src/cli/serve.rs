@@ -6,7 +6,8 @@ use crate::{
     appliance::{
         hall::Kind,
         log, memory, privilege,
-        start::{self, Again, Anew, Appliance, Listener, Office, Plan, Settings},
+        settings::Settings,
+        start::{self, Again, Anew, Appliance, Listener, Office, Plan},
     },
     base::random::Random as _,
     cli::{
@@ -18,6 +19,7 @@ use crate::{
         Config,
         schema::{self, Key},
     },
+    mail::domain::Domain,
     net::{
         certificate::Files,
         house::Limits,
@@ -75,10 +77,11 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
         user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
         listeners: vec![
             listener(Kind::Mx, &schema::LISTEN_MX),
+            listener(Kind::Submission, &schema::LISTEN_SUBMISSION),
+            listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
             listener(Kind::Imap, &schema::LISTEN_IMAP),
             listener(Kind::Imaps, &schema::LISTEN_IMAPS),
         ],
-        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
         tls13_only: config.text(&schema::TLS_MIN) == "1.3",
         store: options(config, world),
         log: log::Options {
@@ -104,11 +107,30 @@ fn settings(config: &Config) -> Settings {
             total: count(&schema::LIMIT_IMAP_SESSIONS),
             per_address: 0,
         },
+        imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
+        message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
+        queue: config.number(&schema::LIMIT_QUEUE),
+        memory: Settings::memory(
+            config.number(&schema::MEMORY_LIMIT),
+            config.number(&schema::LIMIT_STORE_CACHE),
+            config.number(&schema::LIMIT_LOG_RING),
+            u64::from(Cost::of(config.profile()).memory).saturating_mul(1024),
+        ),
         tls: (!certificate.is_empty()).then(|| Files {
             certificate: PathBuf::from(certificate),
             key: PathBuf::from(config.text(&schema::TLS_KEY)),
         }),
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
+        old_outlook: config.is_on(&schema::SMTP_OLD_OUTLOOK),
+        soft_bounce: config.is_on(&schema::SMTP_SOFT_BOUNCE),
+        hide_client: config.is_on(&schema::SUBMISSION_HIDE_CLIENT),
+        hide_agent: config.is_on(&schema::SUBMISSION_STRIP_USER_AGENT),
+        delimiter: config.delimiter(),
+        local: config
+            .list(&schema::ADDRESS_LOCAL)
+            .iter()
+            .filter_map(|name| Domain::parse(name))
+            .collect(),
         level: match config.text(&schema::LOG_LEVEL) {
             "error" => ::log::LevelFilter::Error,
             "warn" => ::log::LevelFilter::Warn,

@@ -4,6 +4,7 @@ pub mod address;
 pub mod date;
 pub mod domain;
 pub mod envelope;
+pub mod fixup;
 pub mod flag;
 pub mod header;
 pub mod octets;

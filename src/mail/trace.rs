@@ -20,6 +20,8 @@ pub struct Received<'a> {
     pub client_ip: IpAddr,
     /// Its verified name.
     pub client_name: Option<&'a str>,
+    /// Who the client is stays with us (SU-15): the field has no `from`.
+    pub hidden: bool,
     /// Our own name.
     pub by: &'a str,
     /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPSA`, `UTF8SMTP`, `LMTP`, … (RFC 3848, RFC 6531 section 4.3).
@@ -33,6 +35,29 @@ pub struct Received<'a> {
 
 impl fmt::Display for Received<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Received: ")?;
+        if !self.hidden {
+            self.from(f)?;
+        }
+        write!(
+            f,
+            "by {} with {} id {}",
+            clean(self.by),
+            self.with,
+            clean(self.id)
+        )?;
+        if self.hidden {
+            self.using(f, "\r\n\t", "")?;
+        }
+        if let Some(recipient) = &self.for_ {
+            write!(f, "\r\n\tfor <{}>", plain(recipient))?;
+        }
+        write!(f, ";\r\n\t{}\r\n", self.time.rfc5322())
+    }
+}
+
+impl Received<'_> {
+    fn from(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let helo = if self.from_helo.is_empty() {
             "unknown"
         } else {
@@ -40,27 +65,16 @@ impl fmt::Display for Received<'_> {
         };
         let name = self.client_name.unwrap_or("unknown");
         let ip = Domain::literal(self.client_ip);
-        write!(
-            f,
-            "Received: from {} ({} {ip})\r\n",
-            clean(helo),
-            clean(name)
-        )?;
-        if let Some(tls) = self.tls {
-            let (version, cipher) = (clean(&tls.version), clean(&tls.cipher));
-            write!(f, "\t(using {version} with cipher {cipher})\r\n")?;
-        }
-        write!(
-            f,
-            "\tby {} with {} id {}",
-            clean(self.by),
-            self.with,
-            clean(self.id)
-        )?;
-        if let Some(recipient) = &self.for_ {
-            write!(f, "\r\n\tfor <{}>", plain(recipient))?;
-        }
-        write!(f, ";\r\n\t{}\r\n", self.time.rfc5322())
+        write!(f, "from {} ({} {ip})\r\n\t", clean(helo), clean(name))?;
+        self.using(f, "", "\r\n\t")
+    }
+
+    fn using(&self, f: &mut fmt::Formatter<'_>, before: &str, after: &str) -> fmt::Result {
+        let Some(tls) = self.tls else {
+            return Ok(());
+        };
+        let (version, cipher) = (clean(&tls.version), clean(&tls.cipher));
+        write!(f, "{before}(using {version} with cipher {cipher}){after}")
     }
 }
 
@@ -102,6 +116,7 @@ mod tests {
             from_helo: "away.test",
             client_ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             client_name: None,
+            hidden: false,
             by: "mx.home.test",
             with: "ESMTP",
             tls: None,
@@ -141,6 +156,37 @@ mod tests {
             "Received: from away.test (mail.away.test [IPv6:::1])\r\n\
              \t(using TLS1.3 with cipher TLS_AES_128_GCM_SHA256)\r\n\
              \tby mx.home.test with ESMTPS id 4Wx1\r\n\
+             \tfor <alice@home.test>;\r\n\
+             \tSat, 21 Nov 2026 14:53:35 +0000\r\n"
+        );
+    }
+
+    #[test]
+    fn a_hop_that_tells_no_client() {
+        let hop = Received {
+            hidden: true,
+            with: "ESMTPA",
+            ..received()
+        };
+        assert_eq!(
+            hop.to_string(),
+            "Received: by mx.home.test with ESMTPA id 4Wx1;\r\n\
+             \tSat, 21 Nov 2026 14:53:35 +0000\r\n"
+        );
+        let tls = Secured {
+            version: "TLS1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            ..Secured::default()
+        };
+        let hop = Received {
+            tls: Some(&tls),
+            for_: Some("alice@home.test".into()),
+            ..hop
+        };
+        assert_eq!(
+            hop.to_string(),
+            "Received: by mx.home.test with ESMTPA id 4Wx1\r\n\
+             \t(using TLS1.3 with cipher TLS_AES_128_GCM_SHA256)\r\n\
              \tfor <alice@home.test>;\r\n\
              \tSat, 21 Nov 2026 14:53:35 +0000\r\n"
         );

@@ -66,6 +66,9 @@ pub trait Service {
         at: u64,
     ) -> Option<Vec<u8>>;
 
+    /// The TLS handshake after [`Step::StartTls`] is done; the machine is told by `Machine::secured`.
+    fn secured(&mut self, _: &Secured) {}
+
     /// Ready when the session has to be woken (`Machine::wake`).
     async fn woken(&mut self);
 }

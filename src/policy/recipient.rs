@@ -17,14 +17,19 @@ pub struct Room {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Full;
 
-/// Judges a recipient before any content came. `announced` is SIZE of MAIL, in octets.
+/// Judges a recipient before any content came, by the mailboxes where it ends. One that has room is
+/// enough, and so are `others`: places elsewhere that the mail goes to as well. `announced` is SIZE of
+/// MAIL, in octets.
 ///
 /// # Errors
 ///
 /// [`Full`]: refused for good.
-pub fn judge(room: Room, announced: Option<u64>) -> Result<(), Full> {
-    let free = room.quota.saturating_sub(room.used);
-    if room.quota == 0 || (free > 0 && announced.unwrap_or(0) <= free) {
+pub fn judge(rooms: &[Room], others: bool, announced: Option<u64>) -> Result<(), Full> {
+    let fits = |room: &Room| {
+        let free = room.quota.saturating_sub(room.used);
+        room.quota == 0 || (free > 0 && announced.unwrap_or(0) <= free)
+    };
+    if others || rooms.is_empty() || rooms.iter().any(fits) {
         Ok(())
     } else {
         Err(Full)
@@ -73,7 +78,12 @@ mod tests {
             (1000, 1000, Some(0), Err(Full)),
             (1000, 5000, None, Err(Full)),
         ] {
-            assert_eq!(judge(Room { quota, used }, announced), want);
+            let room = Room { quota, used };
+            assert_eq!(judge(&[room], false, announced), want);
+            let full = Room { quota: 1, used: 1 };
+            assert_eq!(judge(&[full, room], false, announced), want);
+            assert_eq!(judge(&[full, room], true, announced), Ok(()));
         }
+        assert_eq!(judge(&[], false, Some(1)), Ok(()));
     }
 }

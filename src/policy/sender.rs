@@ -1,4 +1,4 @@
-//! Whether a sender can be who it says it is (SR-14).
+//! Whether a sender can be who it says it is: on the MX (SR-14), and for an authenticated user (SU-10).
 
 use crate::mail::{address::Address, path::ReversePath};
 
@@ -22,11 +22,13 @@ pub enum Refusal {
     Bare,
     /// Nobody can tell now; the peer may try again later.
     LookupFailed,
+    /// Not the authenticated user's. Refused for good.
+    NotOwned,
     /// An address of ours that nobody has: forged. Refused for good.
     Unknown,
 }
 
-/// Judges the reverse-path. The null sender is always fine: bounces have it.
+/// Judges a stranger's reverse-path. The null sender is always fine: bounces have it.
 ///
 /// # Errors
 ///
@@ -39,6 +41,28 @@ pub fn judge(path: &ReversePath, whose: impl FnOnce(&Address) -> Whose) -> Resul
             Whose::Foreign | Whose::Ours => Ok(()),
             Whose::LookupFailed => Err(Refusal::LookupFailed),
             Whose::Nobodys => Err(Refusal::Unknown),
+        },
+    }
+}
+
+/// Judges an authenticated user's reverse-path. The null sender is everybody's: answers that a program
+/// gives by itself have it (RFC 8098 section 3, RFC 3834 section 3.3). `owns` says `None` while nobody
+/// can tell.
+///
+/// # Errors
+///
+/// [`Refusal`].
+pub fn judge_own(
+    path: &ReversePath,
+    owns: impl FnOnce(&Address) -> Option<bool>,
+) -> Result<(), Refusal> {
+    match path {
+        ReversePath::Null => Ok(()),
+        ReversePath::Bare(_) => Err(Refusal::Bare),
+        ReversePath::Address(address) => match owns(address) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Refusal::NotOwned),
+            None => Err(Refusal::LookupFailed),
         },
     }
 }
@@ -64,6 +88,20 @@ mod tests {
         ] {
             let path = parse_reverse(path).unwrap();
             assert_eq!(judge(&path, |_| whose), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn nobody_sends_as_somebody_else() {
+        for (path, owns, want) in [
+            ("<>", Some(false), Ok(())),
+            ("<alice>", Some(true), Err(Refusal::Bare)),
+            ("<alice@home.test>", Some(true), Ok(())),
+            ("<bob@home.test>", Some(false), Err(Refusal::NotOwned)),
+            ("<alice@home.test>", None, Err(Refusal::LookupFailed)),
+        ] {
+            let path = parse_reverse(path).unwrap();
+            assert_eq!(judge_own(&path, |_| owns), want, "{path}");
         }
     }
 }

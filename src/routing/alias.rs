@@ -321,7 +321,7 @@ fn check_one(
             Err(Refusal::LookupFailed) => return Err(AliasProblem::LookupFailed),
             Err(Refusal::TooMany) => return Err(AliasProblem::TooMany),
             Err(Refusal::Foreign | Refusal::Transport { .. } | Refusal::Unknown)
-                if matches!(target, Target::Address(_)) =>
+                if matches!(target, Target::Address(_)) && !comes_back(&walk.steps) =>
             {
                 return Err(nobody(source, target, &walk.steps));
             }
@@ -340,6 +340,11 @@ fn circle(steps: &[Step]) -> AliasProblem {
     AliasProblem::Loop {
         chain: chain.unwrap_or_default(),
     }
+}
+
+/// Whether a target leads to the source, that keeps a copy.
+fn comes_back(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Again { .. }))
 }
 
 fn nobody(source: &Source, target: &Target, steps: &[Step]) -> AliasProblem {

@@ -135,8 +135,9 @@ pub fn route(
     };
     let mut walk = Walk::new(directory, options, rights);
     let mut outcome = walk.run(address);
-    let dead_end = matches!(outcome, Err(Refusal::AliasLoop | Refusal::Unknown));
-    if dead_end && ALWAYS.contains(&Keys::of(options, address).user()) {
+    if matches!(&outcome, Err(refusal) if is_dead_end(refusal))
+        && ALWAYS.contains(&Keys::of(options, address).user())
+    {
         outcome = last_resort(directory, options, address, &mut walk).unwrap_or(outcome);
     }
     Routed {
@@ -166,6 +167,16 @@ fn refused(local: &str) -> Routed {
             address: local.to_owned(),
             refusal: Refusal::Unknown,
         }],
+    }
+}
+
+/// Whether it is the rows' doing that nobody gets the mail.
+fn is_dead_end(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::AliasLoop | Refusal::TooMany | Refusal::Transport { .. } | Refusal::Unknown => {
+            true
+        }
+        Refusal::Foreign | Refusal::LookupFailed | Refusal::Nobody => false,
     }
 }
 

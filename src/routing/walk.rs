@@ -24,15 +24,14 @@ const RESULTS_MAX: usize = 1000;
 /// Addresses looked at for one: each of the results may have come by way of a few others.
 const LOOKED_MAX: usize = 4 * RESULTS_MAX;
 
-/// Names that exist in every hosted domain (AC-12, RFC 2142), and whose rows they use where they have
-/// none of their own (LM-3).
-const STANDARD: [(&str, &[&str]); 6] = [
-    ("abuse", &[]),
-    ("hostmaster", &[]),
-    ("mailer-daemon", &["postmaster", "root"]),
-    ("postmaster", &[]),
-    ("root", &[]),
-    ("webmaster", &[]),
+/// Names that exist in every hosted domain (AC-12, RFC 2142).
+const STANDARD: [&str; 6] = [
+    "abuse",
+    "hostmaster",
+    "mailer-daemon",
+    "postmaster",
+    "root",
+    "webmaster",
 ];
 
 pub(super) struct Walk<'a> {
@@ -169,7 +168,7 @@ impl<'a> Walk<'a> {
             if let Some(address) = frame.targets.next() {
                 self.visit(&address)?;
             } else if let Some(frame) = self.path.pop() {
-                self.reached.insert(frame.key, Reached::Done);
+                self.mark(&frame, Reached::Done);
             }
         }
         if self.found.is_empty() {
@@ -244,9 +243,9 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        let standard = STANDARD.iter().find(|(name, _)| *name == keys.user());
-        if let Some((_, heirs)) = standard {
-            if self.heir(keys, address, class, heirs)? {
+        let standard = STANDARD.contains(&keys.user());
+        if standard {
+            if self.heir(keys, address, class)? {
                 return Ok(());
             }
             if let Some(user) = self.directory.postmaster()? {
@@ -261,9 +260,10 @@ impl<'a> Walk<'a> {
         if past != Past::Wide && self.alias(keys, address, keys.wide())? {
             return Ok(());
         }
-        let refusal = match standard {
-            Some(_) => Refusal::Nobody,
-            None => Refusal::Unknown,
+        let refusal = if standard {
+            Refusal::Nobody
+        } else {
+            Refusal::Unknown
         };
         self.dead(&keys.full, refusal)
     }
@@ -314,14 +314,13 @@ impl<'a> Walk<'a> {
         self.enter(keys, address, source, &forward)
     }
 
-    /// A standard name without rows of its own stands for another that has some.
-    fn heir(
-        &mut self,
-        keys: &Keys,
-        address: &Address,
-        class: Class,
-        heirs: &[&str],
-    ) -> Result<bool, Refusal> {
+    /// A standard name without rows of its own stands for another that has some (LM-3).
+    fn heir(&mut self, keys: &Keys, address: &Address, class: Class) -> Result<bool, Refusal> {
+        let heirs: &[&str] = match (keys.user(), class) {
+            ("mailer-daemon", _) => &["postmaster", "root"],
+            ("postmaster", Class::Local) => &["root"],
+            _ => &[],
+        };
         for name in heirs {
             let heir = format!("{name}{}", keys.wide());
             let exists = self.directory.alias(&heir)?.is_some()
@@ -374,6 +373,22 @@ impl<'a> Walk<'a> {
             });
             return Ok(false);
         }
+        // `user+tag@d` can come back to the alias of `user@d` that is being looked at.
+        if source != keys.full
+            && let Some(reached) = self.reached.get(source)
+        {
+            return match reached {
+                // Its other targets are taken care of.
+                _ if own > 0 => Ok(false),
+                Reached::Done | Reached::Open { keeps: true } => {
+                    self.steps.push(Step::Again {
+                        address: keys.full.clone(),
+                    });
+                    Ok(true)
+                }
+                Reached::Open { keeps: false } => Err(self.circle(source.to_owned())),
+            };
+        }
         self.steps.push(Step::Alias {
             source: source.to_owned(),
             targets: forward.targets.clone(),
@@ -389,10 +404,18 @@ impl<'a> Walk<'a> {
         };
         let before = self.reached.get(&keys.full);
         let keeps = own > 0 || matches!(before, Some(Reached::Open { keeps: true }));
-        self.reached
-            .insert(frame.key.clone(), Reached::Open { keeps });
+        self.mark(&frame, Reached::Open { keeps });
         self.path.push(frame);
         Ok(true)
+    }
+
+    /// Remembers the address that an alias replaces, and the alias itself where it is that of
+    /// `user@d` for `user+tag@d`.
+    fn mark(&mut self, frame: &Frame, reached: Reached) {
+        self.reached.insert(frame.key.clone(), reached);
+        if !frame.is_wide() && frame.source != frame.key {
+            self.reached.insert(frame.source.clone(), reached);
+        }
     }
 
     /// An address at its end. `invented`: its local part stands in no row, so that an odd one could be
@@ -499,7 +522,7 @@ impl<'a> Walk<'a> {
     }
 
     fn circle(&mut self, key: String) -> Refusal {
-        let from = self.path.iter().position(|frame| frame.key == key);
+        let from = self.path.iter().position(|frame| frame.is(&key));
         let keys = self.path.iter().skip(from.unwrap_or(0));
         let mut chain: Vec<_> = keys.map(|frame| frame.key.clone()).collect();
         chain.push(key);

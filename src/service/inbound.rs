@@ -2,20 +2,33 @@
 //! into the store.
 
 use crate::{
-    base::time::Time,
-    mail::{header, summary::SummaryBuilder},
+    base::{id::UserId, time::Time},
+    mail::{
+        fixup::{self, Author, Fixup},
+        header,
+        summary::SummaryBuilder,
+    },
     policy::limits::{HEADER_MAX, HOPS_MAX},
     store::{
         Body, Incoming, Refusal, Reply, Request, Store,
+        content::PIECE_MAX,
+        queue::Queued,
         request::{Deliver, Recipient},
     },
 };
 
+/// What a message holds at most while it comes, in octets.
+pub const MEMORY: u64 = (HEADER_MAX + PIECE_MAX) as u64;
+
 /// Why a message is not taken.
 #[derive(Debug)]
 pub enum Failure {
-    /// The header block is over [`HEADER_MAX`]. Refused for good.
+    /// The header block is over [`HEADER_MAX`], or names too many authors. Refused for good.
     HeaderTooBig,
+    /// The directory cannot be read now.
+    LookupFailed,
+    /// It says to be from somebody (with brackets) who is not its submitter (SU-10). Refused for good.
+    NotOwned(String),
     /// The store does not take it.
     Store(Refusal),
     /// It runs in a loop (SR-28). Refused for good.
@@ -33,6 +46,7 @@ impl From<Refusal> for Failure {
 pub struct Reception {
     stage: Stage,
     message_id: Option<String>,
+    authors: Vec<Author>,
 }
 
 #[derive(Debug)]
@@ -45,6 +59,8 @@ enum Stage {
         stream: Box<Stream>,
         /// Our own `Received:` field.
         trace: Vec<u8>,
+        /// What is mended of a submitted message.
+        fixup: Option<Box<Fixup>>,
     },
 }
 
@@ -68,13 +84,27 @@ pub struct Whole {
     pub body: Body,
     /// Of the first `Message-ID:` field, as it stands there, unfolded.
     pub message_id: Option<String>,
+    /// Of a submitted message: whom its header says it is from.
+    pub authors: Vec<Author>,
     summary: Vec<u8>,
 }
 
+/// Where a message goes, all at once.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What final delivery puts on top: `Return-Path:`.
+    pub prefix: Vec<u8>,
+    pub to: Vec<Recipient>,
+    /// For everybody who is not here.
+    pub queue: Option<Queued>,
+    /// Whom it warns of which level (ST-9).
+    pub warns: Option<(UserId, u8)>,
+}
+
 impl Reception {
-    /// `trace` is our own `Received:` field, with its CRLF.
+    /// `trace` is our own `Received:` field, with its CRLF; `fixup` is for submitted messages.
     #[must_use]
-    pub fn begin(store: &Store, trace: Vec<u8>) -> Self {
+    pub fn begin(store: &Store, trace: Vec<u8>, fixup: Option<Box<Fixup>>) -> Self {
         let stream = Box::new(Stream {
             incoming: store.incoming(),
             summary: SummaryBuilder::new(),
@@ -84,8 +114,10 @@ impl Reception {
                 block: Block::default(),
                 stream,
                 trace,
+                fixup,
             },
             message_id: None,
+            authors: Vec::new(),
         }
     }
 
@@ -111,6 +143,7 @@ impl Reception {
                 summary: stream.summary.finish().encode(),
                 body: stream.incoming.finish().await?,
                 message_id: self.message_id,
+                authors: self.authors,
             }),
             Stage::Failed(failure) => Err(failure),
             Stage::Header { .. } => Err(Failure::HeaderTooBig),
@@ -136,22 +169,32 @@ impl Reception {
             block,
             mut stream,
             trace,
+            fixup,
         } = stage
         else {
             self.stage = stage;
             return Ok(());
         };
-        if header::hops(&block.octets) > HOPS_MAX {
+        let is_text = block.is_text == Some(true);
+        let header = if is_text { &[][..] } else { &block.octets };
+        if header::hops(header) > HOPS_MAX {
             return Err(Failure::TooManyHops);
         }
-        self.message_id = header::value(&block.octets, "Message-ID")
+        let mut mended = None;
+        if let Some(fixup) = fixup {
+            self.authors = fixup::authors(header).ok_or(Failure::HeaderTooBig)?;
+            mended = Some(fixup.mend(header));
+        }
+        let header = mended.as_deref().unwrap_or(header);
+        self.message_id = header::value(header, "Message-ID")
             .map(|value| String::from_utf8_lossy(&header::unfold(value)).into_owned());
         stream.write(&trace).await?;
-        if block.is_text == Some(true) {
+        stream.write(header).await?;
+        if is_text {
             stream.write(b"\r\n").await?;
+            stream.write(&block.octets).await?;
         }
-        stream.write(&block.octets).await?;
-        drop(block);
+        drop((block, mended));
         stream.write(rest).await?;
         self.stage = Stage::Body(stream);
         Ok(())
@@ -241,18 +284,17 @@ fn is_text(line: &[u8]) -> bool {
 pub async fn deliver(
     store: &Store,
     whole: Whole,
-    prefix: Vec<u8>,
-    to: Vec<Recipient>,
+    delivery: Delivery,
     now: Time,
 ) -> Result<u64, Refusal> {
     let request = Request::Deliver(Deliver {
-        prefix,
+        prefix: delivery.prefix,
         body: whole.body,
         summary: whole.summary,
         received: now,
-        to,
-        queue: None,
-        warns: None,
+        to: delivery.to,
+        queue: delivery.queue,
+        warns: delivery.warns,
     });
     match store.request(request).await? {
         Reply::Delivered { sequence } => Ok(sequence),

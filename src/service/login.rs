@@ -124,6 +124,14 @@ impl Login {
         })
     }
 
+    pub async fn sasl(
+        &self,
+        _: crate::proto::sasl::Question,
+        _: IpAddr,
+    ) -> (crate::proto::sasl::Answer, Option<UserId>) {
+        (crate::proto::sasl::Answer::Refused, None)
+    }
+
     /// The calendar, for what a log-in leaves behind.
     pub fn time(&self) -> Time {
         self.world.time()

@@ -6,12 +6,16 @@ use crate::{
     base::id::UserId,
     policy::recipient::Room,
     routing::{Class, Directory, Forward, LookupFailed},
-    store::{Broken, Reader, Store, directory::DomainClass},
+    store::{
+        Broken, Reader, Store,
+        directory::{DomainClass, Usage, User},
+    },
 };
 
 /// The setting that names the person at whom postmaster and abuse end (SR-26).
 pub const POSTMASTER: &str = "postmaster";
-/// The setting that names the route for what no transport matches and nobody here hosts.
+
+/// The setting that names the route for whatever no transport matches (TR-12).
 pub const DEFAULT_ROUTE: &str = "route.default";
 
 /// People looked at in one go.
@@ -46,6 +50,18 @@ pub fn look<T>(store: &Store, judge: impl FnOnce(&Rows<'_>) -> T) -> Result<T, L
         })
 }
 
+/// The same for what fails where the directory cannot be read.
+///
+/// # Errors
+///
+/// As [`look`].
+pub fn find<T>(
+    store: &Store,
+    judge: impl FnOnce(&Rows<'_>) -> Result<T, LookupFailed>,
+) -> Result<T, LookupFailed> {
+    look(store, judge)?
+}
+
 impl Rows<'_> {
     /// A mailbox' quota and what it holds. Nothing is free for somebody who has just gone.
     ///
@@ -60,6 +76,45 @@ impl Rows<'_> {
                 quota,
                 used: octets,
             })
+        })
+    }
+
+    /// Also of somebody who was removed or switched off.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn user(&self, user: UserId) -> Result<Option<User>, LookupFailed> {
+        self.row(|reader| reader.user(user))
+    }
+
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn usage(&self, user: UserId) -> Result<Usage, LookupFailed> {
+        self.row(|reader| reader.usage(user))
+    }
+
+    /// Networks, and whether their clients may come (SR-18).
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn access(&self) -> Result<Vec<(String, bool)>, LookupFailed> {
+        let list = self.row(Reader::access_list)?;
+        let rows = list.into_iter().map(|(network, row)| (network, row.allow));
+        Ok(rows.collect())
+    }
+
+    /// Whether the queue holds so many entries or octets already; 0 = no limit.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn queue_full(&self, entries: u64, octets: u64) -> Result<bool, LookupFailed> {
+        let full = |limit: u64, held: u64| limit > 0 && held >= limit;
+        self.row(|reader| {
+            Ok(full(entries, reader.queue_count()?) || full(octets, reader.queue_octets()?))
         })
     }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     mail::path::{ForwardPath, ReversePath},
-    policy::sender,
+    policy::{connection::Client, sender},
     proto::smtp::reply::Reply,
     routing,
     service::inbound::Failure,
@@ -24,15 +24,26 @@ impl From<Reply> for Told {
     }
 }
 
-/// A sender that is refused (SR-14); told at the recipient `path` (SR-11).
+/// A client that may not come (SR-18); told at the recipient (SR-11).
 #[must_use]
-pub fn sender(refusal: sender::Refusal, path: &ReversePath) -> Reply {
+pub fn client(client: &Client) -> Reply {
+    Reply::new(
+        554,
+        format!("5.7.1 <{client}>: Client host rejected: Access denied"),
+    )
+}
+
+/// A sender that is refused (SR-14, SU-10); told at the recipient (SR-11). `user` is the authenticated
+/// user that it does not belong to.
+#[must_use]
+pub fn sender(refusal: sender::Refusal, path: &ReversePath, user: &str) -> Reply {
     match refusal {
         sender::Refusal::Bare => Reply::new(
             504,
             format!("5.5.2 {path}: Sender address rejected: need fully-qualified address"),
         ),
         sender::Refusal::LookupFailed => lookup_failed(path),
+        sender::Refusal::NotOwned => not_owned(&path.to_string(), user),
         sender::Refusal::Unknown => Reply::new(
             550,
             format!("5.1.0 {path}: Sender address rejected: User unknown in virtual mailbox table"),
@@ -40,9 +51,26 @@ pub fn sender(refusal: sender::Refusal, path: &ReversePath) -> Reply {
     }
 }
 
-/// Why a recipient ends nowhere (SR-8, SR-9, SR-10, SR-26, FW-8, TR-9).
+/// `author` with brackets (SU-10).
+fn not_owned(author: &str, user: &str) -> Reply {
+    Reply::new(
+        553,
+        format!("5.7.1 {author}: Sender address rejected: not owned by user {user}"),
+    )
+}
+
+/// Whoever was logged in is somebody else now, or nobody (SU-9).
 #[must_use]
-pub fn recipient(refusal: &routing::Refusal, path: &ForwardPath, hint: Option<&str>) -> Reply {
+pub fn stale(hostname: &str) -> Reply {
+    Reply::new(
+        421,
+        format!("4.7.0 {hostname} Error: your account has changed, log in again"),
+    )
+}
+
+/// Why a recipient leads nowhere (SR-8, SR-9, SR-10, SR-26, FW-8, TR-9).
+#[must_use]
+pub fn recipient(refusal: routing::Refusal, path: &ForwardPath, hint: Option<&str>) -> Reply {
     match refusal {
         routing::Refusal::AliasLoop | routing::Refusal::TooMany => {
             Reply::new(451, "4.6.0 Alias expansion error")
@@ -54,7 +82,7 @@ pub fn recipient(refusal: &routing::Refusal, path: &ForwardPath, hint: Option<&s
             format!("4.3.0 {path}: Recipient address rejected: nobody is set up to read this yet"),
         ),
         routing::Refusal::Transport { code, status, text } => Reply::new(
-            *code,
+            code,
             format!("{status} {path}: Recipient address rejected: {text}"),
         ),
         routing::Refusal::Unknown => Reply::new(
@@ -81,11 +109,41 @@ pub fn no_room() -> Reply {
     Reply::new(452, "4.3.1 Insufficient system storage")
 }
 
-/// A message that came and is not taken.
+/// Too much is on its way at once (HD-4).
 #[must_use]
-pub fn message(failure: &Failure) -> Told {
+pub fn no_memory() -> Reply {
+    Reply::new(452, "4.3.1 Insufficient system resources (memory)")
+}
+
+/// The queue takes no more (`limit.queue`).
+#[must_use]
+pub fn queue_full() -> Reply {
+    Reply::new(452, "4.3.1 Insufficient system storage: the queue is full")
+}
+
+/// The same, but for now: the peer keeps the message and tries again (OQ-5).
+#[must_use]
+pub fn softened(reply: Reply) -> Reply {
+    let Some(code) = reply.code.checked_sub(100).filter(|code| *code >= 400) else {
+        return reply;
+    };
+    let soften = |line: String| match line.strip_prefix("5.") {
+        Some(rest) => format!("4.{rest}"),
+        None => line,
+    };
+    Reply {
+        code,
+        lines: reply.lines.into_iter().map(soften).collect(),
+    }
+}
+
+/// A message that came and is not taken; from `user`, where somebody has logged in.
+#[must_use]
+pub fn message(failure: &Failure, user: &str) -> Told {
     match failure {
         Failure::HeaderTooBig => Reply::new(552, "5.3.4 Message header too big").into(),
+        Failure::LookupFailed => Reply::new(451, "4.3.0 Temporary lookup failure").into(),
+        Failure::NotOwned(author) => not_owned(author, user).into(),
         Failure::Store(refusal) => store(refusal),
         Failure::TooManyHops => Reply::new(554, "5.4.6 Error: too many hops").into(),
     }
@@ -119,7 +177,9 @@ fn relay_denied(path: &ForwardPath, hint: Option<&str>) -> Reply {
     Reply::new(554, format!("5.7.1 {path}: Relay access denied{hint}"))
 }
 
-fn lookup_failed(path: &impl std::fmt::Display) -> Reply {
+/// The directory cannot be read (SR-9).
+#[must_use]
+pub fn lookup_failed(path: &impl std::fmt::Display) -> Reply {
     Reply::new(451, format!("4.3.0 {path}: Temporary lookup failure"))
 }
 
@@ -134,34 +194,48 @@ mod tests {
 
     #[test]
     fn recipients() {
+        use routing::Refusal;
         let path = parse_forward("<x@home.test>").unwrap();
         for (refusal, hint, want) in [
             (
-                routing::Refusal::Unknown,
+                Refusal::Unknown,
                 None,
                 "550 5.1.1 <x@home.test>: Recipient address rejected: User unknown in virtual mailbox table",
             ),
             (
-                routing::Refusal::LookupFailed,
+                Refusal::LookupFailed,
                 None,
                 "451 4.3.0 <x@home.test>: Temporary lookup failure",
             ),
             (
-                routing::Refusal::Foreign,
+                Refusal::Foreign,
                 None,
                 "554 5.7.1 <x@home.test>: Relay access denied",
             ),
             (
-                routing::Refusal::Foreign,
+                Refusal::Foreign,
                 Some("2526"),
                 "554 5.7.1 <x@home.test>: Relay access denied; use port 2526",
             ),
+            (Refusal::AliasLoop, None, "451 4.6.0 Alias expansion error"),
+            (Refusal::TooMany, None, "451 4.6.0 Alias expansion error"),
+            (
+                Refusal::Transport {
+                    code: 550,
+                    status: "5.1.2".to_owned(),
+                    text: "gone away".to_owned(),
+                },
+                None,
+                "550 5.1.2 <x@home.test>: Recipient address rejected: gone away",
+            ),
+            (
+                Refusal::Nobody,
+                None,
+                "451 4.3.0 <x@home.test>: Recipient address rejected: nobody is set up to read this yet",
+            ),
         ] {
-            let reply = recipient(&refusal, &path, hint);
-            assert_eq!(line(&reply), want);
+            assert_eq!(line(&recipient(refusal, &path, hint)), want);
         }
-        let nobody = recipient(&routing::Refusal::Nobody, &path, None);
-        assert_eq!(nobody.code, 451);
         assert_eq!(
             line(&full(&path)),
             "552 5.2.2 <x@home.test>: Recipient address rejected: Mailbox is full"
@@ -171,20 +245,49 @@ mod tests {
     #[test]
     fn senders() {
         let path = parse_reverse("<ghost@home.test>").unwrap();
+        for (refusal, want) in [
+            (
+                sender::Refusal::Unknown,
+                "550 5.1.0 <ghost@home.test>: Sender address rejected: User unknown in virtual mailbox table",
+            ),
+            (
+                sender::Refusal::LookupFailed,
+                "451 4.3.0 <ghost@home.test>: Temporary lookup failure",
+            ),
+            (
+                sender::Refusal::NotOwned,
+                "553 5.7.1 <ghost@home.test>: Sender address rejected: not owned by user a@home.test",
+            ),
+        ] {
+            assert_eq!(line(&sender(refusal, &path, "a@home.test")), want);
+        }
+    }
+
+    #[test]
+    fn clients() {
+        let who = Client::new([192, 0, 2, 1].into(), None);
         assert_eq!(
-            line(&sender(sender::Refusal::Unknown, &path)),
-            "550 5.1.0 <ghost@home.test>: Sender address rejected: User unknown in virtual mailbox table"
-        );
-        assert_eq!(
-            line(&sender(sender::Refusal::LookupFailed, &path)),
-            "451 4.3.0 <ghost@home.test>: Temporary lookup failure"
+            line(&client(&who)),
+            "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied"
         );
     }
 
     #[test]
+    fn soft_bounces() {
+        for (hard, soft) in [
+            ((550, "5.1.1 no"), "450 4.1.1 no"),
+            ((554, "no 5.1.1"), "454 no 5.1.1"),
+            ((451, "4.3.0 later"), "451 4.3.0 later"),
+            ((250, "2.0.0 Ok"), "250 2.0.0 Ok"),
+        ] {
+            assert_eq!(line(&softened(Reply::new(hard.0, hard.1))), soft);
+        }
+    }
+
+    #[test]
     fn a_doubt_is_not_answered() {
-        assert_eq!(message(&Failure::Store(Refusal::Unknown)), Told::Hang);
-        let full = message(&Failure::Store(Refusal::Full));
+        assert_eq!(message(&Failure::Store(Refusal::Unknown), ""), Told::Hang);
+        let full = message(&Failure::Store(Refusal::Full), "");
         assert_eq!(full, Told::Reply(no_room()));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads everything: is all content there, does every message have its own?
+//! Reads everything: is all content there, does every message and queue entry have its own?
 
 use std::ops::ControlFlow;
 
@@ -11,6 +11,7 @@ use crate::{
             table::{Rows, Snapshot},
         },
         message::{Message, content::ContentRow},
+        queue::QueueEntry,
         value,
     },
 };
@@ -25,6 +26,8 @@ type See<'a> = dyn FnMut(&Snapshot, &[u8], &[u8]) -> Result<(), Broken> + 'a;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Report {
     pub messages: u64,
+    /// Queue entries.
+    pub queued: u64,
     pub contents: u64,
     /// Of content, as text.
     pub octets: u64,
@@ -41,7 +44,7 @@ impl Report {
 }
 
 impl Store {
-    /// Reads all messages and all content. Takes as long as that takes; runs beside everything else.
+    /// Reads all messages, the queue and all content. Takes as long as that takes; runs beside everything else.
     ///
     /// # Errors
     ///
@@ -49,6 +52,7 @@ impl Store {
     pub fn check(&self) -> Result<Report, Broken> {
         let mut report = Report::default();
         self.check_messages(&mut report)?;
+        self.check_queue(&mut report)?;
         self.check_contents(&mut report)?;
         Ok(report)
     }
@@ -61,6 +65,18 @@ impl Store {
                 let uid = key::uid_of(key).unwrap_or_default();
                 let folder = key::u32_of(key).unwrap_or(0);
                 report.wrong(format!("message {uid} of folder {folder} has no content"));
+            }
+            Ok(())
+        })
+    }
+
+    fn check_queue(&self, report: &mut Report) -> Result<(), Broken> {
+        self.each_row(Kind::Queue, &mut |rows, key, octets| {
+            let entry: QueueEntry = value::decode(octets, "queue entry")?;
+            report.queued = report.queued.saturating_add(1);
+            if !rows.has(&key::content(entry.content))? {
+                let id = key::u64_of(key).unwrap_or(0);
+                report.wrong(format!("queue entry {id} has no content"));
             }
             Ok(())
         })

@@ -147,7 +147,7 @@ pub enum Request {
         content: ContentId,
         summary: Vec<u8>,
     },
-    /// Nobody waits for it.
+    /// Kept to the hour. Nobody waits for it.
     UsedAppPassword {
         user: UserId,
         id: u32,

@@ -486,12 +486,11 @@ impl Writer {
     /// Gives an empty segment back; says whether it went.
     fn free(&mut self, victim: u64) -> bool {
         let row = self.read(|index| counters::segment(&index.snapshot()?, victim));
-        let empty = matches!(&row, Ok(Segment { live: 0, .. }));
-        if !empty {
+        let Ok(Segment { live: 0, purge, .. }) = row else {
             // Damaged content names it, or its rows are not what the log says.
             self.tidying.spoiled.insert(victim);
             return false;
-        }
+        };
         // Covers every change in it and every `moved` out of it.
         if self.log.segments.is_pinned(victim) || !self.make_checkpoint() {
             return false;
@@ -499,11 +498,12 @@ impl Writer {
         if !self.log.segments.take(victim) {
             return false;
         }
-        let keep = self.rooms.room() == Room::Plenty;
-        if !keep {
+        let plenty = self.rooms.room() == Room::Plenty;
+        if !plenty {
             self.log.drop_spare();
         }
-        self.log.free(victim, keep);
+        // A file that is kept still holds what was purged.
+        self.log.free(victim, plenty && !purge);
         self.tidying.swept = false;
         let sequence = self.sequence;
         let forget = |tables: &mut Tables<'_>| {

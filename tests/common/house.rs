@@ -10,7 +10,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use pillarbox::base::id::{ContentId, FolderId, Uid, UserId};
-use pillarbox::base::secret::Secret;
+use pillarbox::base::machine::Secured;
+use pillarbox::base::memory::Memory;
 use pillarbox::mail::address::Address;
 use pillarbox::mail::domain::Domain;
 use pillarbox::mail::flag::Flags;
@@ -18,14 +19,14 @@ use pillarbox::mail::summary::SummaryBuilder;
 use pillarbox::net::world::World;
 use pillarbox::policy::connection::Client;
 use pillarbox::proto::imap::session;
-use pillarbox::proto::smtp::server;
+use pillarbox::proto::smtp::server::{self, Auth, AuthOptions, Tls};
 use pillarbox::service::imap::{self, Imap};
 use pillarbox::service::login::Login;
-use pillarbox::service::lookup::POSTMASTER;
-use pillarbox::service::mx::{self, Mx};
+use pillarbox::service::lookup::{DEFAULT_ROUTE, POSTMASTER};
 use pillarbox::service::notify::Registry;
 use pillarbox::service::password::{Cost, Passwords};
-use pillarbox::store::directory::{DomainClass, Usage};
+use pillarbox::service::smtp::{self, Door, Kind};
+use pillarbox::store::directory::Usage;
 use pillarbox::store::request::{Deliver, Recipient};
 use pillarbox::store::{self, Reader, Reply, Request, Running, Store};
 
@@ -56,23 +57,28 @@ pub struct Stored {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
     Imap,
+    /// The MX.
     Smtp,
+    Submission,
 }
 
 #[derive(Debug)]
 pub struct House {
     pub world: Rc<TestWorld>,
-    store: Store,
+    pub(super) store: Store,
     running: Option<Running>,
     disk: Arc<MemoryDisk>,
     faults: Arc<Faults>,
     smtp: server::Options,
-    mx: mx::Options,
-    mx_shared: Option<Rc<mx::Shared>>,
+    submission: server::Options,
+    /// Who comes from loopback may log in without TLS (SU-3).
+    plaintext_loopback: bool,
+    doors: Rc<smtp::Shared>,
     imap: session::Options,
     imap_shared: Option<Rc<imap::Shared>>,
     registry: Rc<Registry>,
-    passwords: Rc<Passwords>,
+    pub(super) passwords: Rc<Passwords>,
+    login: Rc<Login>,
     client: Client,
 }
 
@@ -103,6 +109,19 @@ impl House {
         let hostname = "mx.home.test".to_owned();
         let registry = Rc::new(Registry::new(store.clone()));
         let passwords = Rc::new(Passwords::new(CHEAP, [7; 32]));
+        let outside: Rc<dyn World> = world.clone();
+        let login = Login::new(store.clone(), passwords.clone(), outside.clone());
+        let login = Rc::new(login);
+        let mut door = smtp::Options::new(hostname.clone());
+        door.routing.hostname = Domain::parse(&hostname);
+        door.routing.origin = Domain::parse("home.test");
+        let doors = smtp::Shared::new(
+            store.clone(),
+            outside,
+            login.clone(),
+            door,
+            Memory::new(u64::MAX),
+        );
         Self {
             world,
             store,
@@ -110,55 +129,74 @@ impl House {
             disk,
             faults,
             smtp: server::Options::new(hostname.clone()),
-            mx: mx::Options {
-                hostname,
-                routing: pillarbox::routing::Options::default(),
-                local_port: None,
+            submission: server::Options {
+                auth: Auth::Offered(AuthOptions {
+                    required: true,
+                    ..AuthOptions::default()
+                }),
+                bare_local_parts: true,
+                tls: Tls::Required,
+                ..server::Options::new(hostname)
             },
-            mx_shared: None,
+            plaintext_loopback: false,
+            doors: Rc::new(doors),
             imap: session::Options::default(),
             imap_shared: None,
             registry,
             passwords,
+            login,
             client: Client::new([192, 0, 2, 1].into(), None),
         }
     }
 
-    /// A new connection from the present client.
-    pub fn connect(&mut self, protocol: Protocol) -> Box<dyn Connection> {
-        match protocol {
+    /// A new connection from the present client; with `tls`, the handshake is done already.
+    pub fn connect(&mut self, protocol: Protocol, tls: Option<&Secured>) -> Box<dyn Connection> {
+        let now = self.world.now();
+        let (kind, options) = match protocol {
             Protocol::Imap => {
                 let session = session::Session::new(self.imap);
                 let service = Imap::new(self.imap_shared(), self.client.ip);
-                Box::new(Pump::new(session, service))
+                return Box::new(Pump::new(session, service));
             }
-            Protocol::Smtp => {
-                let shared = self.mx_shared.get_or_insert_with(|| {
-                    let world: Rc<dyn World> = self.world.clone();
-                    Rc::new(mx::Shared::new(self.store.clone(), world, self.mx.clone()))
-                });
-                let session = server::Session::new(self.smtp.clone(), self.world.now());
-                let service = Mx::new(shared.clone(), self.client.clone(), None);
-                Box::new(Pump::new(session, service))
+            Protocol::Smtp => (Kind::Mx, self.smtp.clone()),
+            Protocol::Submission => (Kind::Submission, self.submission_options()),
+        };
+        let session = server::Session::new(options, now);
+        let service = Door::new(self.doors.clone(), kind, self.client.clone(), tls.cloned());
+        let mut pump = Pump::new(session, service);
+        if let Some(tls) = tls {
+            pump.secure(tls);
+        }
+        Box::new(pump)
+    }
+
+    fn submission_options(&self) -> server::Options {
+        let mut options = self.submission.clone();
+        if self.plaintext_loopback && self.client.is_loopback() {
+            options.tls = Tls::Offered;
+            if let Auth::Offered(auth) = &mut options.auth {
+                auth.in_clear = true;
             }
         }
+        options
     }
 
     fn imap_shared(&mut self) -> Rc<imap::Shared> {
         let shared = self.imap_shared.get_or_insert_with(|| {
             let (store, world): (_, Rc<dyn World>) = (self.store.clone(), self.world.clone());
-            let login = Login::new(store.clone(), self.passwords.clone(), world.clone());
             let options = imap::Options {
                 message_size: self.imap.append_limit,
                 per_person: 30,
             };
             let registry = self.registry.clone();
+            let login = self.login.clone();
             Rc::new(imap::Shared::new(
                 store,
                 registry,
-                Rc::new(login),
+                login,
                 world,
                 options,
+                Memory::new(u64::MAX),
             ))
         });
         shared.clone()
@@ -174,6 +212,19 @@ impl House {
         self.client = Client::new(ip, None);
     }
 
+    /// As a reload does.
+    fn doors(&self, change: impl FnOnce(&mut smtp::Options)) {
+        let mut options = (*self.doors.options()).clone();
+        change(&mut options);
+        self.doors.set_options(options);
+    }
+
+    async fn set(&self, key: &str, value: &str) {
+        let (key, value) = (key.to_owned(), Some(value.to_owned()));
+        let request = Request::Set { key, value };
+        self.store.request(request).await.unwrap();
+    }
+
     pub async fn option(&mut self, key: &str, value: &str) {
         let number = || value.parse::<u64>().unwrap();
         let small = || value.parse::<u32>().unwrap();
@@ -185,7 +236,8 @@ impl House {
             }
             "command_wait_s" => self.smtp.command_wait_s = number(),
             "data_wait_s" => self.smtp.data_wait_s = number(),
-            "delimiter" => self.mx.routing.delimiter = value.chars().next(),
+            "default_route" => self.set(DEFAULT_ROUTE, value).await,
+            "delimiter" => self.doors(|door| door.routing.delimiter = value.chars().next()),
             "disabled" => {
                 let user = self.user(value);
                 let request = Request::SetUserEnabled {
@@ -199,37 +251,43 @@ impl House {
                 // The writer looks at the disk when it has something to do.
                 self.store.settle().await.unwrap();
             }
+            "hide_agent" => self.doors(|door| door.hide_agent = value == "on"),
+            "hide_client" => self.doors(|door| door.hide_client = value == "on"),
             "idle_wait" => self.imap.idle_wait = number(),
-            "local_port" => self.mx.local_port = Some(value.to_owned()),
+            "local_port" => self.doors(|door| door.local_port = Some(value.to_owned())),
             "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),
+            "old_outlook" => {
+                if let Auth::Offered(auth) = &mut self.submission.auth {
+                    auth.old_outlook = value == "on";
+                }
+            }
             "password" => {
                 let (address, password) = value.split_once(' ').unwrap();
-                let password = Secret::new(password.as_bytes().to_vec());
-                let request = Request::SetPassword {
-                    user: self.user(address),
-                    password: self.passwords.hash(&password).await.unwrap(),
-                    scram: None,
-                    scram_salt: [0; 16],
-                    scram_count: 0,
-                    changed: true,
-                };
-                self.store.request(request).await.unwrap();
+                self.password(address, password).await;
             }
-            "postmaster" => {
-                let request = Request::Set {
-                    key: POSTMASTER.to_owned(),
-                    value: Some(value.to_owned()),
-                };
-                self.store.request(request).await.unwrap();
-            }
+            "plaintext_auth" => self.plaintext_loopback = value == "loopback",
+            "postmaster" => self.set(POSTMASTER, value).await,
+            "queue_entries" => self.doors(|door| door.queue_entries = number()),
+            "queue_octets" => self.doors(|door| door.queue_octets = number()),
             "recipients_max" => self.smtp.recipients_max = small(),
             "removed" => {
                 let user = self.user(value);
                 let request = Request::RemoveUser { user, purge: false };
                 self.store.request(request).await.unwrap();
             }
-            "size_limit" => self.smtp.size_limit = number(),
+            "size_limit" => {
+                self.smtp.size_limit = number();
+                self.submission.size_limit = number();
+            }
+            "soft_bounce" => self.doors(|door| door.soft_bounce = value == "on"),
+            "tls" => {
+                self.smtp.tls = if value == "on" {
+                    Tls::Offered
+                } else {
+                    Tls::Off
+                }
+            }
             "unreadable" => {
                 let on = value == "on";
                 self.faults.unreadable_soon.store(on, Ordering::SeqCst);
@@ -263,34 +321,6 @@ impl House {
             sleep(Duration::from_millis(10));
         }
         panic!("the store does not recover");
-    }
-
-    pub async fn domain(&self, name: &str) {
-        let name = Domain::parse(name).unwrap().to_string();
-        let known = self.store.read(|reader| reader.domain(&name)).unwrap();
-        if known.is_none() {
-            let request = Request::AddDomain {
-                name,
-                class: DomainClass::Mailbox,
-            };
-            self.store.request(request).await.unwrap();
-        }
-    }
-
-    /// With its domain.
-    pub async fn mailbox(&self, address: &str, password: &str) {
-        let address = Address::parse(address).unwrap();
-        self.domain(address.domain.as_str()).await;
-        let password = Secret::new(password.as_bytes().to_vec());
-        let request = Request::AddUser {
-            address: address.key(),
-            password: self.passwords.hash(&password).await.unwrap(),
-            scram: None,
-            scram_salt: [0; 16],
-            scram_count: 0,
-            quota: 0,
-        };
-        self.store.request(request).await.unwrap();
     }
 
     pub async fn quota(&self, address: &str, octets: u64) {
@@ -389,7 +419,7 @@ impl House {
         contents.into_iter().map(|id| self.content(id)).collect()
     }
 
-    fn user(&self, address: &str) -> UserId {
+    pub(super) fn user(&self, address: &str) -> UserId {
         let key = Address::parse(address).unwrap().key();
         let user = self.store.read(|reader| reader.user_named(&key)).unwrap();
         user.unwrap_or_else(|| panic!("no mailbox {address}"))
@@ -410,7 +440,7 @@ impl House {
         found
     }
 
-    fn content(&self, id: ContentId) -> Vec<u8> {
+    pub(super) fn content(&self, id: ContentId) -> Vec<u8> {
         let mut content = self.store.content(id).unwrap().unwrap();
         let mut octets = vec![];
         loop {

@@ -5,6 +5,7 @@ pub mod disk;
 pub mod house;
 pub mod journal;
 pub mod pump;
+pub mod rows;
 pub mod script;
 pub mod text;
 pub mod world;

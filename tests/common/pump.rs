@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use pillarbox::base::machine::{Machine, Step};
+use pillarbox::base::machine::{Machine, Secured, Step};
 use pillarbox::base::time::Instant;
 use pillarbox::net::drive::{Length, Service};
 use pillarbox::net::world::Local;
@@ -16,6 +16,10 @@ pub trait Connection {
     fn feed<'a>(&'a mut self, now: Instant, octets: &'a [u8]) -> Local<'a, ()>;
     /// Runs the session until it wants to read; wakes it if something has happened for it.
     fn run(&mut self, now: Instant) -> Local<'_, ()>;
+    /// A TLS handshake is done: the one that the session asked for, or one before its first step.
+    fn secure(&mut self, secured: &Secured);
+    /// Whether the session waits for a handshake.
+    fn is_shaking(&self) -> bool;
     /// The client has no more to say.
     fn half_close(&mut self);
     /// The house stops.
@@ -35,6 +39,7 @@ pub struct Pump<S: Service> {
     /// Octets that were written since the last question, and the most of that.
     held: (usize, usize),
     closed: bool,
+    shaking: bool,
 }
 
 impl<S: Service> Pump<S>
@@ -48,12 +53,13 @@ where
             out: vec![],
             held: (0, 0),
             closed: false,
+            shaking: false,
         }
     }
 
     async fn steps(&mut self, now: Instant) {
         let mut idle = 0;
-        while !self.closed {
+        while !self.closed && !self.shaking {
             match self.machine.step(now) {
                 Step::Ask(question) => {
                     self.held.0 = 0;
@@ -68,7 +74,7 @@ where
                     assert!(idle < 10, "waits for a time that has passed");
                 }
                 Step::Send(range) => self.send(&range).await,
-                Step::StartTls => panic!("no TLS in scripts"),
+                Step::StartTls => self.shaking = true,
                 Step::Write(octets) => {
                     self.held.0 += octets.len();
                     self.held.1 = self.held.1.max(self.held.0);
@@ -111,7 +117,7 @@ where
                 let taken = self.machine.input(rest);
                 rest = &rest[taken..];
                 self.steps(now).await;
-                if rest.is_empty() || self.closed {
+                if rest.is_empty() || self.closed || self.shaking {
                     break;
                 }
             }
@@ -129,6 +135,16 @@ where
                 self.steps(now).await;
             }
         })
+    }
+
+    fn secure(&mut self, secured: &Secured) {
+        self.shaking = false;
+        self.machine.secured(secured.clone());
+        self.service.secured(secured);
+    }
+
+    fn is_shaking(&self) -> bool {
+        self.shaking
     }
 
     fn half_close(&mut self) {

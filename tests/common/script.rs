@@ -3,14 +3,22 @@
 //! | word | what |
 //! |---|---|
 //! | `#` | a comment |
-//! | `domain d` | this domain is hosted here |
+//! | `domain d [CLASS]` | there is this domain; CLASS is `mailbox` if it is not said |
+//! | `domain-off d`, `domain-on d` | it is switched off or on (AC-7) |
+//! | `alias a@d t@e, …[ no-srs]` | this alias is there; `off`, `on`: it is switched; nothing: it goes |
+//! | `transport PATTERN TARGET` | the same for a transport; without a target it goes |
+//! | `route NAME HOST` | there is this route |
+//! | `access CIDR allow`, `reject` | a row of the access list; with neither it goes |
+//! | `recipient a@d` | a known recipient of a relay or backup domain, which has a list from now on |
 //! | `mailbox a@d [password]` | there is this mailbox, and its domain is hosted here |
 //! | `quota a@d N` | its quota, in octets |
 //! | `deliver a@d` and lines up to `.` | a message is in its inbox, without having come by a session |
 //! | `damage a@d N [AT]` | the N-th message of that inbox is damaged in the store, where its octet AT lies |
 //! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
 //! | `client IP` | where connections come from, from now on |
-//! | `connect NAME` | one more connection; its lines begin with its name: `NAME C: text` |
+//! | `connect NAME [mx, submission, imap][ tls]` | one more connection; its lines begin with its name: `NAME C: text`. With `tls` the handshake comes first |
+//! | `tls` | the handshake after STARTTLS is done |
+//! | `auth a@d password` | the client logs in with AUTH PLAIN, and is let in |
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | what is sent between leaves as one piece, whatever the cut |
 //! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
@@ -19,6 +27,9 @@
 //! | `with text`, `without text` | a line of that reply begins so, or none does |
 //! | `content text` | the next message that was stored is this, with `raw`'s escapes |
 //! | `content a@d N` and lines up to `.` | the N-th message of that inbox |
+//! | `queue N` | so many messages wait to be sent |
+//! | `queued N` and lines up to `.` | the N-th of them: `from=<…>` and a line `to=<…>` each, with what is kept of the envelope |
+//! | `queued-content N` and lines up to `.` | its text, as `content a@d N` |
 //! | `messages N` | so many messages were stored and not yet looked at |
 //! | `stored a@d N` | so many messages are in that inbox |
 //! | `log text` | this was logged, after what the last `log` found; `*` stands for anything |
@@ -33,10 +44,13 @@
 //! it (and the empty line, where it had no header). The first lines of `content a@d N` may tell these
 //! fields' beginnings, unfolded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pillarbox::base::machine::Secured;
 use pillarbox::net::world::World;
 use smol::future::yield_now;
 
@@ -62,6 +76,7 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             protocol,
             house: House::new(),
             connections: BTreeMap::new(),
+            imap: BTreeSet::new(),
             together: None,
             reply: String::new(),
             looked: 0,
@@ -87,6 +102,8 @@ struct Player {
     protocol: Protocol,
     house: House,
     connections: BTreeMap<String, Box<dyn Connection>>,
+    /// Those of them that speak IMAP.
+    imap: BTreeSet<String>,
     /// What waits for `end`, and the connection's name.
     together: Option<(String, Vec<u8>)>,
     reply: String,
@@ -104,6 +121,8 @@ impl Player {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "#" | "" => {}
+            "access" | "alias" | "domain" | "domain-off" | "domain-on" | "mailbox" | "quota"
+            | "recipient" | "route" | "transport" => self.row(word, rest, context).await,
             "client" => self.house.client(rest.parse().expect(context)),
             "connect" => self.connect(rest).await,
             "content" => match self.nth(rest) {
@@ -121,7 +140,6 @@ impl Player {
                 let message = undotted(&block()).join("\r\n") + "\r\n";
                 self.house.deliver(rest, message.as_bytes()).await;
             }
-            "domain" => self.house.domain(rest).await,
             "end" => {
                 let (name, text) = self.together.take().expect(context);
                 let now = self.house.world.now();
@@ -131,10 +149,6 @@ impl Player {
                 let found = journal::find(rest);
                 assert!(found.is_ok(), "{context}\nlogged: {found:#?}");
             }
-            "mailbox" => {
-                let (address, password) = rest.split_once(' ').unwrap_or((rest, ""));
-                self.house.mailbox(address, password).await;
-            }
             "messages" => {
                 let fresh = self.house.messages().len() - self.looked;
                 assert_eq!(fresh.to_string(), rest, "messages: {context}");
@@ -143,10 +157,19 @@ impl Player {
                 let (key, value) = rest.split_once(' ').expect(context);
                 self.house.option(key, value).await;
             }
-            "quota" => {
-                let (address, octets) = rest.split_once(' ').expect(context);
-                let octets = octets.parse().expect(context);
-                self.house.quota(address, octets).await;
+            "queue" => {
+                let count = self.house.queue().await.len();
+                assert_eq!(count.to_string(), rest, "queue: {context}");
+            }
+            "queued" | "queued-content" => {
+                let mut queue = self.house.queue().await;
+                let number: usize = rest.parse().expect(context);
+                assert!(number <= queue.len(), "{context}\n{} wait", queue.len());
+                let (words, content) = queue.swap_remove(number - 1);
+                match word {
+                    "queued" => assert_eq!(words, block(), "{context}"),
+                    _ => compare(&content, &block(), context),
+                }
             }
             "stored" => {
                 let (address, count) = rest.split_once(' ').expect(context);
@@ -167,6 +190,25 @@ impl Player {
         }
     }
 
+    /// Something in the directory is there, or changes.
+    async fn row(&self, word: &str, rest: &str, context: &str) {
+        let house = &self.house;
+        let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "access" => house.access(name, value).await,
+            "alias" => house.alias(name, value).await,
+            "domain" if value.is_empty() => house.domain(name, "mailbox").await,
+            "domain" => house.domain(name, value).await,
+            "domain-off" => house.enable_domain(name, false).await,
+            "domain-on" => house.enable_domain(name, true).await,
+            "mailbox" => house.mailbox(name, value).await,
+            "quota" => house.quota(name, value.parse().expect(context)).await,
+            "recipient" => house.recipient(name).await,
+            "route" => house.route(name, value).await,
+            _ => house.transport(name, value).await,
+        }
+    }
+
     /// A line that belongs to one connection.
     async fn say(&mut self, name: &str, word: &str, rest: &str, context: &str) {
         match word {
@@ -175,6 +217,14 @@ impl Player {
                 self.reply = self.next_reply(name, context).await;
                 let reply = &self.reply;
                 assert!(reply.starts_with(rest), "{context}\ngot {reply}");
+            }
+            "auth" => {
+                let (address, password) = rest.split_once(' ').expect(context);
+                let message = STANDARD.encode(format!("\0{address}\0{password}"));
+                let command = format!("AUTH PLAIN {message}\r\n");
+                self.send(name, command.as_bytes()).await;
+                let reply = self.next_reply(name, context).await;
+                assert!(reply.starts_with("235 "), "{context}\ngot {reply}");
             }
             "closed" => {
                 self.run(name).await;
@@ -201,19 +251,41 @@ impl Player {
                 self.connection(name).await.stop();
                 self.run(name).await;
             }
+            "tls" => {
+                self.run(name).await;
+                let connection = self.connection(name).await;
+                assert!(connection.is_shaking(), "{context}");
+                connection.secure(&secured());
+                self.run(name).await;
+            }
             "with" => assert!(self.has(rest), "{context}\ngot {}", self.reply),
             "without" => assert!(!self.has(rest), "{context}\ngot {}", self.reply),
             _ => panic!("no such word: {context}"),
         }
     }
 
-    async fn connect(&mut self, name: &str) {
-        let mut connection = self.house.connect(self.protocol);
+    /// `rest` is a name, and perhaps a protocol and `tls`.
+    async fn connect(&mut self, rest: &str) {
+        let mut words = rest.split(' ');
+        let name = words.next().unwrap_or_default();
+        let (mut protocol, mut tls) = (self.protocol, None);
+        for word in words {
+            match word {
+                "imap" => protocol = Protocol::Imap,
+                "mx" => protocol = Protocol::Smtp,
+                "submission" => protocol = Protocol::Submission,
+                "tls" => tls = Some(secured()),
+                _ => panic!("no such door: {word}"),
+            }
+        }
+        let mut connection = self.house.connect(protocol, tls.as_ref());
         connection.run(self.house.world.now()).await;
+        if protocol == Protocol::Imap {
+            self.imap.insert(name.to_owned());
+        }
         self.connections.insert(name.to_owned(), connection);
     }
 
-    /// The connection without a name is made when it is first needed.
     async fn connection(&mut self, name: &str) -> &mut Box<dyn Connection> {
         if !self.connections.contains_key(name) {
             self.connect(name).await;
@@ -252,7 +324,8 @@ impl Player {
 
     async fn next_reply(&mut self, name: &str, context: &str) -> String {
         for _ in 0..TRIES {
-            let smtp = self.protocol == Protocol::Smtp;
+            self.connection(name).await;
+            let smtp = !self.imap.contains(name);
             let connection = self.connection(name).await;
             let length = reply_length(connection.out(), smtp);
             if let Some(length) = length {
@@ -306,6 +379,15 @@ impl Player {
             let out = String::from_utf8_lossy(connection.out()).into_owned();
             assert!(out.is_empty(), "{name}: not in the script: {out}");
         }
+    }
+}
+
+/// What a handshake comes to in scripts.
+fn secured() -> Secured {
+    Secured {
+        version: "TLS1.3".to_owned(),
+        cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+        exporter: Some([7; 32]),
     }
 }
 

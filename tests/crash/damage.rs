@@ -95,6 +95,10 @@ fn jumped(expected: &View, world: &mut World) {
     world.ask(&[Wish::Deliver(7777, 100, vec![1])]).unwrap();
     let last = *world.view().folders[&1].messages.keys().last().unwrap();
     assert!(last >= before.uid_next);
+    let others = vec!["u@away.test".to_owned()];
+    world.ask(&[Wish::Send(7778, 100, vec![], others)]).unwrap();
+    let waiting = world.store().read(|reader| reader.queue(None, 9)).unwrap();
+    assert!(waiting.last().unwrap().0.0 > 1 << 20);
     world.close();
     // Once reported, it is over: a dump has been asked for, and the next start is clean.
     let mut again = World::new(settled(world));

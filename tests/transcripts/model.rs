@@ -135,7 +135,7 @@ impl Play {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
             clients: (0..SESSIONS).map(|_| Client::default()).collect(),
             connections: (0..SESSIONS)
-                .map(|_| house.connect(Protocol::Imap))
+                .map(|_| house.connect(Protocol::Imap, None))
                 .collect(),
             house,
             folders: Default::default(),
@@ -776,7 +776,7 @@ fn many_headers_of_one_message() {
         let long = format!("A: {}\r\n", "x ".repeat(FIELD / 2));
         let text = format!("Subject: x\r\n{long}\r\nbody\r\n");
         house.deliver(ADDRESS, text.as_bytes()).await;
-        let mut connection = house.connect(Protocol::Imap);
+        let mut connection = house.connect(Protocol::Imap, None);
         let now = house.world.now();
         let items: Vec<_> = (0..ITEMS)
             .map(|n| format!("BODY[HEADER.FIELDS (A F{n})]"))

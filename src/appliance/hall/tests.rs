@@ -9,6 +9,7 @@ use std::{
 use smol::channel::{Sender, unbounded};
 
 use super::*;
+use crate::base::memory::Memory;
 use crate::{
     appliance::control,
     base::{machine::Machine, machine::Step, time::Instant, time::Time},
@@ -94,7 +95,7 @@ fn with(
         executor: Executor::new(),
         world: Rc::new(RealWorld::new()),
         tls: Tls::new(certificate, false).unwrap(),
-        houses: Houses::new(smtp, Limits::default()),
+        houses: Houses::new(smtp, Limits::default(), &Memory::new(u64::MAX)),
         hostname: "mx.test".to_owned(),
         at_stop: || (),
     };

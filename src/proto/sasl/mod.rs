@@ -6,7 +6,7 @@
 mod plain;
 mod scram;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use crate::base::secret::Secret;
 

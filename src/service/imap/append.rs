@@ -3,11 +3,14 @@
 use super::{
     Imap, Outcome,
     crlf::Crlf,
-    refusal::{for_target, try_create},
+    refusal::{for_target, no_memory, try_create},
     sync::Tell,
 };
 use crate::{
-    base::id::{FolderId, Uid},
+    base::{
+        id::{FolderId, Uid},
+        memory::Held,
+    },
     mail::summary::SummaryBuilder,
     proto::imap::{
         command::AppendMessage,
@@ -16,6 +19,7 @@ use crate::{
     },
     store::{
         Incoming, Refusal, Reply, Request,
+        content::PIECE_MAX,
         request::{Append, Appended},
     },
 };
@@ -25,6 +29,8 @@ use crate::{
 pub struct Appending {
     message: AppendMessage,
     folder: FolderId,
+    /// Kept while the message comes.
+    _memory: Held,
     /// `None` once the store has refused it.
     incoming: Option<Incoming>,
     refused: Option<Refusal>,
@@ -37,11 +43,18 @@ impl Imap {
     pub(super) fn append_begin(&mut self, message: AppendMessage) -> Answer {
         self.running = None;
         self.promised.clear();
-        match self.welcome().and_then(|()| self.acceptable(&message)) {
-            Ok(folder) => {
+        let begun = self.welcome().and_then(|()| {
+            let folder = self.acceptable(&message)?;
+            let octets = message.size.min(PIECE_MAX as u64);
+            let memory = self.shared.memory.hold(octets).ok_or_else(no_memory)?;
+            Ok((folder, memory))
+        });
+        match begun {
+            Ok((folder, memory)) => {
                 self.appending = Some(Box::new(Appending {
                     message,
                     folder,
+                    _memory: memory,
                     incoming: Some(self.shared.store.incoming()),
                     refused: None,
                     crlf: Crlf::default(),
@@ -56,7 +69,7 @@ impl Imap {
     fn acceptable(&self, message: &AppendMessage) -> Result<FolderId, Completion> {
         let user = self.person()?;
         let folder = self.find(user, &message.folder)?.ok_or_else(try_create)?;
-        let limit = self.shared.options.message_size;
+        let limit = self.shared.options.get().message_size;
         if limit > 0 && message.size > limit {
             let text = format!("Message is larger than {limit} octets");
             return Err(Completion::no(&text).with_code("TOOBIG"));

@@ -25,7 +25,7 @@ mod store;
 mod summary;
 mod sync;
 
-use std::{collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
 
 use smol::lock::Semaphore;
 
@@ -43,6 +43,7 @@ use self::{
 use crate::{
     base::{
         id::{ContentRange, UserId},
+        memory::Memory,
         secret::Secret,
     },
     net::{drive::Service, world::World},
@@ -67,7 +68,7 @@ const SLICE_OCTETS: usize = 32 * 1024;
 const READS_MAX: usize = 2;
 
 /// How big things may get.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Largest message that APPEND takes, in octets; 0 = no limit.
     pub message_size: u64,
@@ -82,7 +83,10 @@ pub struct Shared {
     pub registry: Rc<Registry>,
     pub login: Rc<Login>,
     pub world: Rc<dyn World>,
-    pub options: Options,
+    /// A reload changes them.
+    pub options: Cell<Options>,
+    /// What messages on their way may take (HD-4).
+    pub memory: Memory,
     reads: Semaphore,
     searches: Semaphore,
     people: Rc<People>,
@@ -95,13 +99,15 @@ impl Shared {
         login: Rc<Login>,
         world: Rc<dyn World>,
         options: Options,
+        memory: Memory,
     ) -> Self {
         Self {
             store,
             registry,
             login,
             world,
-            options,
+            options: Cell::new(options),
+            memory,
             reads: Semaphore::new(READS_MAX),
             searches: Semaphore::new(1),
             people: Rc::default(),
@@ -157,7 +163,7 @@ impl Imap {
             Ok(user) => match self
                 .shared
                 .people
-                .enter(user, self.shared.options.per_person)
+                .enter(user, self.shared.options.get().per_person)
             {
                 Some(presence) => {
                     self.user = Some(presence);

@@ -63,6 +63,11 @@ pub fn try_create() -> Completion {
     Completion::no("Mailbox doesn't exist").with_code("TRYCREATE")
 }
 
+/// Too much is on its way at once (HD-4).
+pub fn no_memory() -> Completion {
+    Completion::no("Out of memory for now, try again later").with_code("UNAVAILABLE")
+}
+
 /// The folder was opened with EXAMINE.
 pub fn read_only() -> Completion {
     Completion::no("Mailbox is read-only").with_code("READ-ONLY")

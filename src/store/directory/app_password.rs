@@ -21,6 +21,10 @@ use crate::{
     },
 };
 
+/// When one was used is kept to so many seconds: a device that looks for mail every minute does not
+/// have the log written every minute.
+const USED_S: i64 = 3600;
+
 /// An app password as it is asked for. It is long and random: a plain hash of it is enough.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 pub struct NewAppPassword {
@@ -108,7 +112,7 @@ pub fn decide_remove(rows: &impl Rows, user: UserId, id: u32) -> Result<Change, 
     Ok(Change::RemoveAppPassword { user, id })
 }
 
-/// Decides that one was used. `None`: it is gone, or was used later.
+/// Decides that one was used. `None`: it is gone, or that is nearly what is known.
 ///
 /// # Errors
 ///
@@ -120,7 +124,8 @@ pub fn decide_used(
     time: Time,
 ) -> Result<Option<Change>, Refusal> {
     let row = app_password(rows, user, id)?;
-    let news = row.is_some_and(|row| row.used.is_none_or(|used| used < time));
+    let news = |used: Time| time.0.saturating_sub(used.0) >= USED_S;
+    let news = row.is_some_and(|row| row.used.is_none_or(news));
     Ok(news.then_some(Change::UsedAppPassword { user, id, time }))
 }
 

@@ -2,6 +2,7 @@
 //! `tests/replay.rs` calls them with the corpus and with octets near it, `cargo fuzz` with what it
 //! thinks up.
 
+pub mod address;
 pub mod config;
 pub mod control;
 pub mod header;
@@ -11,6 +12,7 @@ pub mod index_rows;
 pub mod log_records;
 pub mod memory;
 pub mod mime;
+pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
 pub mod source;
@@ -35,6 +37,7 @@ macro_rules! targets {
 }
 
 targets!(
+    address,
     config,
     control,
     header,
@@ -43,6 +46,7 @@ targets!(
     index_rows,
     log_records,
     mime,
+    sasl,
     smtp,
     smtp_content
 );

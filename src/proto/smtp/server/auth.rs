@@ -29,8 +29,7 @@ impl Session {
         Mechanism::ALL.into_iter().filter(move |m| m.fits(bound))
     }
 
-    /// `initial` is in base64 still.
-    pub(super) fn auth(&mut self, mechanism: &str, initial: Option<&str>) {
+    pub(super) fn auth(&mut self, argument: &str) {
         if self.auth_offer().is_none() {
             return match self.options.auth {
                 Auth::Offered(_) if self.options.tls != Tls::Off => {
@@ -49,14 +48,17 @@ impl Session {
             (Hello::Ehlo, Mail::Failed | Mail::Open(_)) => {
                 self.refuse(503, "5.5.1 Error: MAIL transaction in progress");
             }
-            (Hello::Ehlo, Mail::None) => self.exchange(mechanism, initial),
+            (Hello::Ehlo, Mail::None) => self.exchange(argument),
         }
     }
 
-    fn exchange(&mut self, mechanism: &str, initial: Option<&str>) {
-        let mechanism =
-            Mechanism::parse(mechanism).filter(|known| self.mechanisms().any(|m| m == *known));
-        let Some(mechanism) = mechanism else {
+    fn exchange(&mut self, argument: &str) {
+        let mut words = argument.split_ascii_whitespace();
+        let (Some(name), initial, None) = (words.next(), words.next(), words.next()) else {
+            return self.refuse(501, "5.5.4 Syntax: AUTH mechanism");
+        };
+        let known = Mechanism::parse(name);
+        let Some(mechanism) = known.filter(|known| self.mechanisms().any(|m| m == *known)) else {
             return self.refuse(504, "5.5.4 Unrecognized authentication type");
         };
         let initial = match initial {

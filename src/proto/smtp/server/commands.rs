@@ -51,6 +51,9 @@ impl Session {
             SyntaxError::Recipient | SyntaxError::Sender if self.needs_tls() => self.must_secure(),
             SyntaxError::Argument(usage) => {
                 self.verb = usage.split(' ').next().unwrap_or(UNKNOWN);
+                if self.needs_tls() && !matches!(self.verb, "EHLO" | "STARTTLS") {
+                    return self.must_secure();
+                }
                 self.refuse(501, format!("5.5.4 Syntax: {usage}"));
             }
             SyntaxError::Chunk => {
@@ -101,7 +104,7 @@ impl Session {
 
     fn obey(&mut self, command: Command<'_>) {
         match command {
-            Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
+            Command::Auth { argument } => self.auth(argument),
             Command::Bdat { size, last } => self.bdat(size, last),
             Command::Data => self.data(),
             Command::Ehlo { name } => self.hello(name, true),

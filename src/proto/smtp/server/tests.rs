@@ -2,6 +2,7 @@
 
 mod script;
 mod service;
+mod smuggle;
 
 use proptest::prelude::*;
 
@@ -101,46 +102,6 @@ fn memory_is_bounded() {
     assert!(driver.longest_piece <= 64 * 1024);
 }
 
-/// Every short mix of what ends lines, around the end of a text: at most one message is taken, and
-/// what follows is a command only after CRLF.CRLF.
-#[test]
-fn no_mix_of_line_ends_smuggles() {
-    let alphabet = [b'\r', b'\n', 0, b'.'];
-    for length in 0..=5 {
-        for number in 0..alphabet.len().pow(length) {
-            let end: Vec<u8> = (0..length)
-                .map(|at| alphabet[number / alphabet.len().pow(at) % alphabet.len()])
-                .collect();
-            for before in ["one", "one\r\n"] {
-                smuggle(before, &end);
-            }
-        }
-    }
-}
-
-fn smuggle(before: &str, end: &[u8]) {
-    let second = b"MAIL FROM:<evil@away.test>\r\nRCPT TO:<bob@home.test>\r\nDATA\r\ntwo\r\n.\r\n";
-    let text = [before.as_bytes(), end, second].concat();
-    for cut in [1, 4096] {
-        let mut driver = in_data();
-        for piece in text.chunks(cut) {
-            driver.feed(piece);
-        }
-        let head = [before.as_bytes(), end].concat();
-        let honest = head
-            .windows(5)
-            .position(|window| window == b"\r\n.\r\n")
-            .map(|at| at + 5);
-        if let Some(at) = honest {
-            // What follows the end are the client's own next commands.
-            assert_eq!(driver.settled[0], head[..at - 3]);
-        } else {
-            assert!(driver.settled.len() <= 1, "{end:?}");
-            assert_eq!(driver.senders, 1, "{end:?}");
-        }
-    }
-}
-
 #[test]
 fn stranger_until_it_makes_progress() {
     let mut driver = driver();
@@ -157,6 +118,45 @@ fn stranger_until_it_makes_progress() {
     assert!(!driver.session.stranger());
     driver.wait(2);
     assert!(driver.session.stranger());
+}
+
+/// Whoever logged in is no stranger, whatever comes after.
+#[test]
+fn who_logged_in_is_no_stranger() {
+    let offer = AuthOptions {
+        in_clear: true,
+        ..AuthOptions::default()
+    };
+    let options = Options {
+        auth: Auth::Offered(offer),
+        ..options()
+    };
+    let mut driver = Driver::new(options, &[]);
+    driver.feed(b"EHLO a.test\r\nAUTH LOGIN dXNlcg==\r\n");
+    assert!(driver.session.stranger());
+    driver.feed(b"cGVuY2ls\r\n");
+    assert!(!driver.session.stranger());
+    driver.feed(b"RSET\r\nEHLO a.test\r\n");
+    assert!(!driver.session.stranger());
+}
+
+/// A session that has logged in with TLS holds nothing but its peer's channel binding on the heap.
+#[test]
+fn an_exchange_leaves_nothing_behind() {
+    let options = Options {
+        auth: Auth::Offered(AuthOptions::default()),
+        ..options()
+    };
+    let secured = Secured {
+        exporter: Some([7; 32]),
+        ..Secured::default()
+    };
+    let mut driver = Driver::secured(options, &[], Some(secured));
+    driver.feed(b"EHLO a.test\r\nAUTH PLAIN AHVzZXIAcGVuY2ls\r\n");
+    assert!(driver.authenticated.is_some());
+    assert!(matches!(driver.session.state, State::Command));
+    assert_eq!(driver.session.out.capacity(), 0);
+    assert!(driver.session.input.is_empty());
 }
 
 #[test]

@@ -5,20 +5,27 @@
 //! | `#` | a comment |
 //! | `mailbox a@d` | there is this mailbox, and its domain is hosted here |
 //! | `option KEY VALUE` | a listener's limit or wait |
+//! | `starttls`, `starttls required` | STARTTLS is offered |
+//! | `auth`, `auth in_clear required old_outlook` | AUTH is offered, with some of these; the one account there is is `user`, `pencil` (RFC 7677 section 3), and `later` cannot be told |
+//! | `tls`, `tls unbound` | a handshake, with a channel binding of 32 times 7 or without; before all else: implicit TLS |
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | the `C:` and `raw` lines between leave as one piece, whatever the cut |
 //! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
 //! | `fill N text` | the text N times over, then CRLF |
 //! | `S: start` | the next reply begins so |
+//! | `whole a|b` | that reply is this, lines cut by `|` |
 //! | `with text`, `without text` | a line of that reply begins so, or none does |
+//! | `authenticated MECHANISM NAME` | the session told its service so |
+//! | `kept text` | the last MAIL or RCPT had these parameters, as `{:?}` shows them in part |
 //! | `content text` | the next message that was settled is this, with `raw`'s escapes |
 //! | `messages N` | so many messages were settled and not yet looked at |
 //! | `wait N` | seconds pass |
 //! | `half-close` | the client has no more to say |
 //! | `closed` | the session has ended the connection |
 
-use super::super::Options;
+use super::super::{Auth, AuthOptions, Options, Tls};
 use super::service::Driver;
+use crate::base::machine::Secured;
 
 /// Plays one script. `cut` is the size of the pieces in which the session gets its input.
 pub fn play(name: &str, script: &str, cut: usize) {
@@ -26,6 +33,7 @@ pub fn play(name: &str, script: &str, cut: usize) {
         cut,
         options: Options::new("mx.home.test"),
         mailboxes: vec![],
+        implicit: None,
         driver: None,
         together: None,
         reply: String::new(),
@@ -42,6 +50,8 @@ struct Player<'a> {
     cut: usize,
     options: Options,
     mailboxes: Vec<&'a str>,
+    /// The handshake before the greeting.
+    implicit: Option<Secured>,
     driver: Option<Driver>,
     together: Option<Vec<u8>>,
     reply: String,
@@ -52,6 +62,21 @@ impl<'a> Player<'a> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "#" | "" => {}
+            "auth" => {
+                let on = |word| rest.split(' ').any(|given| given == word);
+                self.options.auth = Auth::Offered(AuthOptions {
+                    in_clear: on("in_clear"),
+                    old_outlook: on("old_outlook"),
+                    required: on("required"),
+                });
+            }
+            "authenticated" => {
+                assert_eq!(
+                    self.driver().authenticated.as_deref(),
+                    Some(rest),
+                    "{context}"
+                );
+            }
             "C:" => self.send(format!("{rest}\r\n").as_bytes()),
             "S:" => {
                 self.reply = self.driver().replies.pop_front().unwrap_or_default();
@@ -76,6 +101,10 @@ impl<'a> Player<'a> {
                 self.send(&[&text[..], b"\r\n"].concat());
             }
             "half-close" => self.driver().half_close(),
+            "kept" => {
+                let kept = self.driver().parameters.clone();
+                assert!(kept.contains(rest), "{context}\ngot {kept}");
+            }
             "mailbox" => self.mailboxes.push(rest),
             "messages" => {
                 assert_eq!(
@@ -86,8 +115,21 @@ impl<'a> Player<'a> {
             }
             "option" => self.option(rest, context),
             "raw" => self.send(&octets(rest)),
+            "starttls" if rest == "required" => self.options.tls = Tls::Required,
+            "starttls" => self.options.tls = Tls::Offered,
+            "tls" => {
+                let secured = Secured {
+                    exporter: (rest != "unbound").then_some([7; 32]),
+                    ..Secured::default()
+                };
+                match &mut self.driver {
+                    Some(driver) => driver.secure(secured),
+                    None => self.implicit = Some(secured),
+                }
+            }
             "together" => self.together = Some(vec![]),
             "wait" => self.driver().wait(rest.parse().expect(context)),
+            "whole" => assert_eq!(self.reply, rest.replace('|', "\n"), "{context}"),
             "with" => assert!(self.has(rest), "{context}\ngot {}", self.reply),
             "without" => assert!(!self.has(rest), "{context}\ngot {}", self.reply),
             _ => panic!("no such word: {context}"),
@@ -125,8 +167,10 @@ impl<'a> Player<'a> {
     }
 
     fn driver(&mut self) -> &mut Driver {
-        self.driver
-            .get_or_insert_with(|| Driver::new(self.options.clone(), &self.mailboxes))
+        self.driver.get_or_insert_with(|| {
+            let (options, secured) = (self.options.clone(), self.implicit.take());
+            Driver::secured(options, &self.mailboxes, secured)
+        })
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::mem::take;
 
-use super::super::{Answer, Options, Question, Session, Step};
-use crate::base::machine::Machine;
+use super::super::{Answer, Note, Noted, Options, Question, Session, Step};
+use crate::base::machine::{Machine, Secured};
 use crate::base::time::Instant;
+use crate::proto::sasl::tests::Example;
 use crate::proto::smtp::reply::Reply;
 
 pub struct Driver {
@@ -23,7 +24,13 @@ pub struct Driver {
     /// The service cannot tell how messages end.
     pub hang: bool,
     pub closed: bool,
+    /// A handshake is waited for.
     pub handshaken: bool,
+    /// `MECHANISM name`.
+    pub authenticated: Option<String>,
+    /// Of the last MAIL or RCPT.
+    pub parameters: String,
+    pub accounts: Example,
     pub until: Instant,
     mailboxes: Vec<String>,
     out: Vec<u8>,
@@ -32,6 +39,11 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(options: Options, mailboxes: &[&str]) -> Self {
+        Self::secured(options, mailboxes, None)
+    }
+
+    /// With implicit TLS, if there was a handshake.
+    pub fn secured(options: Options, mailboxes: &[&str], secured: Option<Secured>) -> Self {
         let now = Instant(0);
         let mut driver = Self {
             session: Session::new(options, now),
@@ -46,13 +58,28 @@ impl Driver {
             hang: false,
             closed: false,
             handshaken: false,
+            authenticated: None,
+            parameters: String::new(),
+            accounts: Example::default(),
             until: now,
             mailboxes: mailboxes.iter().map(|name| (*name).to_owned()).collect(),
             out: vec![],
             content: vec![],
         };
+        if let Some(secured) = secured {
+            driver.session.secured(secured);
+        }
         driver.run();
         driver
+    }
+
+    /// The handshake that STARTTLS waits for.
+    pub fn secure(&mut self, secured: Secured) {
+        assert!(self.handshaken, "no handshake is waited for");
+        self.handshaken = false;
+        self.authenticated = None;
+        self.session.secured(secured);
+        self.run();
     }
 
     /// Gives the session these octets as one piece, as far as it takes them, and runs it.
@@ -86,12 +113,12 @@ impl Driver {
             match self.session.step(self.now) {
                 Step::Ask(question) => {
                     let hang = self.hang && matches!(question, Question::End { .. });
-                    let reply = self.decide(question);
-                    self.session.answer(if hang {
-                        Answer::Hang
-                    } else {
-                        Answer::Reply(reply)
-                    });
+                    let answer = match question {
+                        Question::Auth(question) => Answer::Auth(self.accounts.answer(&question)),
+                        question => Answer::Reply(self.decide(question)),
+                    };
+                    self.session
+                        .answer(if hang { Answer::Hang } else { answer });
                 }
                 Step::Close => {
                     self.closed = true;
@@ -140,6 +167,13 @@ impl Driver {
     fn decide(&mut self, question: Question) -> Reply {
         match question {
             Question::Auth(_) => panic!("{question:?}"),
+            Question::Note(Note {
+                what: Noted::Authenticated { mechanism, name },
+                ..
+            }) => {
+                self.authenticated = Some(format!("{} {name}", mechanism.name()));
+                Reply::new(421, "4.0.0 Never said")
+            }
             Question::Begin => {
                 assert!(self.content.is_empty());
                 Reply::new(250, "2.0.0 Ok")
@@ -162,9 +196,13 @@ impl Driver {
             // Not looked at.
             Question::Note(_) => Reply::new(421, "4.0.0 Never said"),
             Question::QueueRun { .. } => Reply::new(458, "4.7.1 Unable to queue messages"),
-            Question::Recipient { path, .. } => self.recipient(&path),
-            Question::Sender { .. } => {
+            Question::Recipient { path, parameters } => {
+                self.parameters = format!("{parameters:?}");
+                self.recipient(&path)
+            }
+            Question::Sender { parameters, .. } => {
                 self.senders += 1;
+                self.parameters = format!("{parameters:?}");
                 Reply::new(250, "2.1.0 Ok")
             }
         }

@@ -1,0 +1,191 @@
+//! What a reload may change (OP-6), and what the listeners make of it.
+
+use std::sync::Arc;
+
+use crate::{
+    appliance::hall::Kind,
+    mail::domain::Domain,
+    net::{certificate::Files, house::Limits},
+    proto::smtp::server::{Auth, AuthOptions, Options, Tls},
+    routing, service,
+};
+
+/// What an idle session under TLS holds at most, in octets; a message on its way holds more.
+pub const SESSION: u64 = 16 * 1024;
+/// What the process takes before the first session, in octets, beside the parts that have keys of
+/// their own.
+const FIXED: u64 = 7 * 1024 * 1024;
+/// However little is left, so much is there for sessions: without it nothing works at all.
+const LEAST: u64 = 2 * 1024 * 1024;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
+    pub smtp_sessions: Limits,
+    /// `limit.imap_sessions`; nothing is limited per address.
+    pub imap_sessions: Limits,
+    pub imap_sessions_per_person: usize,
+    /// Octets of the largest message; 0 = no limit.
+    pub message_size: u64,
+    /// Entries of the queue.
+    pub queue: u64,
+    /// For sessions and messages on their way, in octets (HD-4).
+    pub memory: u64,
+    /// The owner's certificate; else a self-signed one.
+    pub tls: Option<Files>,
+    /// A client on loopback may log in without TLS (`tls.plaintext_auth`).
+    pub plaintext_loopback: bool,
+    /// `smtp.old_outlook`.
+    pub old_outlook: bool,
+    /// `smtp.soft_bounce`.
+    pub soft_bounce: bool,
+    /// `submission.hide_client`, `submission.strip_user_agent`.
+    pub hide_client: bool,
+    pub hide_agent: bool,
+    /// `address.*`.
+    pub delimiter: Option<char>,
+    pub local: Vec<Domain>,
+    /// `log.level`.
+    pub level: ::log::LevelFilter,
+}
+
+impl Settings {
+    /// What is left of `memory.limit` for sessions and messages: `cache` is that of the store, `ring`
+    /// the log's, `hash` what a password's hash takes.
+    #[must_use]
+    pub fn memory(limit: u64, cache: u64, ring: u64, hash: u64) -> u64 {
+        [FIXED, cache, ring, hash]
+            .into_iter()
+            .fold(limit, u64::saturating_sub)
+            .max(LEAST)
+    }
+
+    /// Those of a box that nobody configured.
+    #[cfg(test)]
+    #[must_use]
+    pub fn of_tests() -> Self {
+        Self {
+            smtp_sessions: Limits::default(),
+            imap_sessions: Limits::default(),
+            imap_sessions_per_person: 10,
+            message_size: 1 << 20,
+            queue: 1000,
+            memory: u64::MAX,
+            tls: None,
+            plaintext_loopback: false,
+            old_outlook: false,
+            soft_bounce: false,
+            hide_client: true,
+            hide_agent: false,
+            delimiter: Some('+'),
+            local: Vec::new(),
+            level: log::LevelFilter::Info,
+        }
+    }
+
+    /// What a session of an SMTP listener may do.
+    #[must_use]
+    pub fn smtp(&self, hostname: &str, kind: Kind, loopback: bool) -> Options {
+        let in_clear = loopback && self.plaintext_loopback;
+        let options = Options {
+            size_limit: self.message_size,
+            tls: Tls::Offered,
+            ..Options::new(hostname)
+        };
+        match kind {
+            Kind::Imap | Kind::Imaps | Kind::Mx => options,
+            Kind::Submission | Kind::Submissions => Options {
+                tls: if in_clear {
+                    Tls::Offered
+                } else {
+                    Tls::Required
+                },
+                auth: Auth::Offered(AuthOptions {
+                    in_clear,
+                    old_outlook: self.old_outlook,
+                    required: true,
+                }),
+                ..options
+            },
+        }
+    }
+
+    /// What the services behind them go by.
+    #[must_use]
+    pub fn door(&self, hostname: &str) -> service::smtp::Options {
+        service::smtp::Options {
+            routing: routing::Options {
+                delimiter: self.delimiter,
+                hostname: Domain::parse(hostname),
+                local: self.local.clone(),
+                // Neither the MX nor submission takes bare local parts.
+                origin: None,
+            },
+            soft_bounce: self.soft_bounce,
+            queue_entries: self.queue,
+            hide_client: self.hide_client,
+            hide_agent: self.hide_agent,
+            ..service::smtp::Options::new(hostname)
+        }
+    }
+
+    /// The same for IMAP.
+    #[must_use]
+    pub fn imap(&self) -> service::imap::Options {
+        service::imap::Options {
+            message_size: self.message_size,
+            per_person: self.imap_sessions_per_person,
+        }
+    }
+}
+
+/// What all sessions of one kind share; there are few of them, so they are made once a reload.
+#[derive(Clone, Debug)]
+pub struct Offers {
+    mx: Arc<Options>,
+    submission: Arc<Options>,
+    /// For clients on loopback, which may be allowed more (SU-3).
+    near: Arc<Options>,
+}
+
+impl Offers {
+    #[must_use]
+    pub fn new(settings: &Settings, hostname: &str) -> Self {
+        let of = |kind, loopback| Arc::new(settings.smtp(hostname, kind, loopback));
+        Self {
+            mx: of(Kind::Mx, false),
+            submission: of(Kind::Submission, false),
+            near: of(Kind::Submission, true),
+        }
+    }
+
+    #[must_use]
+    pub fn of(&self, kind: Kind, loopback: bool) -> Arc<Options> {
+        Arc::clone(match (kind, loopback) {
+            (Kind::Submission | Kind::Submissions, true) => &self.near,
+            (Kind::Submission | Kind::Submissions, false) => &self.submission,
+            (Kind::Imap | Kind::Imaps | Kind::Mx, _) => &self.mx,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn what_is_left_of_the_memory() {
+        // The three profiles of `spec/ux.md` section 3.12.
+        for (limit, cache, ring, hash, left) in [
+            (24, 1, 1, 7, 8),
+            (64, 1, 4, 12, 40),
+            (192, 4, 16, 19, 146),
+            (16, 1, 1, 19, 2),
+        ] {
+            let octets = Settings::memory(limit * MIB, cache * MIB, ring * MIB, hash * MIB);
+            assert_eq!(octets, left * MIB);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! MAIL and RCPT: judged with the directory as it is at that command, and refused before any content.
+
+use crate::{
+    mail::{
+        address::Address,
+        path::{ForwardPath, ReversePath, parse_forward, parse_reverse},
+    },
+    policy::{recipient, sender},
+    proto::smtp::{
+        parameter::{MailParameters, RcptParameters},
+        reply::Reply,
+    },
+    routing::{self, Destination, Refusal, Routed, Step},
+    service::{
+        lookup::{self, Rows},
+        reply,
+        smtp::{
+            Door, Kind, Options,
+            journal::Quoted,
+            mx, submission,
+            transaction::{Accepted, Transaction},
+        },
+    },
+};
+
+/// What the directory says of a recipient.
+struct Found {
+    /// Why its sender is refused (SR-11).
+    objection: Option<Objection>,
+    routed: Routed,
+    /// Of the mailboxes where it ends.
+    rooms: Vec<recipient::Room>,
+    /// The queue takes no more.
+    queue_full: bool,
+}
+
+/// A sender that is refused.
+pub(super) struct Objection {
+    pub refusal: sender::Refusal,
+    /// The authenticated user that it does not belong to.
+    pub user: String,
+}
+
+impl Door {
+    /// MAIL. A sender that is refused is refused at its recipients (SR-11).
+    pub(super) fn sender(&mut self, path: &str, parameters: MailParameters) -> Reply {
+        let Ok(reverse) = parse_reverse(path) else {
+            let refusal = Reply::new(501, "5.1.7 Bad sender address syntax");
+            self.log_refusal("MAIL", path, &refusal);
+            return refusal;
+        };
+        if let Err(refusal) = self.still_welcome().and_then(|()| self.room()) {
+            self.log_refusal("MAIL", path, &refusal);
+            return refusal;
+        }
+        let barred = match self.kind {
+            Kind::Mx => mx::is_barred(&self.shared.store, self.client.ip),
+            Kind::Submission => Ok(false),
+        };
+        let Ok(barred) = barred else {
+            let refusal = reply::lookup_failed(&reverse);
+            self.log_refusal("MAIL", path, &refusal);
+            return refusal;
+        };
+        let reverse = match self.kind {
+            Kind::Mx => reverse,
+            Kind::Submission => completed(reverse, &self.shared.options().routing),
+        };
+        let begun = self.shared.world.now();
+        let transaction = Transaction::new(reverse, parameters, barred, begun);
+        self.transaction = Some(Box::new(transaction));
+        Reply::new(250, "2.1.0 Ok")
+    }
+
+    /// RCPT.
+    pub(super) fn recipient(&mut self, path: &str, parameters: RcptParameters) -> Reply {
+        let Ok(forward) = parse_forward(path) else {
+            let refusal = Reply::new(501, "5.1.3 Bad recipient address syntax");
+            self.log_refusal("RCPT", path, &refusal);
+            return refusal;
+        };
+        let Some(transaction) = &self.transaction else {
+            return Reply::new(503, "5.5.1 Error: need MAIL command");
+        };
+        match self.judge(transaction, &forward) {
+            Ok(destinations) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.recipients.push(Accepted {
+                        path: forward,
+                        parameters,
+                        destinations,
+                    });
+                }
+                Reply::new(250, "2.1.5 Ok")
+            }
+            Err(refusal) => {
+                self.log_refusal("RCPT", &forward.to_string(), &refusal);
+                refusal
+            }
+        }
+    }
+
+    /// Where a recipient's mail goes.
+    fn judge(
+        &self,
+        transaction: &Transaction,
+        forward: &ForwardPath,
+    ) -> Result<Vec<Destination>, Reply> {
+        self.still_welcome()?;
+        // The admin's word against a network is stronger than everybody's right to write to the
+        // postmaster (RFC 5321 section 4.5.1 knows the extreme case).
+        if transaction.barred {
+            return Err(reply::client(&self.client));
+        }
+        let options = self.shared.options();
+        let found = lookup::find(&self.shared.store, |rows| {
+            self.find(rows, &options, transaction, forward)
+        })
+        .map_err(|_| reply::lookup_failed(forward))?;
+        if let Some(objection) = &found.objection {
+            return Err(reply::sender(
+                objection.refusal,
+                &transaction.reverse,
+                &objection.user,
+            ));
+        }
+        self.log_dead(forward, &found.routed.steps);
+        let hint = options.local_port.as_deref();
+        let hint = hint.filter(|_| self.client.is_loopback());
+        let refused = |refusal| reply::recipient(refusal, forward, hint);
+        let destinations = found.routed.outcome.map_err(refused)?;
+        self.room()?;
+        if found.queue_full && destinations.iter().any(leaves) {
+            return Err(reply::queue_full());
+        }
+        if transaction.is_crowded(destinations.len()) && !transaction.recipients.is_empty() {
+            return Err(Reply::new(452, "4.5.3 Error: too many recipients"));
+        }
+        // Somebody who has another way to go does not depend on these.
+        let others = destinations.len() > found.rooms.len();
+        let fits = recipient::judge(&found.rooms, others, transaction.parameters.size);
+        if fits.is_err() && !recipient::is_role(forward) {
+            return Err(reply::full(forward));
+        }
+        Ok(destinations)
+    }
+
+    fn find(
+        &self,
+        rows: &Rows<'_>,
+        options: &Options,
+        transaction: &Transaction,
+        forward: &ForwardPath,
+    ) -> Result<Found, routing::LookupFailed> {
+        let objection = match (self.kind, &self.identity) {
+            // Postmaster and abuse take mail whoever it claims to be from (SR-26).
+            (Kind::Mx, _) if recipient::is_role(forward) => None,
+            (Kind::Mx, _) => mx::objection(rows, &options.routing, &transaction.reverse),
+            (Kind::Submission, Some(who)) => {
+                submission::objection(rows, &options.routing, who, &transaction.reverse)?
+            }
+            (Kind::Submission, None) => None,
+        };
+        let rights = match (self.kind, &self.identity) {
+            (Kind::Submission, Some(_)) => routing::Rights::User,
+            (Kind::Mx | Kind::Submission, _) => routing::Rights::Stranger,
+        };
+        let routed = routing::route(rows, &options.routing, rights, forward);
+        let mut rooms = Vec::new();
+        for destination in routed.outcome.iter().flatten() {
+            if let Destination::Mailbox { user, .. } = destination {
+                rooms.push(rows.room(*user)?);
+            }
+        }
+        Ok(Found {
+            objection,
+            routed,
+            rooms,
+            queue_full: rows.queue_full(options.queue_entries, options.queue_octets)?,
+        })
+    }
+
+    /// Whether the disk takes anything (SR-30).
+    pub(super) fn room(&self) -> Result<(), Reply> {
+        if self.shared.store.status().room {
+            Ok(())
+        } else {
+            Err(reply::no_room())
+        }
+    }
+
+    /// What of an expansion leads nowhere, while the rest lives (FW-9).
+    fn log_dead(&self, forward: &ForwardPath, steps: &[Step]) {
+        for step in steps {
+            if let Step::Dead { address, refusal } = step
+                && *refusal != Refusal::Foreign
+                && forward.address().map(ToString::to_string).as_ref() != Some(address)
+            {
+                log::warn!(
+                    "NOQUEUE: dead end: {} leads to <{}>: {refusal}",
+                    Quoted(&forward.to_string()),
+                    Quoted(address)
+                );
+            }
+        }
+    }
+}
+
+fn leaves(destination: &Destination) -> bool {
+    match destination {
+        Destination::Queue { .. } => true,
+        Destination::Discard { .. } | Destination::Mailbox { .. } => false,
+    }
+}
+
+/// A bare local part with the origin behind it (AC-8).
+fn completed(reverse: ReversePath, options: &routing::Options) -> ReversePath {
+    let ReversePath::Bare(local) = &reverse else {
+        return reverse;
+    };
+    let origin = options.origin.clone();
+    match origin.and_then(|origin| Address::new(local.clone(), origin)) {
+        Some(address) => ReversePath::Address(address),
+        None => reverse,
+    }
+}

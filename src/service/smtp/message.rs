@@ -1,0 +1,252 @@
+//! DATA and BDAT: a message comes, and goes to all of its recipients at once (SR-29).
+
+use crate::{
+    mail::{
+        fixup::Fixup,
+        flag::Flags,
+        path::{ForwardPath, ReversePath},
+        trace,
+    },
+    proto::smtp::{
+        parameter::{self, Body, MailParameters},
+        reply::Reply,
+    },
+    service::{
+        inbound::{self, Delivery, Failure, Reception},
+        reply::{self, Told},
+        smtp::{
+            Door, Kind,
+            journal::Quoted,
+            transaction::{Leaving, Message, Transaction},
+        },
+        warning,
+    },
+    store::{
+        queue::{BodyKind, Notify, Queued, QueuedRecipient, Ret},
+        request::Recipient,
+    },
+};
+
+impl Door {
+    /// DATA or the first BDAT.
+    pub(super) fn begin(&mut self) -> Reply {
+        let id = self.shared.next_id();
+        let Some(transaction) = &self.transaction else {
+            return Reply::new(503, "5.5.1 Error: need MAIL command");
+        };
+        if let Err(refusal) = self.still_welcome().and_then(|()| self.room()) {
+            self.log_refusal("DATA", "", &refusal);
+            return refusal;
+        }
+        let Some(memory) = self.shared.memory.hold(inbound::MEMORY) else {
+            let refusal = reply::no_memory();
+            self.log_refusal("DATA", "", &refusal);
+            return refusal;
+        };
+        let trace = self.trace(transaction, &id);
+        let reception = Reception::begin(&self.shared.store, trace, self.fixup(&id));
+        self.log_client(&id);
+        if let Some(transaction) = &mut self.transaction {
+            transaction.message = Some(Message {
+                id,
+                reception,
+                memory,
+            });
+            transaction.fated = false;
+        }
+        Reply::new(250, "2.0.0 Ok")
+    }
+
+    /// Our `Received:` field (SR-28).
+    fn trace(&self, transaction: &Transaction, id: &str) -> Vec<u8> {
+        let options = self.shared.options();
+        let received = trace::Received {
+            from_helo: &self.helo,
+            client_ip: self.client.ip,
+            client_name: self.client.name.as_deref(),
+            hidden: self.kind == Kind::Submission && options.hide_client,
+            by: &options.hostname,
+            with: self.with(transaction.parameters.smtputf8),
+            tls: self.tls.as_ref(),
+            id,
+            for_: transaction.only_recipient().map(bare),
+            time: self.shared.world.time(),
+        };
+        received.to_string().into_bytes()
+    }
+
+    /// RFC 3848, RFC 6531 section 4.3.
+    fn with(&self, smtputf8: bool) -> &'static str {
+        let authenticated = self.identity.is_some();
+        match (smtputf8, self.tls.is_some(), authenticated) {
+            _ if !self.esmtp => "SMTP",
+            (false, false, false) => "ESMTP",
+            (false, false, true) => "ESMTPA",
+            (false, true, false) => "ESMTPS",
+            (false, true, true) => "ESMTPSA",
+            (true, false, false) => "UTF8SMTP",
+            (true, false, true) => "UTF8SMTPA",
+            (true, true, false) => "UTF8SMTPS",
+            (true, true, true) => "UTF8SMTPSA",
+        }
+    }
+
+    /// What is mended of a submitted message (SU-15).
+    fn fixup(&self, id: &str) -> Option<Box<Fixup>> {
+        if self.kind != Kind::Submission {
+            return None;
+        }
+        let (options, now) = (self.shared.options(), self.shared.world.time());
+        let day = now.rfc3339();
+        let day: String = day.chars().filter(char::is_ascii_digit).collect();
+        Some(Box::new(Fixup {
+            hide_client: options.hide_client,
+            hide_agent: options.hide_agent,
+            hostname: options.hostname.clone(),
+            date: now.rfc5322(),
+            message_id: format!("<{day}.{id}@{}>", options.hostname),
+        }))
+    }
+
+    /// The content is whole: it is delivered to all recipients at once (SR-29).
+    pub(super) async fn end(&mut self) -> Told {
+        let Some(mut transaction) = self.transaction.take() else {
+            return Reply::new(503, "5.5.1 Error: need MAIL command").into();
+        };
+        let Some(Message {
+            id,
+            reception,
+            memory: _memory,
+        }) = transaction.message.take()
+        else {
+            return Reply::new(503, "5.5.1 Error: need RCPT command").into();
+        };
+        match self.deliver(&transaction, &id, reception).await {
+            Ok(()) => {
+                self.log_fates(&transaction, &id);
+                let shared = &self.shared;
+                let hostname = &shared.options().hostname;
+                let users = transaction.users();
+                warning::give(&shared.store, &*shared.world, hostname, &users).await;
+                Reply::new(250, format!("2.0.0 Ok: queued as {id}")).into()
+            }
+            Err(failure) => {
+                let told = reply::message(&failure, self.name());
+                self.log_failure(&transaction, &id, &failure, &told);
+                told
+            }
+        }
+    }
+
+    /// The log-in name; empty for strangers.
+    fn name(&self) -> &str {
+        self.identity.as_ref().map_or("", |who| &who.name)
+    }
+
+    async fn deliver(
+        &self,
+        transaction: &Transaction,
+        id: &str,
+        reception: Reception,
+    ) -> Result<(), Failure> {
+        let whole = reception.finish().await?;
+        log::info!(
+            "{id}: message-id={}",
+            Quoted(whole.message_id.as_deref().unwrap_or("<>"))
+        );
+        log::info!(
+            "{id}: from={}, size={}, nrcpt={}",
+            Quoted(&transaction.reverse.to_string()),
+            whole.body.size(),
+            transaction.recipients.len()
+        );
+        self.judge_authors(&whole.authors)?;
+        let to = transaction.users().into_iter().map(|user| Recipient {
+            user,
+            folder: None,
+            flags: Flags::NONE,
+            keywords: Vec::new(),
+        });
+        let delivery = Delivery {
+            prefix: trace::return_path(&transaction.reverse).into_bytes(),
+            to: to.collect(),
+            queue: self.queued(transaction, id),
+            warns: None,
+        };
+        // All of it is dropped where all recipients are `discard:` (TR-12).
+        if !delivery.to.is_empty() || delivery.queue.is_some() {
+            let now = self.shared.world.time();
+            inbound::deliver(&self.shared.store, whole, delivery, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The entry for everybody who is not here, with what the envelope asked for.
+    fn queued(&self, transaction: &Transaction, id: &str) -> Option<Queued> {
+        let leaving = transaction.leaving();
+        if leaving.is_empty() {
+            return None;
+        }
+        let MailParameters {
+            body,
+            envid,
+            requiretls,
+            ret,
+            size: _,
+            smtputf8,
+        } = &transaction.parameters;
+        Some(Queued {
+            id: id.to_owned(),
+            sender: match &transaction.reverse {
+                ReversePath::Address(address) => address.to_string(),
+                ReversePath::Bare(local) => local.clone(),
+                ReversePath::Null => String::new(),
+            },
+            submitter: self.identity.as_ref().map(|who| who.user),
+            envid: envid.clone(),
+            ret: ret.map(|ret| match ret {
+                parameter::Ret::Full => Ret::Full,
+                parameter::Ret::Headers => Ret::Headers,
+            }),
+            body: match body {
+                Some(Body::EightBitMime) => BodyKind::EightBitMime,
+                Some(Body::SevenBit) | None => BodyKind::SevenBit,
+            },
+            smtputf8: *smtputf8,
+            requiretls: *requiretls,
+            recipients: leaving.iter().map(queued_recipient).collect(),
+        })
+    }
+}
+
+fn queued_recipient(leaving: &Leaving<'_>) -> QueuedRecipient {
+    QueuedRecipient {
+        address: leaving.address.to_owned(),
+        notify: leaving.parameters.notify.map(notify),
+        orcpt: leaving.parameters.orcpt.clone(),
+        srs: leaving.srs,
+        transport: leaving.transport.map(str::to_owned),
+        reason: None,
+    }
+}
+
+/// All false is NEVER (RFC 3461 section 4.1).
+fn notify(asked: parameter::Notify) -> Notify {
+    let words = [
+        (asked.success, Notify::SUCCESS),
+        (asked.failure, Notify::FAILURE),
+        (asked.delay, Notify::DELAY),
+    ];
+    let bits = words.into_iter().filter(|(wanted, _)| *wanted);
+    bits.map(|(_, bit)| bit)
+        .reduce(Notify::with)
+        .unwrap_or(Notify::NEVER)
+}
+
+/// A recipient without brackets.
+fn bare(path: &ForwardPath) -> String {
+    match path {
+        ForwardPath::Address(address) => address.to_string(),
+        ForwardPath::Bare(local) => local.clone(),
+    }
+}

@@ -1,0 +1,289 @@
+//! The SMTP listeners' side of a connection: settles what `proto::smtp::server` asks. What the MX and
+//! submission share is here; where they judge differently, `mx` and `submission` say how.
+
+mod envelope;
+mod journal;
+mod log_lines;
+mod message;
+mod mx;
+mod submission;
+mod transaction;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+pub use self::submission::Identity;
+use self::{journal::queue_id, transaction::Transaction};
+use crate::{
+    base::{machine::Secured, memory::Memory},
+    net::{drive::Service, world::World},
+    policy::connection::Client,
+    proto::{
+        sasl,
+        smtp::{
+            reply::Reply,
+            server::{Answer, Note, Noted, Question, Session},
+        },
+    },
+    routing,
+    service::{
+        login::Login,
+        lookup::look,
+        reply::{self, Told},
+    },
+    store::Store,
+};
+
+/// What the admin chose. A reload swaps it ([`Shared::set_options`]).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Our name in `Received:` lines.
+    pub hostname: String,
+    pub routing: routing::Options,
+    /// The port of `listen.local`, told to clients on loopback that want to relay (SR-10); `None`
+    /// where there is no such listener.
+    pub local_port: Option<String>,
+    /// What would be refused for good is refused for now (`smtp.soft_bounce`, OQ-5).
+    pub soft_bounce: bool,
+    /// Most entries and octets in the queue (`limit.queue`); 0 = no limit.
+    pub queue_entries: u64,
+    pub queue_octets: u64,
+    /// Where and with what somebody submits is not shown to the world (SU-15).
+    pub hide_client: bool,
+    pub hide_agent: bool,
+}
+
+impl Options {
+    #[must_use]
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            routing: routing::Options::default(),
+            local_port: None,
+            soft_bounce: false,
+            queue_entries: 0,
+            queue_octets: 0,
+            hide_client: true,
+            hide_agent: false,
+        }
+    }
+}
+
+/// What all connections of all SMTP listeners share.
+#[derive(Debug)]
+pub struct Shared {
+    store: Store,
+    world: Rc<dyn World>,
+    login: Rc<Login>,
+    options: RefCell<Rc<Options>>,
+    /// What messages on their way may take (HD-4).
+    memory: Memory,
+    /// Counts messages, for their ids.
+    count: Cell<u32>,
+}
+
+impl Shared {
+    #[must_use]
+    pub fn new(
+        store: Store,
+        world: Rc<dyn World>,
+        login: Rc<Login>,
+        options: Options,
+        memory: Memory,
+    ) -> Self {
+        let mut start = [0; 4];
+        world.random().fill(&mut start);
+        Self {
+            store,
+            world,
+            login,
+            options: RefCell::new(Rc::new(options)),
+            memory,
+            count: Cell::new(u32::from_le_bytes(start)),
+        }
+    }
+
+    /// From the next command on, of sessions that run too.
+    pub fn set_options(&self, options: Options) {
+        *self.options.borrow_mut() = Rc::new(options);
+    }
+
+    #[must_use]
+    pub fn options(&self) -> Rc<Options> {
+        Rc::clone(&self.options.borrow())
+    }
+
+    fn next_id(&self) -> String {
+        let count = self.count.get();
+        self.count.set(count.wrapping_add(1));
+        queue_id(self.world.time().0, count)
+    }
+}
+
+/// Which door a client came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Port 25: for everybody, relays for nobody.
+    Mx,
+    /// Ports 465 and 587: for our own people.
+    Submission,
+}
+
+/// One connection. Logs its beginning and its end.
+#[derive(Debug)]
+pub struct Door {
+    shared: Rc<Shared>,
+    kind: Kind,
+    client: Client,
+    /// The name that the client gave itself, empty before HELO.
+    helo: String,
+    esmtp: bool,
+    tls: Option<Secured>,
+    /// Who the last answer to AUTH was about; it is the client once the session says so.
+    claimed: Option<Identity>,
+    identity: Option<Identity>,
+    transaction: Option<Box<Transaction>>,
+}
+
+impl Door {
+    /// `tls` is for implicit TLS; after STARTTLS there is [`Service::secured`].
+    #[must_use]
+    pub fn new(shared: Rc<Shared>, kind: Kind, client: Client, tls: Option<Secured>) -> Self {
+        log::info!("connect from {}", log_lines::named(&client));
+        Self {
+            shared,
+            kind,
+            client,
+            helo: String::new(),
+            esmtp: false,
+            tls,
+            claimed: None,
+            identity: None,
+            transaction: None,
+        }
+    }
+
+    async fn auth(&mut self, question: sasl::Question) -> sasl::Answer {
+        let shared = &self.shared;
+        let (answer, user) = shared.login.sasl(question, self.client.ip).await;
+        if let Some(user) = user {
+            self.claimed = submission::identify(&shared.store, user);
+            if self.claimed.is_none() {
+                return sasl::Answer::TryAgain;
+            }
+        }
+        answer
+    }
+
+    /// ETRN: a queue run for a domain that we keep mail for (SR-21).
+    fn queue_run(&self, argument: &str) -> Reply {
+        let name = argument.trim_start_matches('@');
+        let kept = look(&self.shared.store, |rows| mx::is_backup(rows, name));
+        if kept == Ok(true) {
+            Reply::new(250, "2.0.0 Queuing started")
+        } else {
+            Reply::new(458, "4.7.1 Unable to queue messages for this node")
+        }
+    }
+
+    /// What the session decided by itself.
+    fn note(&mut self, note: &Note) {
+        if let Noted::Authenticated { mechanism, .. } = &note.what {
+            self.identity = self.claimed.take().map(|who| who.with(*mechanism));
+            return;
+        }
+        self.log_note(note);
+        // What is wrong with another command than these leaves a message as it is.
+        let refused = matches!(note.what, Noted::Refused { .. });
+        if let Some(transaction) = &mut self.transaction
+            && (!refused || matches!(note.after, "BDAT" | "DATA"))
+        {
+            transaction.fated = true;
+        }
+    }
+
+    /// The transaction is over. A message that had begun has its line by now, or gets it here.
+    fn forget(&mut self, how: &str, after: &str) {
+        if let Some(transaction) = &self.transaction
+            && !transaction.fated
+            && transaction.message.is_some()
+        {
+            self.log_end(how, after);
+        }
+        self.transaction = None;
+    }
+}
+
+impl Service for Door {
+    type Machine = Session;
+
+    async fn ask(&mut self, question: Question) -> Answer {
+        let told = match question {
+            Question::Auth(question) => {
+                return Answer::Auth(Box::pin(self.auth(question)).await);
+            }
+            Question::Begin => self.begin().into(),
+            Question::End { .. } => Box::pin(self.end()).await,
+            Question::Forget { after } => {
+                self.forget("canceled", after);
+                Reply::new(250, "2.0.0 Ok").into()
+            }
+            Question::Hello { name, esmtp } => {
+                self.helo = name;
+                self.esmtp = esmtp;
+                Reply::new(250, "Ok").into()
+            }
+            Question::Note(note) => {
+                self.note(&note);
+                Reply::new(250, "2.0.0 Ok").into()
+            }
+            Question::QueueRun { argument } => self.queue_run(&argument).into(),
+            Question::Recipient { path, parameters } => self.recipient(&path, parameters).into(),
+            Question::Sender { path, parameters } => self.sender(&path, parameters).into(),
+        };
+        match told {
+            Told::Hang => Answer::Hang,
+            Told::Reply(reply) if self.shared.options().soft_bounce => {
+                Answer::Reply(reply::softened(reply))
+            }
+            Told::Reply(reply) => Answer::Reply(reply),
+        }
+    }
+
+    async fn content(&mut self, octets: Vec<u8>) {
+        if let Some(transaction) = &mut self.transaction
+            && let Some(message) = &mut transaction.message
+        {
+            Box::pin(message.reception.write(&octets)).await;
+        }
+    }
+
+    /// The machine sends no content.
+    async fn range(&mut self, (): &(), _: u64) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// All that was said before the handshake is forgotten (RFC 3207 section 4.2).
+    fn secured(&mut self, secured: &Secured) {
+        self.tls = Some(secured.clone());
+        self.helo = String::new();
+        self.esmtp = false;
+        self.claimed = None;
+        self.identity = None;
+        self.transaction = None;
+    }
+
+    /// Nothing happens here that a sender waits for.
+    async fn woken(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.forget("lost connection", "DATA");
+        log::info!("disconnect from {}", log_lines::named(&self.client));
+    }
+}

@@ -1,0 +1,60 @@
+//! What the MX judges by itself. It never relays (SR-10), whoever the client is.
+
+use std::net::IpAddr;
+
+use crate::{
+    mail::{
+        address::Address,
+        domain::Domain,
+        path::{ForwardPath, ReversePath},
+    },
+    policy::{
+        access::{self, Network},
+        sender::{self, Whose},
+    },
+    routing::{self, Class, Directory, LookupFailed, Refusal, Rights},
+    service::{
+        lookup::{self, Rows},
+        smtp::envelope::Objection,
+    },
+    store::Store,
+};
+
+/// Whether the access list turns a client away (SR-18).
+pub(super) fn is_barred(store: &Store, ip: IpAddr) -> Result<bool, LookupFailed> {
+    let list = lookup::find(store, |rows| rows.access())?;
+    let list = list
+        .iter()
+        .filter_map(|(name, allow)| Some((Network::parse(name).ok()?, *allow)));
+    Ok(access::judge(list, ip) == Some(false))
+}
+
+/// A sender of ours that is nobody (SR-14).
+pub(super) fn objection(
+    rows: &Rows<'_>,
+    options: &routing::Options,
+    reverse: &ReversePath,
+) -> Option<Objection> {
+    let judged = sender::judge(reverse, |address| whose(rows, options, address));
+    judged.err().map(|refusal| Objection {
+        refusal,
+        user: String::new(),
+    })
+}
+
+fn whose(rows: &Rows<'_>, options: &routing::Options, address: &Address) -> Whose {
+    let path = ForwardPath::Address(address.clone());
+    match routing::route(rows, options, Rights::Stranger, &path).outcome {
+        Err(Refusal::Foreign) => Whose::Foreign,
+        Err(Refusal::LookupFailed) => Whose::LookupFailed,
+        Err(Refusal::Unknown) => Whose::Nobodys,
+        Ok(_) | Err(Refusal::AliasLoop | Refusal::Nobody | Refusal::TooMany) => Whose::Ours,
+        Err(Refusal::Transport { .. }) => Whose::Ours,
+    }
+}
+
+/// Whether we keep a domain's mail for its primary (AC-6).
+pub(super) fn is_backup(rows: &Rows<'_>, name: &str) -> bool {
+    let class = Domain::parse(name).and_then(|name| rows.domain(name.as_str()).ok()?);
+    class == Some(Class::Backup)
+}

@@ -1,0 +1,411 @@
+//! The administrator's tables and everybody's secrets.
+
+use std::sync::Arc;
+
+use pillarbox::{
+    base::{id::UserId, secret::Secret, time::Time},
+    store::{
+        Options, Reader, Refusal, Reply, Request, Store,
+        directory::{
+            Access, Alias, DomainClass, Edit, FromRewrite, NewAppPassword, Route, RouteTls,
+            ScramKeys, Swap, Transport,
+        },
+        log,
+    },
+};
+
+use crate::{
+    disk::State,
+    model::Wish,
+    script,
+    world::{World, options},
+};
+
+fn begun() -> World {
+    let mut world = World::new(State::default());
+    world.open().unwrap();
+    script::settle_in(&mut world).unwrap();
+    world
+}
+
+fn ask(world: &mut World, request: Request) -> Result<Reply, Refusal> {
+    let store = world.store();
+    world.drive(store.request(request))
+}
+
+fn alias(target: &str) -> Alias {
+    Alias {
+        targets: vec![target.to_owned()],
+        enabled: true,
+        srs: None,
+    }
+}
+
+fn edit(name: &str, was: Option<&Alias>, now: Option<&Alias>) -> Edit {
+    Edit::Alias(Swap {
+        name: name.to_owned(),
+        was: was.cloned(),
+        now: now.cloned(),
+    })
+}
+
+fn route(password: &str) -> Route {
+    Route {
+        hosts: vec!["mail.away.test".to_owned()],
+        port: 587,
+        tls: RouteTls::StartTls,
+        user: Some("home".to_owned()),
+        password: Secret::new(password.as_bytes().to_vec()),
+        from_rewrite: FromRewrite::Off,
+        secret_in: 0,
+    }
+}
+
+fn swap_route(was: Option<Route>, now: Option<Route>) -> Request {
+    let name = "out".to_owned();
+    Request::Edit(vec![Edit::Route(Swap { name, was, now })])
+}
+
+/// As big as segments really are.
+fn spacious() -> World {
+    let mut world = World::new(State::default());
+    let options = Options {
+        segment: log::SEGMENT,
+        ..options(&world.clock)
+    };
+    let disk = Arc::new(world.disk.clone());
+    world.stepped = Some(Store::open_stepped(disk, options, false).unwrap());
+    script::settle_in(&mut world).unwrap();
+    world
+}
+
+#[test]
+fn ten_thousand_aliases_at_once_or_none() {
+    let mut world = spacious();
+    let row = alias("anna@home.test");
+    let names: Vec<String> = (0..10_000).map(|n| format!("a{n:05}@home.test")).collect();
+    let mut edits: Vec<Edit> = names
+        .iter()
+        .map(|name| edit(name, None, Some(&row)))
+        .collect();
+    let other = alias("bert@home.test");
+    // One row is there already.
+    let one = edit("a09999@home.test", None, Some(&other));
+    ask(&mut world, Request::Edit(vec![one])).unwrap();
+    let refused = ask(&mut world, Request::Edit(edits.clone()));
+    assert!(matches!(refused, Err(Refusal::Changed)));
+    let count = |world: &World| {
+        let store = world.store();
+        store
+            .read(|reader| reader.aliases(None, 20_000))
+            .unwrap()
+            .len()
+    };
+    assert_eq!(count(&world), 1);
+    edits.pop();
+    edits.push(edit("a09999@home.test", Some(&other), Some(&row)));
+    let before = world.store().read(Reader::sequence).unwrap();
+    ask(&mut world, Request::Edit(edits)).unwrap();
+    let after = world.store().read(Reader::sequence).unwrap();
+    assert_eq!((count(&world), after), (10_000, before + 1));
+    let edits = names.iter().map(|name| edit(name, Some(&row), None));
+    ask(&mut world, Request::Edit(edits.collect())).unwrap();
+    assert_eq!(count(&world), 0);
+}
+
+#[test]
+fn more_than_a_change_holds() {
+    let mut world = spacious();
+    let row = alias(&"x".repeat(1000));
+    let edits = (0..5000).map(|n| edit(&format!("a{n}@home.test"), None, Some(&row)));
+    let refused = ask(&mut world, Request::Edit(edits.collect()));
+    let Err(Refusal::Limit { name, limit }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((name, limit), ("octets of a change", 4 << 20));
+    let there = world
+        .store()
+        .read(|reader| reader.aliases(None, 1))
+        .unwrap();
+    assert_eq!(there, []);
+}
+
+#[test]
+fn what_is_twice_in_one_edit_is_refused() {
+    let mut world = begun();
+    let row = alias("anna@home.test");
+    let twice = vec![
+        edit("info@home.test", None, Some(&row)),
+        edit("info@home.test", None, Some(&row)),
+    ];
+    let refused = ask(&mut world, Request::Edit(twice));
+    assert!(matches!(refused, Err(Refusal::Exists)));
+}
+
+#[test]
+fn every_table_by_name() {
+    let mut world = begun();
+    let named = |name: &str| name.to_owned();
+    let access = Access { allow: false };
+    let target = "smtp:[192.0.2.1]:25".to_owned();
+    let transport = Transport { target };
+    let recipient = |name: &str| {
+        Edit::Recipient(Swap {
+            name: named(name),
+            was: None,
+            now: Some(()),
+        })
+    };
+    let edits = vec![
+        Edit::Access(Swap {
+            name: named("192.0.2.0/24"),
+            was: None,
+            now: Some(access.clone()),
+        }),
+        Edit::Transport(Swap {
+            name: named(".away.test"),
+            was: None,
+            now: Some(transport.clone()),
+        }),
+        recipient("b@relay.test"),
+        recipient("a@relay.test"),
+        recipient("a@x.relay.test"),
+        edit("info@home.test", None, Some(&alias("a@away.test"))),
+        edit("@home.test", None, Some(&alias("b@away.test"))),
+        edit("z@aaa.test", None, Some(&alias("c@away.test"))),
+    ];
+    ask(&mut world, Request::Edit(edits)).unwrap();
+    ask(&mut world, swap_route(None, Some(route("hush")))).unwrap();
+    let store = world.store();
+    store
+        .read(|reader| {
+            assert_eq!(reader.access_list()?, [(named("192.0.2.0/24"), access)]);
+            assert_eq!(reader.transport(".away.test")?, Some(transport.clone()));
+            assert_eq!(reader.transports()?, [(named(".away.test"), transport)]);
+            assert_eq!(reader.route("out")?.map(|row| row.port), Some(587));
+            assert_eq!(reader.routes()?.len(), 1);
+            assert!(reader.recipient("a@relay.test")?);
+            assert!(!reader.recipient("c@relay.test")?);
+            let listed = reader.recipients("relay.test", None, 9)?;
+            assert_eq!(listed, ["a@relay.test", "b@relay.test"]);
+            let listed = reader.recipients("relay.test", Some("a@relay.test"), 9)?;
+            assert_eq!(listed, ["b@relay.test"]);
+            let sources = |rows: Vec<(String, Alias)>| -> Vec<String> {
+                rows.into_iter().map(|(name, _)| name).collect()
+            };
+            let all = sources(reader.aliases(None, 9)?);
+            assert_eq!(all, ["z@aaa.test", "@home.test", "info@home.test"]);
+            let rest = sources(reader.aliases(Some("@home.test"), 9)?);
+            assert_eq!(rest, ["info@home.test"]);
+            let of = sources(reader.aliases_of("home.test", None, 1)?);
+            assert_eq!(of, ["@home.test"]);
+            assert_eq!(
+                sources(reader.aliases_of("aaa.test", Some("z@aaa.test"), 1)?),
+                [""; 0]
+            );
+            assert_eq!(reader.alias("@home.test")?, Some(alias("b@away.test")));
+            assert_eq!(reader.alias("nobody@home.test")?, None);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_domain_goes_when_nobody_is_in_it() {
+    let mut world = begun();
+    let named = |name: &str| name.to_owned();
+    let class = DomainClass::Relay;
+    let name = named("relay.test");
+    ask(&mut world, Request::AddDomain { name, class }).unwrap();
+    let row = alias("anna@home.test");
+    let recipient = Edit::Recipient(Swap {
+        name: named("a@relay.test"),
+        was: None,
+        now: Some(()),
+    });
+    let edits = vec![edit("info@relay.test", None, Some(&row)), recipient];
+    ask(&mut world, Request::Edit(edits)).unwrap();
+    let listed = |listed| Request::SetDomainListed {
+        name: named("relay.test"),
+        listed,
+    };
+    ask(&mut world, listed(true)).unwrap();
+    let store = world.store();
+    let there = store.read(|reader| reader.domain("relay.test")).unwrap();
+    assert!(there.unwrap().listed);
+    let holds = |name: &str| store.read(|reader| reader.domain_holds(name)).unwrap();
+    assert_eq!(holds("relay.test"), (false, true));
+    assert_eq!(holds("home.test"), (true, false));
+    for name in ["relay.test", "home.test"] {
+        let refused = ask(&mut world, Request::RemoveDomain { name: named(name) });
+        assert!(matches!(refused, Err(Refusal::NotEmpty)));
+    }
+    let gone = edit("info@relay.test", Some(&row), None);
+    ask(&mut world, Request::Edit(vec![gone])).unwrap();
+    let remove = || Request::RemoveDomain {
+        name: named("relay.test"),
+    };
+    ask(&mut world, remove()).unwrap();
+    assert!(matches!(ask(&mut world, remove()), Err(Refusal::NoDomain)));
+    assert!(matches!(
+        ask(&mut world, listed(true)),
+        Err(Refusal::NoDomain)
+    ));
+    // Who comes back finds no old list.
+    assert!(
+        !store
+            .read(|reader| reader.recipient("a@relay.test"))
+            .unwrap()
+    );
+}
+
+fn app(name: &str, secret: [u8; 32]) -> NewAppPassword {
+    NewAppPassword {
+        name: name.to_owned(),
+        sha256: secret,
+        scram: ScramKeys {
+            stored: secret,
+            server: [2; 32],
+        },
+    }
+}
+
+fn credentials(world: &World) -> u64 {
+    let row = world.store().read(|reader| reader.user(UserId(1))).unwrap();
+    row.unwrap().credentials
+}
+
+#[test]
+fn su_8_app_passwords() {
+    let mut world = begun();
+    let user = UserId(1);
+    let mut add = |name: &str| {
+        let app = app(name, [7; 32]);
+        match ask(&mut world, Request::AddAppPassword { user, app }) {
+            Ok(Reply::AppPassword(id)) => id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (phone, laptop) = (add("phone"), add("laptop"));
+    assert_ne!(phone, laptop);
+    assert_eq!(credentials(&world), 1);
+    let store = world.store();
+    let shown = |world: &World| {
+        let store = world.store();
+        let all = store.read(|reader| reader.app_passwords(user)).unwrap();
+        let all = all.into_iter().map(|(id, app)| (id, app.name, app.used));
+        all.collect::<Vec<_>>()
+    };
+    // Nobody waits for it, and it is kept to the hour.
+    for seconds in [5000, 5001, 8599] {
+        let time = Time(seconds);
+        let request = Request::UsedAppPassword {
+            user,
+            id: phone,
+            time,
+        };
+        assert!(matches!(ask(&mut world, request), Ok(Reply::Done)));
+        world.drive(store.settle()).unwrap();
+    }
+    let names = [
+        (phone, "phone".to_owned(), Some(Time(5000))),
+        (laptop, "laptop".to_owned(), None),
+    ];
+    assert_eq!(shown(&world), names);
+    let remove = || Request::RemoveAppPassword { user, id: phone };
+    ask(&mut world, remove()).unwrap();
+    assert_eq!(shown(&world), names[1..]);
+    assert_eq!(credentials(&world), 2);
+    assert!(matches!(ask(&mut world, remove()), Err(Refusal::NoEntry)));
+    // A number is not given again.
+    let again = Request::AddAppPassword {
+        user,
+        app: app("new", [7; 32]),
+    };
+    let id = ask(&mut world, again).unwrap();
+    assert!(matches!(id, Reply::AppPassword(id) if id > laptop));
+    let nobody = Request::AddAppPassword {
+        user: UserId(99),
+        app: app("new", [7; 32]),
+    };
+    assert!(matches!(ask(&mut world, nobody), Err(Refusal::NoUser)));
+}
+
+#[test]
+fn st_6_the_same_password_in_another_form() {
+    let mut world = begun();
+    let set = |password: &str, changed| Request::SetPassword {
+        user: UserId(1),
+        password: Secret::new(password.as_bytes().to_vec()),
+        scram: None,
+        scram_salt: [9; 16],
+        scram_count: 10_000,
+        changed,
+    };
+    ask(&mut world, set("$argon2id$form", false)).unwrap();
+    let store = world.store();
+    let row = store
+        .read(|reader| reader.user(UserId(1)))
+        .unwrap()
+        .unwrap();
+    assert_eq!(row.password.reveal(), b"$argon2id$form");
+    assert_eq!((row.scram_salt, row.scram_count), ([9; 16], 10_000));
+    assert_eq!((row.scram, row.credentials), (None, 1));
+    ask(&mut world, set("$argon2id$new", true)).unwrap();
+    assert_eq!(credentials(&world), 2);
+}
+
+/// Whether octets are anywhere in log or dumps.
+fn is_there(world: &World, secret: &[u8]) -> bool {
+    let state = world.disk.state();
+    let names = state.names().filter(|name| name.contains('/'));
+    let mut files = names.map(|name| state.octets(name));
+    files.any(|octets| octets.windows(secret.len()).any(|part| part == secret))
+}
+
+/// A secret that goes leaves the log and the dumps, whatever else lives in its segment.
+#[test]
+fn secrets_leave_the_medium() {
+    let mut world = begun();
+    let user = UserId(1);
+    let add = Request::AddAppPassword {
+        user,
+        app: app("phone", [0xa7; 32]),
+    };
+    let Ok(Reply::AppPassword(id)) = ask(&mut world, add) else {
+        panic!("no app password");
+    };
+    ask(&mut world, swap_route(None, Some(route("r0ute-hush")))).unwrap();
+    let user_2 = Request::AddAppPassword {
+        user: UserId(2),
+        app: app("phone", [0xb8; 32]),
+    };
+    ask(&mut world, user_2).unwrap();
+    let secrets: [&[u8]; 3] = [&[0xa7; 32], b"r0ute-hush", &[0xb8; 32]];
+    let store = world.store();
+    let was = store.read(|reader| reader.route("out")).unwrap();
+    let without = Route {
+        password: Secret::default(),
+        ..was.clone().unwrap()
+    };
+    let requests = [
+        Request::RemoveAppPassword { user, id },
+        swap_route(was, Some(without)),
+        Request::RemoveUser {
+            user: UserId(2),
+            purge: true,
+        },
+    ];
+    for (request, secret) in requests.into_iter().zip(secrets) {
+        assert!(is_there(&world, secret));
+        ask(&mut world, request).unwrap();
+        for _ in 0..6 {
+            world.housekeep(300);
+            world.pass(61_000);
+            // A write, so that there is a newer segment.
+            let set = Wish::Set("a.setting".to_owned(), None).request(None);
+            ask(&mut world, set).unwrap();
+        }
+        assert!(!is_there(&world, secret), "{secret:?}");
+    }
+}
