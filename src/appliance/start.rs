@@ -447,6 +447,7 @@ mod tests {
         let cost = crate::service::password::Cost {
             memory: 64,
             passes: 1,
+            scram: 1,
         };
         let reception = Reception::new(&appliance, &Rc::new(Passwords::new(cost, [0; 32])));
         let applied = Rc::new(std::cell::Cell::new(0));

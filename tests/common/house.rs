@@ -86,6 +86,7 @@ pub struct House {
 const CHEAP: Cost = Cost {
     memory: 64,
     passes: 1,
+    scram: 1,
 };
 
 impl House {

@@ -38,12 +38,13 @@ impl House {
         let address = Address::parse(address).unwrap();
         self.domain(address.domain.as_str(), "mailbox").await;
         let password = Secret::new(password.as_bytes().to_vec());
+        let new = self.passwords.hash(&password, None).await.unwrap();
         let request = Request::AddUser {
             address: address.key(),
-            password: self.passwords.hash(&password).await.unwrap(),
-            scram: None,
-            scram_salt: [0; 16],
-            scram_count: 0,
+            password: new.password,
+            scram: new.scram,
+            scram_salt: new.salt,
+            scram_count: new.count,
             quota: 0,
         };
         self.store.request(request).await.unwrap();
@@ -51,12 +52,13 @@ impl House {
 
     pub async fn password(&self, address: &str, password: &str) {
         let password = Secret::new(password.as_bytes().to_vec());
+        let new = self.passwords.hash(&password, None).await.unwrap();
         let request = Request::SetPassword {
             user: self.user(address),
-            password: self.passwords.hash(&password).await.unwrap(),
-            scram: None,
-            scram_salt: [0; 16],
-            scram_count: 0,
+            password: new.password,
+            scram: new.scram,
+            scram_salt: new.salt,
+            scram_count: new.count,
             changed: true,
         };
         self.store.request(request).await.unwrap();
