@@ -170,6 +170,72 @@ fn config_show_where_there_is_no_store_yet() {
 }
 
 #[test]
+fn config_set_by_file_and_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    std::fs::write(&file, "\n[listen]\nmx = \"off\"\n").unwrap();
+    let data = folder.path().join("data");
+    let run = |line: &str| on(&data, &format!("--config {} {line}", file.display()), "");
+    let held = run("config set listen.mx [::]:2525");
+    assert_eq!(
+        (held.exit, held.err),
+        (
+            77,
+            format!(
+                "pillarbox: listen.mx stands in {}, line 3; change it there\n",
+                file.display()
+            )
+        )
+    );
+    // The text is that of `config check`.
+    let wrong = run("config set limit.message_size 1MB");
+    assert_eq!(wrong.exit, 65);
+    std::fs::write(&file, "limit.message_size = \"1MB\"").unwrap();
+    let checked = run("config check").err;
+    let text = checked.split_once(":1:22: ").unwrap().1;
+    assert_eq!(wrong.err, format!("pillarbox: {text}"));
+    // What was kept is there for the next one, and in the list.
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(run("config set listen.mx [::]:2525").exit, 0);
+    let shown = run("config show --changed").out;
+    assert!(
+        shown.contains("listen.mx = \"[::]:2525\" # store\n"),
+        "{shown}"
+    );
+    // What the store keeps and the file makes wrong can be forgotten.
+    std::fs::write(&file, "listen.imaps = \"[::]:2525\"").unwrap();
+    let wrong = run("config show");
+    assert_eq!(wrong.exit, 78, "{}", wrong.out);
+    let unset = run("config unset listen.mx");
+    assert_eq!(unset.exit, 0, "{}", unset.err);
+    assert_eq!(run("config show").exit, 0);
+}
+
+#[test]
+fn config_check_looks_at_the_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |name: &str| folder.path().join(name).display().to_string();
+    let (file, certificate, key) = (name("p.toml"), name("c.pem"), name("k.pem"));
+    let text = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+    std::fs::write(&file, text).unwrap();
+    let check = || play(&format!("config check {file}"), "");
+    let made = rcgen::generate_simple_self_signed(["box.test".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["box.test".to_owned()]).unwrap();
+    let missing = check();
+    assert_eq!(missing.exit, 78);
+    let start = format!("{file}:2:15: tls.certificate: {certificate}: ");
+    assert!(missing.err.starts_with(&start), "{}", missing.err);
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
+    let foreign = check();
+    let start = format!("{file}:3:7: tls.key: {key}: ");
+    assert!(foreign.err.starts_with(&start), "{}", foreign.err);
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let right = check();
+    assert_eq!((right.exit, right.out + &right.err), (0, String::new()));
+}
+
+#[test]
 fn status_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let status = on(folder.path(), "status --json", "");
@@ -365,6 +431,52 @@ const LIFE: &[(&str, &str, u8, &str)] = &[
     ("domain remove home.test --quiet", "", 0, ""),
     ("domain list", "", 0, ""),
     ("config show --json", "", 0, "{\"key\":\"role\""),
+    (
+        "config set limit.message_size 20MiB -n",
+        "",
+        0,
+        "would set limit.message_size = \"20MiB\"",
+    ),
+    ("config unset limit.message_size", "", 67, ""),
+    (
+        "config set limit.message_size 20480KiB",
+        "",
+        0,
+        "limit.message_size = \"20MiB\"; in effect from the next start on",
+    ),
+    (
+        "config set queue.give_up 2d",
+        "",
+        0,
+        "queue.give_up = \"2d\"; kept for a later version",
+    ),
+    (
+        "config set address.delimiter -",
+        "",
+        0,
+        "address.delimiter = \"-\"; in effect",
+    ),
+    ("config set limit.message_size 20MB", "", 65, ""),
+    ("config set limit.mesage_size 20MiB", "", 65, ""),
+    ("config set listen.pop3 [::]:110", "", 65, ""),
+    ("config set listen.mx [::]:993", "", 65, ""),
+    ("config set tls.certificate /c", "", 65, ""),
+    ("config set role mailbox", "", 77, ""),
+    ("config set data /srv", "", 77, ""),
+    ("config unset limit.mesage_size", "", 65, ""),
+    (
+        "config unset address.delimiter --dry-run",
+        "",
+        0,
+        "would unset address.delimiter",
+    ),
+    (
+        "config unset address.delimiter",
+        "",
+        0,
+        "address.delimiter is unset; in effect",
+    ),
+    ("config set log.level warn --quiet", "", 0, ""),
     ("status", "", 69, ""),
 ];
 

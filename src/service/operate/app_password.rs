@@ -4,14 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{id::UserId, secret::Secret, time::Time},
-    service::operate::{Context, Kind, Problem, Reply, columns, name::shown, user},
+    service::{
+        operate::{Context, Kind, Problem, Reply, columns, name::shown, user},
+        password::{APP_NAME_MAX, APPS_MAX},
+    },
     store,
 };
-
-/// Longest name of a device, in characters.
-const NAME_MAX: usize = 64;
-/// App passwords of one person.
-const MOST: usize = 100;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
@@ -107,8 +105,8 @@ async fn add(
         let text = format!("{user} has an app password {name:?} already; take another name");
         return Err(Problem::new(Kind::Exists, text));
     }
-    if there.len() >= MOST {
-        let text = format!("{user} has {MOST} app passwords; remove one first");
+    if there.len() >= APPS_MAX {
+        let text = format!("{user} has {APPS_MAX} app passwords; remove one first");
         return Err(Problem::new(Kind::NotAllowed, text));
     }
     if dry_run {
@@ -209,8 +207,8 @@ fn check(name: &str) -> Result<&str, Problem> {
         let text = "give the device a name, like phone";
         return Err(Problem::new(Kind::BadData, text));
     }
-    if name.chars().count() > NAME_MAX {
-        let text = format!("the name is longer than {NAME_MAX} characters");
+    if name.len() > APP_NAME_MAX {
+        let text = format!("the name is longer than {APP_NAME_MAX} octets");
         return Err(Problem::new(Kind::BadData, text));
     }
     Ok(name)
