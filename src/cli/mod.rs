@@ -16,6 +16,7 @@ mod serve;
 mod status;
 mod store;
 mod terminal;
+mod tls;
 mod transport;
 mod user;
 
@@ -100,6 +101,9 @@ enum Noun {
     /// The store itself
     #[command(subcommand)]
     Store(store::Verb),
+    /// Certificates, with which connections are encrypted
+    #[command(subcommand)]
+    Tls(tls::Verb),
     /// Where mail for an address or a domain goes next
     #[command(subcommand)]
     Transport(transport::Verb),
@@ -198,6 +202,7 @@ pub fn run_in(terminal: &mut Terminal<'_>, arguments: impl IntoIterator<Item = O
         Noun::Serve => serve::run(terminal, global),
         Noun::Status(read) => status::run(terminal, global, read),
         Noun::Store(verb) => store::run(terminal, global, verb),
+        Noun::Tls(verb) => tls::run(terminal, global, verb),
         Noun::Transport(verb) => transport::run(terminal, global, verb),
         Noun::User(verb) => user::run(terminal, global, verb),
         Noun::Version(read) => Ok(version(terminal, read)),

@@ -12,6 +12,7 @@ pub mod route;
 pub mod status;
 pub mod store;
 pub mod test;
+pub mod tls;
 pub mod transport;
 pub mod user;
 pub mod wire;
@@ -57,6 +58,7 @@ pub enum Request {
     Route(route::Request),
     Status,
     Store(store::Request),
+    Tls(tls::Request),
     Transport(transport::Request),
     User(user::Request),
 }
@@ -68,6 +70,7 @@ pub enum Reply {
     Aliases(Vec<alias::Row>),
     AppPassword(app_password::Made),
     AppPasswords(Vec<app_password::Row>),
+    Certificates(Vec<tls::Row>),
     DefaultRoute(route::Default),
     /// A change, in one line for people, and notes in further lines.
     Done(String),
@@ -171,6 +174,7 @@ impl Reply {
             Self::Aliases(rows) => rows.iter().map(alias::Row::text).collect(),
             Self::AppPassword(made) => made.text(),
             Self::AppPasswords(rows) => app_password::text(rows),
+            Self::Certificates(rows) => tls::text(rows),
             Self::DefaultRoute(default) => vec![default.text()],
             Self::Done(text) => text.lines().map(ToOwned::to_owned).collect(),
             Self::Domains(rows) => domain::text(rows),
@@ -194,6 +198,7 @@ impl Reply {
             Self::Aliases(rows) => objects(rows),
             Self::AppPassword(made) => vec![object(&made.shown())],
             Self::AppPasswords(rows) => objects(rows),
+            Self::Certificates(rows) => rows.iter().map(object).collect(),
             Self::DefaultRoute(default) => vec![object(default)],
             Self::Done(line) => vec![object(&serde_json::json!({ "done": line }))],
             Self::Domains(rows) => objects(rows),
@@ -239,6 +244,7 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
         Request::Route(request) => route::operate(context, request, call.dry_run).await,
         Request::Status => status::operate(context),
         Request::Store(request) => store::operate(context, request, call.dry_run).await,
+        Request::Tls(request) => tls::operate(context, request, call.dry_run),
         Request::Transport(request) => transport::operate(context, request, call.dry_run).await,
         Request::User(request) => user::operate(context, request, call.dry_run).await,
     }

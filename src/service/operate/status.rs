@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    net::tls::Tls,
     service::operate::{Context, Kind, Problem, Reply},
     store,
 };
@@ -21,6 +22,8 @@ pub struct Running {
     pub imap_sessions: u64,
     /// What the start found in the store that should not be.
     pub opened: store::Opened,
+    /// The certificates in use.
+    pub tls: Option<Tls>,
 }
 
 /// How well it is.

@@ -9,6 +9,8 @@
 //! load idle   --addr 127.0.0.1:143 [--tls] --user U --password-file F [--sessions 1000] [--folder INBOX]
 //! load time   --addr … --user U --password-file F [--folder INBOX] [--repeat 5] [--watch PID] --command 'FETCH 1:* (FLAGS)'
 //! load append --addr … --user U --password-file F [--folder INBOX] [--messages 300] [--size 4096]
+//! load handshakes --addr 127.0.0.1:993 [--sessions 8] [--rounds 5] [--milliseconds 2000] [--watch PID]
+//!             TLS 1.3, new and resumed by turns
 //! load start  --addr 127.0.0.1:25 [--wait 30] --log FILE -- COMMAND ARGUMENTS   starts a server and leaves it
 //!             running; prints its process id and the seconds until its first greeting
 //! load watch  --watch PID                            memory peaks until standard input ends
@@ -17,6 +19,7 @@
 //! Results are one line of `name=value` pairs on standard output.
 
 mod corpus;
+mod handshakes;
 mod imap;
 mod link;
 mod smtp;
@@ -50,7 +53,7 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
     match verb {
         "append" => imap::append(options),
         "corpus" => print_corpus(options),
-
+        "handshakes" => handshakes::run(options),
         "idle" => imap::idle(options),
         "smtp" => smtp::run(options),
         "start" => start(options),
@@ -61,7 +64,7 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
             println!("{}", watch.end());
             Ok(())
         }
-        _ => Err("verbs: append corpus idle smtp start time watch".into()),
+        _ => Err("verbs: append corpus handshakes idle smtp start time watch".into()),
     }
 }
 
