@@ -323,6 +323,32 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
          \"from_rewrite\":\"local\",\"default\":false}\n",
     ),
     ("queue list", "", 0, ""),
+    // ST-6: hashes of other servers.
+    (
+        "user add h@home.test --password-hash-stdin",
+        "{MD5-CRYPT}$1$deadbeef$0Huu6KHrKLVWfqa4WljDE0\n",
+        0,
+        "added h@home.test\n",
+    ),
+    (
+        "user passwd h@home.test --password-hash-stdin",
+        "$1$deadbeef$0Huu6KHrKLVWfqa4WljDE0\n",
+        0,
+        "h@home.test: new password\n",
+    ),
+    (
+        "user add i@home.test --password-hash-stdin",
+        "{NOSUCH}x\n",
+        65,
+        "",
+    ),
+    ("user add i@home.test --password-hash-stdin", "", 65, ""),
+    (
+        "user add i@home.test --password-hash-stdin",
+        "{PLAIN}hush\n",
+        0,
+        "added",
+    ),
 ];
 
 #[test]

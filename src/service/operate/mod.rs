@@ -262,7 +262,15 @@ pub async fn line(context: &Context<'_>, line: &[u8]) -> String {
             "not understood, is the program newer than the server?",
         )),
     };
-    wire::encode(&answer)
+    let encoded = wire::encode(&answer);
+    if encoded.len() < wire::LINE_MAX {
+        return encoded;
+    }
+    wire::encode(&Answer::Problem(Problem::new(
+        Kind::NotAllowed,
+        "that is too much for one answer; ask for less (alias list DOMAIN), or stop the server and \
+         ask again",
+    )))
 }
 
 /// Has rows of the admin's tables changed, all or none.

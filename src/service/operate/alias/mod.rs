@@ -372,7 +372,9 @@ fn said(problem: &AliasProblem) -> String {
         AliasProblem::NotOurs { domain } => format!("{problem} (pillarbox domain add {domain})"),
         AliasProblem::Loop { .. } => format!("{problem}; leave out one of these steps"),
         AliasProblem::Unknown { chain } => match chain.last() {
-            Some(last) => format!("{problem} (pillarbox user add {last})"),
+            Some(last) => format!(
+                "{problem}; give {last} to somebody first (pillarbox user add, or alias add)"
+            ),
             None => problem.to_string(),
         },
         other => other.to_string(),
