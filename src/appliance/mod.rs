@@ -1,5 +1,6 @@
 //! The appliance: what has to be in order before the first session, and around all of them.
 
+mod certificates;
 pub mod control;
 pub mod executor;
 pub mod hall;

@@ -2,11 +2,12 @@
 
 use std::{fmt, fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, rc::Rc, sync::Arc};
 
-use futures_rustls::rustls::{self, sign::CertifiedKey};
+use futures_rustls::rustls;
 use rustix::{fs::Mode, process::umask};
 
 use crate::{
     appliance::{
+        certificates,
         control::{self, Operate},
         executor::Executor,
         hall::{Hall, Houses, Kind, Sessions, Sockets},
@@ -21,6 +22,7 @@ use crate::{
     net::{
         certificate,
         listen::{self, BindError},
+        pairs::Pairs,
         tls::Tls,
         world::{Local, RealWorld, World, calendar},
     },
@@ -205,7 +207,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
         store: store.clone(),
         found,
         world: Rc::new(RealWorld::new()),
-        tls: Tls::new(opened.certificate, plan.tls13_only)?,
+        tls: Tls::new(opened.certificates, plan.tls13_only)?,
         executor: Executor::new(),
         log: ring,
         plan,
@@ -289,7 +291,7 @@ fn is_news(known: &mut Option<String>, trouble: Option<String>) -> bool {
 struct Opened {
     _lock: Lock,
     sockets: Sockets,
-    certificate: Arc<CertifiedKey>,
+    certificates: Pairs,
 }
 
 /// What has to be had before rights are given up, and giving them up. Starts no thread.
@@ -313,7 +315,7 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
         privilege::become_user(user)?;
     }
     // As the user who will read it again at a reload.
-    let certificate = certificate(plan, &plan.settings)?;
+    let certificates = certificates::gather(plan, &plan.settings, calendar())?;
     log::info!(target: "start", "files: {}", memory::descriptors().unwrap_or_default());
     if plan.confine {
         privilege::drop_rights()?;
@@ -327,15 +329,8 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
     Ok(Opened {
         _lock: lock,
         sockets,
-        certificate,
+        certificates,
     })
-}
-
-fn certificate(plan: &Plan, settings: &Settings) -> Result<Arc<CertifiedKey>, certificate::Error> {
-    match &settings.tls {
-        Some(files) => certificate::load(files),
-        None => certificate::self_signed(&plan.data, &plan.hostname, calendar()),
-    }
 }
 
 /// Builds the services and serves until an order to stop.
@@ -347,6 +342,8 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         .executor
         .spawn(async move { registry.run().await });
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
+    let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
+    let _certified = appliance.executor.spawn(certified);
     let again: Again = {
         let (appliance, reception) = (Rc::clone(appliance), Rc::clone(&reception));
         Rc::new(move || reload(&appliance, &reception, &office.reload))
@@ -378,8 +375,11 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
 /// Settings and certificate anew, all or nothing; sessions stay.
 fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result<(), String> {
     let Anew { settings, applied } = read(appliance)?;
-    let certificate = certificate(&appliance.plan, &settings).map_err(|error| error.to_string())?;
-    appliance.tls.swap(certificate);
+    let now = appliance.world.time();
+    let pairs = certificates::gather(&appliance.plan, &settings, now);
+    appliance
+        .tls
+        .swap(pairs.map_err(|error| error.to_string())?);
     appliance.houses.smtp.limit(settings.smtp_sessions);
     appliance.houses.imap.limit(settings.imap_sessions);
     appliance.memory.limit(settings.memory);
@@ -439,7 +439,7 @@ mod tests {
             store: store.clone(),
             found,
             world: Rc::new(RealWorld::new()),
-            tls: Tls::new(opened.certificate, false).unwrap(),
+            tls: Tls::new(opened.certificates, false).unwrap(),
             executor: Executor::new(),
             log: Ring::new(1024),
             plan,
@@ -447,6 +447,7 @@ mod tests {
         let cost = crate::service::password::Cost {
             memory: 64,
             passes: 1,
+            scram: 1,
         };
         let reception = Reception::new(&appliance, &Rc::new(Passwords::new(cost, [0; 32])));
         let applied = Rc::new(std::cell::Cell::new(0));

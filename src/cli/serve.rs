@@ -21,7 +21,6 @@ use crate::{
     },
     mail::domain::Domain,
     net::{
-        certificate::Files,
         house::Limits,
         world::{Local, RealWorld},
     },
@@ -97,7 +96,6 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
 /// The part that a reload may change: all keys that are live, and no others.
 fn settings(config: &Config) -> Settings {
     let count = |key: &Key| usize::try_from(config.number(key)).unwrap_or(usize::MAX);
-    let certificate = config.text(&schema::TLS_CERTIFICATE);
     Settings {
         smtp_sessions: Limits {
             total: count(&schema::LIMIT_SMTP_SESSIONS),
@@ -116,10 +114,7 @@ fn settings(config: &Config) -> Settings {
             config.number(&schema::LIMIT_LOG_RING),
             u64::from(Cost::of(config.profile()).memory).saturating_mul(1024),
         ),
-        tls: (!certificate.is_empty()).then(|| Files {
-            certificate: PathBuf::from(certificate),
-            key: PathBuf::from(config.text(&schema::TLS_KEY)),
-        }),
+        tls: operate::tls::place(config).files,
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
         old_outlook: config.is_on(&schema::SMTP_OLD_OUTLOOK),
         soft_bounce: config.is_on(&schema::SMTP_SOFT_BOUNCE),
@@ -196,6 +191,7 @@ fn answer(
                 smtp_sessions: number(appliance.houses.smtp.len()),
                 imap_sessions: number(appliance.houses.imap.len()),
                 opened: appliance.found.clone(),
+                tls: Some(appliance.tls.clone()),
             }),
             renew: Some(Renew(&renew)),
         };

@@ -211,7 +211,7 @@ impl Config {
     /// What would be wrong at the next start if the store held this for a key, or nothing. The value
     /// is right for itself.
     #[must_use]
-    pub fn objections(&self, key: &'static Key, value: Option<Value>) -> Vec<String> {
+    pub fn objections(&self, key: &'static Key, value: Option<&Value>) -> Vec<String> {
         let mut next = self.clone();
         for (name, value) in &self.waiting {
             next.values.insert(name, value.clone());
@@ -221,7 +221,7 @@ impl Config {
                 let text = key.default.text(self.profile, &Machine::default());
                 key.kind.parse(&text).ok()
             };
-            if let Some(value) = value.or_else(default) {
+            if let Some(value) = value.cloned().or_else(default) {
                 next.values.insert(key.name, (value, Place::Store));
             }
         }

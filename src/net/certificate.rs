@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read as _, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,7 +11,7 @@ use std::{
 
 use futures_rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
-    rustls::{crypto::ring, sign::CertifiedKey},
+    rustls::{self, crypto::ring, sign::CertifiedKey},
 };
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use time::OffsetDateTime;
@@ -22,6 +22,10 @@ use crate::base::time::Time;
 const DAYS: i64 = 3650;
 /// So many days before its end another one is made.
 const RENEW: i64 = 30;
+/// Where certificates lie in a data folder.
+pub(super) const FOLDER: &str = "tls";
+/// No chain of PEM is longer, in octets.
+pub const PEM_MAX: usize = 1024 * 1024;
 
 /// Where the owner's certificate lies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,7 +44,7 @@ pub enum Error {
     /// A new certificate could not be made or written.
     Make { path: PathBuf, reason: String },
     /// No PEM, or not of the kind wanted.
-    Pem { path: PathBuf, wanted: &'static str },
+    Pem { path: PathBuf, flaw: Flaw },
     /// The file cannot be read.
     Read { path: PathBuf, error: io::Error },
 }
@@ -52,12 +56,14 @@ impl fmt::Display for Error {
             Self::Make { path, reason } => {
                 write!(f, "{}: cannot be made: {reason}", path.display())
             }
-            Self::Pem { path, wanted } => write!(f, "{}: holds no {wanted} (PEM)", path.display()),
+            Self::Pem { path, flaw } => write!(f, "{}: {flaw}", path.display()),
             Self::Read { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
                 let uid = rustix::process::geteuid().as_raw();
                 write!(
                     f,
-                    "{}: user {} (uid {uid}) may not read it",
+                    "{}: user {} (uid {uid}) may not read it; let that user, or run as root \
+                     `pillarbox tls import CERTIFICATE KEY` and take tls.certificate and tls.key out \
+                     of the configuration",
                     path.display(),
                     user(uid)
                 )
@@ -82,35 +88,80 @@ impl Error {
     }
 }
 
+/// What is wrong with a pair in PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Flaw {
+    /// The key is encrypted: nobody is there to type its password.
+    Encrypted,
+    /// The key belongs to another certificate.
+    Mismatch,
+    NoCertificate,
+    NoKey,
+    /// TLS here cannot use such a certificate or key.
+    Unusable(String),
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encrypted => f.write_str("the private key is encrypted with a password"),
+            Self::Mismatch => f.write_str("this key does not belong to the certificate"),
+            Self::NoCertificate => f.write_str("holds no certificate (PEM)"),
+            Self::NoKey => f.write_str("holds no private key (PEM)"),
+            Self::Unusable(reason) => write!(f, "cannot be used: {reason}"),
+        }
+    }
+}
+
+/// A certificate chain and its key, out of PEM.
+///
+/// # Errors
+///
+/// They are none, or do not belong together.
+pub fn pair(chain: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, Flaw> {
+    let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(chain).collect();
+    let chain = chain.map_err(|_| Flaw::NoCertificate)?;
+    if chain.is_empty() {
+        return Err(Flaw::NoCertificate);
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+        let encrypted = memchr::memmem::find(key, b"ENCRYPTED").is_some();
+        if encrypted {
+            Flaw::Encrypted
+        } else {
+            Flaw::NoKey
+        }
+    })?;
+    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
+    certified.map(Arc::new).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => Flaw::Mismatch,
+        error => Flaw::Unusable(error.to_string()),
+    })
+}
+
 /// Reads the owner's own certificate.
 ///
 /// # Errors
 ///
 /// A file cannot be read, is no PEM, or the two do not belong together.
 pub fn load(files: &Files) -> Result<Arc<CertifiedKey>, Error> {
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(&read(&files.certificate)?).collect();
-    let no_chain = || Error::Pem {
-        path: files.certificate.clone(),
-        wanted: "certificate",
-    };
-    let chain = chain.map_err(|_: pem::Error| no_chain())?;
-    if chain.is_empty() {
-        return Err(no_chain());
-    }
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|_| Error::Pem {
-        path: files.key.clone(),
-        wanted: "private key",
-    })?;
-    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
-    certified.map(Arc::new).map_err(|error| Error::Key {
-        path: files.key.clone(),
-        reason: match error {
-            futures_rustls::rustls::Error::InconsistentKeys(_) => format!(
-                "this key does not belong to the certificate in {}",
-                files.certificate.display()
-            ),
-            error => error.to_string(),
+    let (chain, key) = (read(&files.certificate)?, read(&files.key)?);
+    pair(&chain, &key).map_err(|flaw| match flaw {
+        Flaw::NoCertificate => Error::Pem {
+            path: files.certificate.clone(),
+            flaw,
+        },
+        Flaw::Encrypted | Flaw::NoKey => Error::Pem {
+            path: files.key.clone(),
+            flaw,
+        },
+        Flaw::Mismatch => Error::Key {
+            path: files.key.clone(),
+            reason: format!("{flaw} in {}", files.certificate.display()),
+        },
+        Flaw::Unusable(reason) => Error::Key {
+            path: files.key.clone(),
+            reason,
         },
     })
 }
@@ -122,11 +173,8 @@ pub fn load(files: &Files) -> Result<Arc<CertifiedKey>, Error> {
 ///
 /// It can neither be read nor made.
 pub fn self_signed(data: &Path, hostname: &str, now: Time) -> Result<Arc<CertifiedKey>, Error> {
-    let folder = data.join("tls");
-    let files = Files {
-        certificate: folder.join("self-signed.pem"),
-        key: folder.join("self-signed.key"),
-    };
+    let folder = data.join(FOLDER);
+    let files = self_signed_files(data);
     // What the pair says about itself, so that nobody has to parse it.
     let about = folder.join("self-signed.names");
     let said = fs::read_to_string(&about).unwrap_or_default();
@@ -152,6 +200,16 @@ pub fn self_signed(data: &Path, hostname: &str, now: Time) -> Result<Arc<Certifi
             Ok(old)
         }
         (Err(error), None) => Err(error),
+    }
+}
+
+/// Where the self-signed certificate of a data folder lies.
+#[must_use]
+pub fn self_signed_files(data: &Path) -> Files {
+    let folder = data.join(FOLDER);
+    Files {
+        certificate: folder.join("self-signed.pem"),
+        key: folder.join("self-signed.key"),
     }
 }
 
@@ -227,7 +285,7 @@ fn names(hostname: &str) -> Vec<String> {
 }
 
 /// Writes a file that is there whole, mode 600, or not at all.
-fn store(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn store(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(folder)?;
     let temporary = path.with_extension("tmp");
@@ -253,11 +311,16 @@ fn forget(path: &Path) -> io::Result<()> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| Error::Read {
-        path: path.to_owned(),
-        error,
-    })
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let limit = u64::try_from(PEM_MAX).unwrap_or(u64::MAX);
+    let mut octets = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut octets))
+        .map(|_| octets)
+        .map_err(|error| Error::Read {
+            path: path.to_owned(),
+            error,
+        })
 }
 
 /// The user's name as `/etc/passwd` has it.

@@ -4,6 +4,8 @@ pub mod certificate;
 pub mod drive;
 pub mod house;
 pub mod listen;
+pub mod pairs;
 pub mod stream;
 pub mod tls;
 pub mod world;
+pub mod x509;

@@ -1,4 +1,4 @@
-//! TLS for servers: versions 1.2 and 1.3, ring's suites, a certificate that can be swapped (SU-11).
+//! TLS for servers: versions 1.2 and 1.3, ring's suites, certificates that can be swapped (SU-11).
 
 use std::{
     io,
@@ -10,8 +10,8 @@ use async_io::Async;
 use futures_rustls::{
     TlsAcceptor,
     rustls::{
-        self, ProtocolVersion, ServerConfig, ServerConnection,
-        crypto::ring,
+        self, CipherSuite, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite,
+        crypto::{CryptoProvider, ring},
         server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
         sign::CertifiedKey,
         version::{TLS12, TLS13},
@@ -19,16 +19,18 @@ use futures_rustls::{
     server::TlsStream,
 };
 
-use crate::base::machine::Secured;
+use crate::{base::machine::Secured, net::pairs::Pairs};
 
 /// Octets a connection may hold that are not sent yet, and that are not read yet.
 const BUFFER: usize = 16 * 1024;
+/// What a channel binding is exported under (RFC 9266 section 4).
+const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// What every listener with TLS shares; cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
-    certificate: Arc<Certificate>,
+    shelf: Arc<Shelf>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -41,37 +43,27 @@ impl Tls {
     /// # Errors
     ///
     /// The system gives no randomness for the ticket key.
-    pub fn new(certificate: Arc<CertifiedKey>, tls13_only: bool) -> Result<Self, rustls::Error> {
-        let versions: &[_] = if tls13_only {
-            &[&TLS13]
-        } else {
-            &[&TLS13, &TLS12]
-        };
-        let certificate = Arc::new(Certificate(RwLock::new(certificate)));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
-        // A ticket lets a phone come back without a full handshake, and costs no memory here.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = ring::Ticketer::new()?;
-        config.send_tls13_tickets = 1;
-        config.send_half_rtt_data = false;
-        config.max_early_data_size = 0;
+    pub fn new(pairs: impl Into<Pairs>, tls13_only: bool) -> Result<Self, rustls::Error> {
+        let shelf = Arc::new(Shelf(RwLock::new(Arc::new(pairs.into()))));
+        let resolver = Arc::clone(&shelf) as Arc<dyn ResolvesServerCert>;
+        let config = Arc::new(config(resolver, tls13_only)?);
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificate,
+            acceptor: TlsAcceptor::from(config),
+            shelf,
         })
     }
 
-    /// Another certificate from the next handshake on; connections stay.
-    pub fn swap(&self, certificate: Arc<CertifiedKey>) {
-        let mut current = self
-            .certificate
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *current = certificate;
+    /// Other certificates from the next handshake on; connections stay (OP-6).
+    pub fn swap(&self, pairs: Pairs) {
+        let mut current = self.shelf.0.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(pairs);
+    }
+
+    /// The certificates that are used now.
+    #[must_use]
+    pub fn pairs(&self) -> Arc<Pairs> {
+        let current = self.shelf.0.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
     }
 
     /// The server's side of a handshake. Has no deadline of its own.
@@ -86,6 +78,63 @@ impl Tls {
         let limit = |connection: &mut ServerConnection| connection.set_buffer_limit(Some(BUFFER));
         self.acceptor.accept_with(tcp, limit).await.map(Box::new)
     }
+}
+
+fn config(
+    resolver: Arc<dyn ResolvesServerCert>,
+    tls13_only: bool,
+) -> Result<ServerConfig, rustls::Error> {
+    let versions: &[_] = if tls13_only {
+        &[&TLS13]
+    } else {
+        &[&TLS13, &TLS12]
+    };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    // Else the client decides, and most ask for AES-256 with SHA-384 first.
+    config.ignore_client_order = true;
+    // A ticket lets a phone come back without a full handshake, and costs no memory here.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = ring::Ticketer::new()?;
+    config.send_tls13_tickets = 1;
+    config.send_half_rtt_data = false;
+    config.max_early_data_size = 0;
+    Ok(config)
+}
+
+/// ring's suites, all with forward secrecy and AEAD, the quickest first: SHA-384 has no instructions of
+/// its own and takes a tenth of a handshake; without instructions for AES, as on small ARM boards,
+/// ChaCha20 is quicker.
+fn provider() -> CryptoProvider {
+    let mut provider = ring::default_provider();
+    let rank = |suite: &SupportedCipherSuite| match suite.suite() {
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => u8::from(has_aes()),
+        CipherSuite::TLS13_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 2,
+        _ => u8::from(!has_aes()),
+    };
+    provider.cipher_suites.sort_by_key(rank);
+    provider
+}
+
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+fn has_aes() -> bool {
+    is_x86_feature_detected!("aes")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn has_aes() -> bool {
+    std::arch::is_aarch64_feature_detected!("aes")
+}
+
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+fn has_aes() -> bool {
+    false
 }
 
 /// What a handshake agreed on.
@@ -105,16 +154,31 @@ pub fn secured(connection: &ServerConnection) -> Secured {
     Secured {
         version: version.to_owned(),
         cipher,
-        exporter: None,
+        exporter: exporter(connection),
     }
 }
 
+/// The `tls-exporter` channel binding (RFC 9266). TLS 1.2 gives one only with an extended master secret
+/// (RFC 9266 section 4.2), and rustls does not say whether there is one.
+fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
+    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    let exported = connection.export_keying_material([0; 32], BINDING, None);
+    exported.ok()
+}
+
+/// Chooses by the name that the client asks for (RFC 6066 section 3).
 #[derive(Debug)]
-struct Certificate(RwLock<Arc<CertifiedKey>>);
+struct Shelf(RwLock<Arc<Pairs>>);
 
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&current))
+impl ResolvesServerCert for Shelf {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let pairs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let pair = pairs.choose(hello.server_name())?;
+        Some(Arc::clone(&pair.key))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -410,6 +410,13 @@ impl Store {
         let _ = self.0.jobs.send(Job::Stop);
     }
 
+    /// Octets of this folder that nobody outside can know, the same after every start. Only for keys
+    /// that are derived from it.
+    #[must_use]
+    pub fn secret(&self) -> [u8; 16] {
+        self.0.secret
+    }
+
     /// Figures for `status`.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -8,12 +8,21 @@ use std::{
 
 use smol::channel::{Sender, unbounded};
 
+use futures_rustls::{
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    rustls::{
+        self,
+        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+};
+
 use super::*;
 use crate::base::memory::Memory;
 use crate::{
     appliance::control,
     base::{machine::Machine, machine::Step, time::Instant, time::Time},
     net::{certificate, world::RealWorld},
+    proto::smtp,
 };
 
 /// Says hello, then nothing; goes when it is told, unless it is a stubborn one.
@@ -89,6 +98,14 @@ fn with(
     smtp: Limits,
     client: impl FnOnce([SocketAddr; 3], Sender<Order>) + Send + 'static,
 ) -> Hall {
+    with_sessions(smtp, Rc::new(hello), client)
+}
+
+fn with_sessions(
+    smtp: Limits,
+    sessions: Sessions,
+    client: impl FnOnce([SocketAddr; 3], Sender<Order>) + Send + 'static,
+) -> Hall {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certificate::self_signed(folder.path(), "localhost", Time(0)).unwrap();
     let hall = Hall {
@@ -117,13 +134,45 @@ fn with(
     let client = thread::spawn(move || client(addresses, orders));
     let reloads = Cell::new(0);
     let reload = || reloads.set(reloads.get() + 1);
-    let sessions: Sessions = Rc::new(hello);
     let operate: Operate = Rc::new(|request| Box::pin(async move { request }));
     let serving = hall.serve(sockets, &sessions, operate, &received, &reload);
     async_io::block_on(hall.executor.run(serving)).unwrap();
     client.join().unwrap();
     assert_eq!(reloads.get(), 1);
     hall
+}
+
+/// Says yes to everything.
+struct Yes;
+
+impl drive::Service for Yes {
+    type Machine = smtp::server::Session;
+
+    async fn ask(&mut self, _: smtp::server::Question) -> smtp::server::Answer {
+        smtp::server::Answer::Reply(smtp::reply::Reply::new(250, "yes"))
+    }
+
+    async fn content(&mut self, _: Vec<u8>) {}
+
+    async fn range(&mut self, (): &(), _: u64) -> Option<Vec<u8>> {
+        None
+    }
+
+    async fn woken(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn mail(caller: Caller) -> Local<'static, End> {
+    let options = smtp::server::Options {
+        tls: smtp::server::Tls::Offered,
+        ..smtp::server::Options::new("mx.test")
+    };
+    let now = caller.ground.world.now();
+    let mut machine = smtp::server::Session::new(std::sync::Arc::new(options), now);
+    Box::pin(
+        async move { drive::drive(&caller.ground, caller.stream, &mut machine, &mut Yes).await },
+    )
 }
 
 fn read(stream: &mut TcpStream, length: usize) -> String {
@@ -136,6 +185,113 @@ fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let _reset = stream.read_to_string(&mut text);
     text
+}
+
+/// A reply's lines.
+fn reply(stream: &mut impl Read) -> String {
+    let mut text = String::new();
+    loop {
+        let mut octet = [0];
+        stream.read_exact(&mut octet).unwrap();
+        text.push(char::from(octet[0]));
+        let last = text.trim_end().lines().next_back().unwrap_or_default();
+        if text.ends_with("\r\n") && last.as_bytes().get(3) == Some(&b' ') {
+            return text;
+        }
+    }
+}
+
+/// SR-23: on real sockets. What comes in clear behind STARTTLS is never carried out, in the same
+/// segment or in another one; after a handshake everything begins anew.
+#[test]
+fn sr_23_starttls() {
+    with_sessions(Limits::default(), Rc::new(mail), |[mx, _, _], orders| {
+        let begin = || {
+            let mut stream = TcpStream::connect(mx).unwrap();
+            reply(&mut stream);
+            stream.write_all(b"EHLO a.test\r\n").unwrap();
+            assert!(reply(&mut stream).contains("250-STARTTLS\r\n"));
+            stream
+        };
+        let mut injected = begin();
+        injected.write_all(b"STARTTLS\r\nNOOP\r\n").unwrap();
+        let said = rest(injected);
+        assert!(!said.contains("250"), "{said}");
+        let mut late = begin();
+        late.write_all(b"STARTTLS\r\n").unwrap();
+        assert_eq!(&reply(&mut late)[..4], "220 ");
+        late.write_all(b"NOOP\r\n").unwrap();
+        let said = rest(late);
+        assert!(!said.contains("250"), "{said}");
+
+        let mut stream = begin();
+        stream.write_all(b"STARTTLS\r\n").unwrap();
+        assert_eq!(&reply(&mut stream)[..4], "220 ");
+        let mut stream = secure(stream);
+        stream.write_all(b"MAIL FROM:<a@a.test>\r\n").unwrap();
+        assert_eq!(&reply(&mut stream)[..3], "503");
+        stream.write_all(b"EHLO a.test\r\n").unwrap();
+        assert!(!reply(&mut stream).contains("STARTTLS"));
+        stream.write_all(b"STARTTLS\r\n").unwrap();
+        assert_eq!(&reply(&mut stream)[..1], "5");
+        orders.try_send(Order::Reload).unwrap();
+        orders.try_send(Order::Stop).unwrap();
+    });
+}
+
+/// Any certificate will do.
+fn secure(stream: TcpStream) -> impl Read + Write {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let schemes = provider
+        .signature_verification_algorithms
+        .supported_schemes();
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(std::sync::Arc::new(Any(schemes)))
+        .with_no_client_auth();
+    let name = "mx.test".try_into().unwrap();
+    let client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    rustls::StreamOwned::new(client, stream)
+}
+
+#[derive(Debug)]
+struct Any(Vec<rustls::SignatureScheme>);
+
+impl ServerCertVerifier for Any {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.clone()
+    }
 }
 
 #[test]

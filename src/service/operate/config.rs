@@ -106,7 +106,7 @@ async fn set(
         let text = format!("{name} stands in {holder}; change it there");
         return Err(Problem::new(Kind::NotAllowed, text));
     }
-    admit(&config, key, Some(value.clone()))?;
+    admit(&config, key, Some(&value))?;
     let shown = format!("{name} = {}", value.toml());
     if dry_run {
         return Ok(Reply::Done(format!("would set {shown}")));
@@ -137,12 +137,12 @@ fn find(name: &str) -> Result<&'static Key, Problem> {
 }
 
 /// Refuses what no start would get over.
-fn admit(config: &Config, key: &'static Key, value: Option<Value>) -> Result<(), Problem> {
-    let objections = config.objections(key, value.clone());
+fn admit(config: &Config, key: &'static Key, value: Option<&Value>) -> Result<(), Problem> {
+    let objections = config.objections(key, value);
     if !objections.is_empty() {
         return Err(Problem::new(Kind::BadData, objections.join("; ")));
     }
-    let text = |wanted: &Key| match &value {
+    let text = |wanted: &Key| match value {
         Some(value) if wanted.name == key.name => value.text(),
         None if wanted.name == key.name => String::new(),
         _ => config.text(wanted).to_owned(),
@@ -206,22 +206,4 @@ pub fn show(config: &Config, changed: bool) -> Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_waits_for_a_restart_is_told() {
-        let mut row = Row {
-            key: "listen.mx".to_owned(),
-            value: "\"[::]:25\"".to_owned(),
-            from: "default".to_owned(),
-            waiting: None,
-        };
-        assert_eq!(row.text(), "listen.mx = \"[::]:25\"");
-        row.waiting = Some("\"[::]:2525\" (file, line 3)".to_owned());
-        assert_eq!(
-            row.text(),
-            "listen.mx = \"[::]:25\" # after a restart \"[::]:2525\" (file, line 3)"
-        );
-    }
-}
+mod tests;

@@ -23,6 +23,25 @@ pub const WORDS: &[&str] = &[
     "\"[::1]:25\"",
     "\"off\"",
     "35MiB",
+    "proxy.from",
+    "smtp.trusted_networks",
+    "local.rate",
+    "local.reject_text",
+    "dns.servers",
+    "queue.give_up",
+    "web.remote",
+    "address.",
+    "alert.url",
+    "listen.pop3",
+    "role",
+    "5m",
+    "200/h",
+    "\"192.0.2.0/24\"",
+    "\"::ffff:0:0/95\"",
+    "\"system\"",
+    "\"all\"",
+    "\"+\"",
+    "\"https://a/\"",
     "99999999999999999999",
     "0x10",
     "1e5",
@@ -93,6 +112,15 @@ fn whole(config: &Config) {
         assert_eq!(key.kind.parse(&value.text()).as_ref(), Ok(value));
         file.extend([key.name, " = ", &value.toml(), "\n"]);
         let _ = (config.number(key), config.text(key), config.listeners(key));
+        let _ = (config.seconds(key), config.is_on(key), config.networks(key));
+        let _ = (config.list(key), config.rate(key), config.held(key));
+        // What is in effect already is no reason against itself.
+        assert!(
+            config.objections(key, Some(value)).is_empty(),
+            "{}",
+            key.name
+        );
+        let _ = config.objections(key, None);
     }
     let sources = Sources {
         file: Some(&file),
@@ -107,5 +135,5 @@ fn whole(config: &Config) {
         Profile::named(config.profile().name()),
         Some(config.profile())
     );
-    let _ = config.control();
+    let _ = (config.control(), config.origin(), config.delimiter());
 }

@@ -16,6 +16,7 @@ pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
 pub mod source;
+pub mod x509;
 
 /// A target and the words that its input is made of.
 #[derive(Clone, Copy, Debug)]
@@ -48,5 +49,6 @@ targets!(
     mime,
     sasl,
     smtp,
-    smtp_content
+    smtp_content,
+    x509
 );

@@ -9,7 +9,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
+    StreamOwned,
 };
 
 use crate::Failure;
@@ -48,6 +49,17 @@ impl Link {
         })
     }
 
+    /// In the clear, over a connection that is there.
+    pub fn plain(stream: TcpStream) -> Result<Self, Failure> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            stream: Stream::Plain(stream),
+            buffer: Vec::new(),
+            at: 0,
+        })
+    }
+
     pub fn send(&mut self, octets: &[u8]) -> Result<(), Failure> {
         match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(octets)?,
@@ -57,6 +69,14 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    /// New or resumed; `None` without TLS.
+    pub fn kind(&self) -> Option<HandshakeKind> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.conn.handshake_kind(),
+        }
     }
 
     /// A line without its CRLF.
