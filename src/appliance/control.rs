@@ -26,10 +26,9 @@ use smol::{
 use crate::{
     appliance::executor::Executor,
     net::world::{Local, World},
+    service::operate::wire::LINE_MAX,
 };
 
-/// Longest request and longest reply, in octets, the LF included.
-pub const LINE_MAX: usize = 4 * 1024 * 1024;
 /// How long a caller may be silent, in seconds.
 const WAIT: u64 = 60;
 /// Callers at once; more wait in the kernel's queue.

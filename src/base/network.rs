@@ -37,6 +37,12 @@ impl Network {
         Some(Self { address, bits })
     }
 
+    /// How long its prefix is, in bits.
+    #[must_use]
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
     /// Whether an address lies in it; a socket for both families may tell IPv4 as IPv6.
     #[must_use]
     pub fn contains(&self, ip: IpAddr) -> bool {

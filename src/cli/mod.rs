@@ -1,15 +1,23 @@
 //! The command line: one file per noun, each makes a request of `service::operate` and prints its
 //! reply. Names and exit codes are an interface (design section 6, `spec/ux.md` section 3.13).
 
+mod access;
+mod alias;
+mod app_password;
+mod completion;
 mod config;
 mod domain;
 mod load;
+mod man;
+mod queue;
 mod reach;
+mod route;
 mod serve;
 mod status;
 mod store;
 mod terminal;
 mod tls;
+mod transport;
 mod user;
 
 #[cfg(test)]
@@ -17,7 +25,7 @@ mod tests;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::service::operate::{Call, Problem, Reply, Request};
 
@@ -56,12 +64,36 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
+    /// Computers that may or may not talk to this box
+    #[command(subcommand)]
+    Access(access::Verb),
+    /// Addresses that stand for others: forwardings, catch-alls, lists
+    #[command(subcommand)]
+    Alias(alias::Verb),
+    /// Extra passwords, one for each phone or program
+    #[command(subcommand)]
+    AppPassword(app_password::Verb),
+    /// Make a shell complete these commands at the Tab key
+    #[command(after_help = completion::HELP)]
+    Completion {
+        /// Which shell
+        shell: completion::Shell,
+    },
     /// Check and show the configuration
     #[command(subcommand)]
     Config(config::Verb),
     /// Domains that are ours
     #[command(subcommand)]
     Domain(domain::Verb),
+    /// The manual, as a man page
+    #[command(after_help = man::HELP)]
+    Man,
+    /// Mail that waits to leave
+    #[command(subcommand)]
+    Queue(queue::Verb),
+    /// Accounts at other mail servers through which mail leaves (smart hosts)
+    #[command(subcommand)]
+    Route(route::Verb),
     /// Run the appliance
     Serve,
     /// Is it well? Exit code 0 = ok, 1 = warning, 2 = failing
@@ -69,9 +101,12 @@ enum Noun {
     /// The store itself
     #[command(subcommand)]
     Store(store::Verb),
-    /// Certificates
+    /// Certificates, with which connections are encrypted
     #[command(subcommand)]
     Tls(tls::Verb),
+    /// Where mail for an address or a domain goes next
+    #[command(subcommand)]
+    Transport(transport::Verb),
     /// People with a mailbox
     #[command(subcommand)]
     User(user::Verb),
@@ -93,6 +128,23 @@ struct Change {
     /// Say what would happen, and do nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
+}
+
+/// Options of verbs that take something away.
+#[derive(Args, Clone, Copy, Debug)]
+struct Removal {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// A switch as a word.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    Off,
+    On,
 }
 
 /// Why a command ends early.
@@ -132,12 +184,26 @@ pub fn run_in(terminal: &mut Terminal<'_>, arguments: impl IntoIterator<Item = O
     };
     let global = &arguments.global;
     let result = match arguments.noun {
+        Noun::Access(verb) => access::run(terminal, global, verb),
+        Noun::Alias(verb) => alias::run(terminal, global, verb),
+        Noun::AppPassword(verb) => app_password::run(terminal, global, verb),
+        Noun::Completion { shell } => {
+            completion::run(terminal, shell);
+            Ok(0)
+        }
         Noun::Config(verb) => config::run(terminal, global, verb),
         Noun::Domain(verb) => domain::run(terminal, global, verb),
+        Noun::Man => {
+            man::run(terminal);
+            Ok(0)
+        }
+        Noun::Queue(verb) => queue::run(terminal, global, verb),
+        Noun::Route(verb) => route::run(terminal, global, verb),
         Noun::Serve => serve::run(terminal, global),
         Noun::Status(read) => status::run(terminal, global, read),
         Noun::Store(verb) => store::run(terminal, global, verb),
         Noun::Tls(verb) => tls::run(terminal, global, verb),
+        Noun::Transport(verb) => transport::run(terminal, global, verb),
         Noun::User(verb) => user::run(terminal, global, verb),
         Noun::Version(read) => Ok(version(terminal, read)),
     };
@@ -171,6 +237,13 @@ fn version(terminal: &mut Terminal<'_>, read: Read) -> u8 {
     0
 }
 
+/// The table of all nouns, verbs and options, with what is common to all in each of them.
+fn table() -> Command {
+    let mut table = Arguments::command();
+    table.build();
+    table
+}
+
 /// A verb that only looks: asks and prints.
 fn look(
     terminal: &mut Terminal<'_>,
@@ -196,6 +269,20 @@ fn print(terminal: &mut Terminal<'_>, read: Read, reply: &Reply) -> u8 {
         terminal.line(&line);
     }
     reply.exit()
+}
+
+/// A verb that takes something away: asks first, where somebody can be asked.
+fn remove(
+    terminal: &mut Terminal<'_>,
+    global: &Global,
+    how: Removal,
+    question: &str,
+    request: Request,
+) -> Result<u8, Stop> {
+    if !how.yes && !how.change.dry_run {
+        terminal.confirm(question)?;
+    }
+    change(terminal, global, how.change, request)
 }
 
 /// A verb that changes something: has it done and says so, if anybody wants to hear it.

@@ -84,6 +84,7 @@ fn creates(request: &Request) -> bool {
         request,
         Request::Config(operate::config::Request::Set { .. })
             | Request::Domain(operate::domain::Request::Add { .. })
+            | Request::Route(operate::route::Request::Add(_))
             // It may be what the first start waits for.
             | Request::Tls(operate::tls::Request::Import { .. })
     )

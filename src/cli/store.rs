@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use crate::{
-    cli::{Change, Global, Read, Stop, Terminal, change, look},
+    cli::{Global, Read, Removal, Stop, Terminal, look, remove},
     service::operate::{Request, store},
 };
 
@@ -16,11 +16,8 @@ pub(super) enum Verb {
     },
     /// Make the index anew from the log: same mail, flags and UIDs
     Rebuild {
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
         #[command(flatten)]
-        change: Change,
+        removal: Removal,
     },
 }
 
@@ -30,12 +27,10 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
             let request = Request::Store(store::Request::Check);
             look(terminal, global, read, request)
         }
-        Verb::Rebuild { yes, change: how } => {
-            if !yes && !how.dry_run {
-                terminal.confirm("Make the index anew? This may take minutes.")?;
-            }
+        Verb::Rebuild { removal } => {
+            let question = "Make the index anew? This may take minutes.";
             let request = Request::Store(store::Request::Rebuild);
-            change(terminal, global, how, request)
+            remove(terminal, global, removal, question, request)
         }
     }
 }

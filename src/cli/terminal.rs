@@ -4,10 +4,17 @@ use std::io::{self, BufRead, IsTerminal, Read as _, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::{base::secret::Secret, cli::Stop, config::ENVIRONMENT};
+use crate::{
+    base::secret::Secret,
+    cli::Stop,
+    config::ENVIRONMENT,
+    service::operate::{Kind, Problem},
+};
 
 /// Longest line that is read as a password, in octets.
 const LINE_MAX: u64 = 8192;
+/// Longest list on standard input, in octets: in base64 it still fits in a line of the control socket.
+pub const TEXT_MAX: u64 = 8 * 1024 * 1024;
 
 /// Streams and environment of a command.
 pub struct Terminal<'a> {
@@ -117,6 +124,27 @@ impl<'a> Terminal<'a> {
         Some(line)
     }
 
+    /// All of standard input as a list of `what`.
+    pub(super) fn text(&mut self, what: &str) -> Result<String, Problem> {
+        if self.interactive {
+            self.complain(&format!("Type {what}, one a line; end with Ctrl-D."));
+        }
+        let mut octets = Vec::new();
+        let limit = TEXT_MAX.saturating_add(1);
+        let read = (&mut self.input).take(limit).read_to_end(&mut octets);
+        let wrong = match read {
+            Err(error) => format!("standard input: {error}"),
+            Ok(read) if read as u64 > TEXT_MAX => {
+                "standard input is longer than 8 MiB; give it in several parts".to_owned()
+            }
+            Ok(_) => match String::from_utf8(octets) {
+                Ok(text) => return Ok(text),
+                Err(_) => "standard input is not UTF-8 text".to_owned(),
+            },
+        };
+        Err(Problem::new(Kind::BadData, wrong))
+    }
+
     /// A password, typed twice and not shown.
     pub fn password(&mut self) -> Option<Secret> {
         let _quiet = Quiet::new();
@@ -132,6 +160,30 @@ impl<'a> Terminal<'a> {
         let _ = write!(self.err, "{text}");
         let _ = self.err.flush();
     }
+}
+
+/// A password, from the first line of standard input if `stdin`, else from whom sits there. `option`
+/// is what to give where nobody does.
+pub(super) fn secret(
+    terminal: &mut Terminal<'_>,
+    stdin: bool,
+    option: &str,
+) -> Result<Secret, Problem> {
+    if stdin {
+        let text =
+            "nothing came on standard input; put it in a file and end the command with < FILE";
+        return terminal
+            .read()
+            .ok_or_else(|| Problem::new(Kind::BadData, text));
+    }
+    if terminal.interactive {
+        let text = "these were not the same twice; try again";
+        return terminal
+            .password()
+            .ok_or_else(|| Problem::new(Kind::BadData, text));
+    }
+    let text = format!("give {option} and the password on standard input");
+    Err(Problem::new(Kind::Usage, text))
 }
 
 /// While it lives, what is typed is not shown.

@@ -4,8 +4,7 @@
 use clap::{Args, Subcommand};
 
 use crate::{
-    base::secret::Secret,
-    cli::{Change, Global, Read, Stop, Terminal, change, look},
+    cli::{Change, Global, Read, Removal, Stop, Terminal, change, look, remove, terminal},
     config::value::parse_size,
     service::operate::{Kind, Problem, Request, user},
 };
@@ -13,6 +12,12 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Add a person with a mailbox; usable at once
+    #[command(after_help = "Examples:
+  pillarbox user add anna@example.org             asks for the password
+  pillarbox user add anna@example.org --quota 2GiB --password-stdin < file-with-password
+  pillarbox user add anna@example.org --password-hash-stdin < file-with-hash
+                            a hash from another mail server, like {SHA512-CRYPT}$6$...;
+                            the old password keeps working")]
     Add {
         /// The full address, which is the log-in name too
         address: String,
@@ -67,11 +72,8 @@ pub(super) enum Verb {
         /// The mail goes at once
         #[arg(long)]
         purge: bool,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
         #[command(flatten)]
-        change: Change,
+        removal: Removal,
     },
     /// Give another address; mail and password stay
     Rename {
@@ -88,6 +90,10 @@ pub(super) struct Password {
     /// Read the password from standard input, one line
     #[arg(long)]
     password_stdin: bool,
+    /// Read a hash of the password from standard input, one line: SHA512-CRYPT, SHA256-CRYPT,
+    /// MD5-CRYPT or bcrypt, with or without {SCHEME} in front, or {PLAIN}password
+    #[arg(long, conflicts_with = "password_stdin")]
+    password_hash_stdin: bool,
 }
 
 pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> Result<u8, Stop> {
@@ -128,23 +134,20 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
         Verb::Remove {
             address,
             purge,
-            yes,
-            change,
+            removal,
         } => {
-            if !yes && !change.dry_run {
-                let mail = if purge {
-                    "All mail is deleted"
-                } else {
-                    "The mail is kept for 30 days"
-                };
-                let shown = address.escape_debug();
-                if purge && !terminal.can_ask() {
-                    let text = "--purge deletes all mail: where nobody can be asked it needs --yes";
-                    return Err(Problem::new(Kind::Usage, text).into());
-                }
-                terminal.confirm(&format!("Remove {shown}? {mail}."))?;
+            let asks = !removal.yes && !removal.change.dry_run;
+            if purge && asks && !terminal.can_ask() {
+                let text = "--purge deletes all mail: where nobody can be asked it needs --yes";
+                return Err(Problem::new(Kind::Usage, text).into());
             }
-            (change, user::Request::Remove { address, purge })
+            let mail = match purge {
+                true => "All mail is deleted",
+                false => "The mail is kept for 30 days",
+            };
+            let question = format!("Remove {}? {mail}.", address.escape_debug());
+            let request = Request::User(user::Request::Remove { address, purge });
+            return remove(terminal, global, removal, &question, request);
         }
         Verb::Rename {
             address,
@@ -155,24 +158,13 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
     change(terminal, global, how, Request::User(request))
 }
 
-fn secret(terminal: &mut Terminal<'_>, from: &Password) -> Result<Secret, Stop> {
-    let (secret, otherwise) = if from.password_stdin {
-        let read = terminal.read();
-        (read, "no password on standard input")
-    } else if terminal.interactive {
-        (terminal.password(), "these were not the same twice")
-    } else {
-        (
-            None,
-            "give --password-stdin and the password on standard input",
-        )
-    };
-    let kind = if from.password_stdin || terminal.interactive {
-        Kind::BadData
-    } else {
-        Kind::Usage
-    };
-    Ok(secret.ok_or_else(|| Problem::new(kind, otherwise))?)
+fn secret(terminal: &mut Terminal<'_>, from: &Password) -> Result<user::Password, Stop> {
+    if from.password_hash_stdin {
+        let hash = terminal::secret(terminal, true, "")?;
+        return Ok(user::Password::Hash(hash));
+    }
+    let clear = terminal::secret(terminal, from.password_stdin, "--password-stdin")?;
+    Ok(user::Password::Clear(clear))
 }
 
 fn size(text: &str) -> Result<u64, String> {

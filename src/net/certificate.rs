@@ -341,6 +341,7 @@ mod tests {
 
     use super::*;
 
+    /// SU-12.
     #[test]
     fn it_is_made_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();

@@ -413,16 +413,28 @@ pub(super) fn find(
     directory: &dyn Directory,
     keys: &Keys,
 ) -> Result<Option<(String, String)>, LookupFailed> {
-    let domain = keys.domain();
-    // The longest parent first. The brackets of a literal hold dots of another kind.
-    let name = if domain.starts_with('[') { "" } else { domain };
-    let parents = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
-    for pattern in keys.exact().chain([domain]).chain(parents).chain(["*"]) {
+    for pattern in patterns(keys) {
         if let Some(target) = directory.transport(pattern)? {
             return Ok(Some((pattern.to_owned(), target)));
         }
     }
     Ok(None)
+}
+
+/// The patterns that could match, as rows are named, in the order in which they are tried (TR-8).
+fn patterns(keys: &Keys) -> impl Iterator<Item = &str> {
+    let domain = keys.domain();
+    // The longest parent first. The brackets of a literal hold dots of another kind.
+    let name = if domain.starts_with('[') { "" } else { domain };
+    let parents = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
+    keys.exact().chain([domain]).chain(parents).chain(["*"])
+}
+
+/// The same for an address, for `transport test`.
+#[must_use]
+pub fn candidates(options: &Options, address: &Address) -> Vec<String> {
+    let keys = Keys::of(options, address);
+    patterns(&keys).map(str::to_owned).collect()
 }
 
 /// What a stored target means. It was checked when it was saved: one that cannot be read loses no mail,

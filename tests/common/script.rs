@@ -19,7 +19,9 @@
 //! | `connect NAME [mx, submission, imap][ tls]` | one more connection; its lines begin with its name: `NAME C: text`. With `tls` the handshake comes first |
 //! | `starttls`, `starttls required` | STARTTLS is offered from now on |
 //! | `tls`, `tls unbound` | the handshake after STARTTLS is done, with a channel binding or without; before all else: implicit TLS |
+//! | `app-password a@d NAME` | there is one more app password; `$NAME` stands for it from now on |
 //! | `auth a@d password` | the client logs in with AUTH PLAIN, and is let in |
+//! | `scram a@d password[ plus]` | the same with SCRAM-SHA-256 or SCRAM-SHA-256-PLUS; the server proves itself too |
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | what is sent between leaves as one piece, whatever the cut |
 //! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
@@ -60,6 +62,7 @@ use smol::future::yield_now;
 use super::house::{House, Protocol};
 use super::journal;
 use super::pump::Connection;
+use super::scram::Client;
 use super::text::{octets, without_trace};
 
 /// Tries to see what another thread has yet to tell, 10 ms apart.
@@ -86,6 +89,7 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             implicit: None,
             together: None,
             reply: String::new(),
+            known: BTreeMap::new(),
             looked: 0,
         };
         let registry = player.house.registry();
@@ -116,6 +120,8 @@ struct Player {
     /// What waits for `end`, and the connection's name.
     together: Option<(String, Vec<u8>)>,
     reply: String,
+    /// App passwords by `$NAME`.
+    known: BTreeMap<String, String>,
     /// Messages that were looked at by `content text`.
     looked: usize,
 }
@@ -130,6 +136,11 @@ impl Player {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "#" | "" => {}
+            "app-password" => {
+                let (address, name) = rest.split_once(' ').expect(context);
+                let password = self.house.app_password(address, name).await;
+                self.known.insert(format!("${name}"), password);
+            }
             "access" | "alias" | "domain" | "domain-off" | "domain-on" | "mailbox" | "quota"
             | "recipient" | "route" | "transport" => self.row(word, rest, context).await,
             "client" => self.house.client(rest.parse().expect(context)),
@@ -201,6 +212,43 @@ impl Player {
         }
     }
 
+    /// What a `$NAME` stands for, or the text itself.
+    fn known(&self, text: &str) -> String {
+        let known = self.known.get(text);
+        known.cloned().unwrap_or_else(|| text.to_owned())
+    }
+
+    async fn scram(&mut self, name: &str, rest: &str, context: &str) {
+        let mut words = rest.split(' ');
+        let address = words.next().expect(context);
+        let password = self.known(words.next().expect(context));
+        let plus = words.next() == Some("plus");
+        let mut client = Client::new(address, &password, plus);
+        let mechanism = if plus {
+            "SCRAM-SHA-256-PLUS"
+        } else {
+            "SCRAM-SHA-256"
+        };
+        let mut line = format!("AUTH {mechanism} {}\r\n", client.first());
+        for turn in 0..3 {
+            self.send(name, line.as_bytes()).await;
+            let reply = self.next_reply(name, context).await;
+            if turn == 2 {
+                assert!(reply.starts_with("235 "), "{context}\ngot {reply}");
+                break;
+            }
+            let challenge = reply.strip_prefix("334 ");
+            let challenge = challenge.unwrap_or_else(|| panic!("{context}\ngot {reply}"));
+            line = match turn {
+                0 => client.last(challenge) + "\r\n",
+                _ => {
+                    assert!(client.believes(challenge), "{context}");
+                    "\r\n".to_owned()
+                }
+            };
+        }
+    }
+
     /// Something in the directory is there, or changes.
     async fn row(&self, word: &str, rest: &str, context: &str) {
         let house = &self.house;
@@ -229,8 +277,10 @@ impl Player {
                 let reply = &self.reply;
                 assert!(reply.starts_with(rest), "{context}\ngot {reply}");
             }
+            "scram" => self.scram(name, rest, context).await,
             "auth" => {
                 let (address, password) = rest.split_once(' ').expect(context);
+                let password = self.known(password);
                 let message = STANDARD.encode(format!("\0{address}\0{password}"));
                 let command = format!("AUTH PLAIN {message}\r\n");
                 self.send(name, command.as_bytes()).await;

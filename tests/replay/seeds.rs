@@ -77,7 +77,7 @@ fn control() {
     let address = || "a@home.test".to_owned();
     let add = operate::user::Request::Add {
         address: address(),
-        password: Secret::new(b"hush".to_vec()),
+        password: operate::user::Password::Clear(Secret::new(b"hush".to_vec())),
         quota: 1 << 30,
     };
     call("call-user-add", operate::Request::User(add));
@@ -89,8 +89,12 @@ fn control() {
     let domain = operate::domain::Request::Add {
         name: "home.test".to_owned(),
         class: DomainClass::Relay,
+        recipients: Some("a\nb@home.test\n".to_owned()),
     };
     call("call-domain-add", operate::Request::Domain(domain));
+    for (name, request) in nouns() {
+        call(name, request);
+    }
     call("call-status", operate::Request::Status);
     let check = operate::store::Request::Check;
     call("call-store-check", operate::Request::Store(check));
@@ -103,6 +107,7 @@ fn control() {
         address: address(),
         quota: 0,
         octets: 4096,
+        percent: None,
         messages: 1,
         enabled: true,
         created: "2026-11-21T14:53:35Z".to_owned(),
@@ -111,6 +116,66 @@ fn control() {
     answer("answer-users", Answer::Reply(Reply::Users(vec![user])));
     let done = Answer::Reply(Reply::Done("removed".to_owned()));
     write_plain("control", "line", wire::encode(&done).as_bytes());
+}
+
+/// A request of each noun that has texts of its own.
+fn nouns() -> Vec<(&'static str, operate::Request)> {
+    use operate::{Request, access, alias, app_password, queue, route, transport};
+    let text = str::to_owned;
+    vec![
+        (
+            "call-access-add",
+            Request::Access(access::Request::Add {
+                range: text("192.0.2.0/24"),
+                allow: false,
+            }),
+        ),
+        (
+            "call-alias-add",
+            Request::Alias(alias::Request::Add {
+                source: text("info@home.test"),
+                targets: text("a@home.test,b@away.test"),
+                srs: Some(false),
+            }),
+        ),
+        (
+            "call-alias-add-many",
+            Request::Alias(alias::Request::AddMany {
+                text: text("# x\n@home.test a@home.test\n"),
+                srs: None,
+            }),
+        ),
+        (
+            "call-app-password-add",
+            Request::AppPassword(app_password::Request::Add {
+                user: text("a@home.test"),
+                name: text("phone"),
+            }),
+        ),
+        (
+            "call-queue-show",
+            Request::Queue(queue::Request::Show { id: text("Q1") }),
+        ),
+        (
+            "call-route-add",
+            Request::Route(route::Request::Add(route::Account {
+                name: text("provider"),
+                hosts: vec![text("smtp.away.test")],
+                port: 587,
+                tls: RouteTls::StartTls,
+                user: Some(text("me")),
+                password: Secret::new(b"hush".to_vec()),
+                from_rewrite: FromRewrite::Local,
+            })),
+        ),
+        (
+            "call-transport-add",
+            Request::Transport(transport::Request::Add {
+                pattern: text(".away.test"),
+                target: text("relay:provider"),
+            }),
+        ),
+    ]
 }
 
 /// Without the base64 around it.

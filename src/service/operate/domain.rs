@@ -1,18 +1,39 @@
-//! `domain`: add, remove, list.
+//! `domain`: names that this box answers for (`spec/mail.md` section 3).
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     mail::domain::Domain,
-    service::operate::{Context, Kind, Problem, Reply, columns},
-    store::{self, directory::DomainClass},
+    service::operate::{Context, Kind, Problem, Reply, alias, columns, edit, name, some, user},
+    store::{
+        self, Reader,
+        directory::{DomainClass, Edit, Swap},
+    },
 };
+
+/// Recipients that are read in one go.
+const SLICE: usize = 256;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
-    Add { name: String, class: DomainClass },
+    Add {
+        name: String,
+        class: DomainClass,
+        /// One address a line: only these are known there (AC-5).
+        recipients: Option<String>,
+    },
+    Disable {
+        name: String,
+    },
+    Enable {
+        name: String,
+    },
     List,
-    Remove { name: String },
+    Remove {
+        name: String,
+    },
 }
 
 /// A domain as a list shows it.
@@ -22,6 +43,8 @@ pub struct Row {
     pub domain: String,
     pub class: String,
     pub enabled: bool,
+    /// How many addresses its list has; `None` = it has none, all are taken.
+    pub recipients: Option<u64>,
 }
 
 pub(super) async fn operate(
@@ -30,7 +53,13 @@ pub(super) async fn operate(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     match request {
-        Request::Add { name, class } => add(context, &name, class, dry_run).await,
+        Request::Add {
+            name,
+            class,
+            recipients,
+        } => add(context, &name, class, recipients.as_deref(), dry_run).await,
+        Request::Disable { name } => enable(context, &name, false, dry_run).await,
+        Request::Enable { name } => enable(context, &name, true, dry_run).await,
         Request::List => list(context),
         Request::Remove { name } => remove(context, &name, dry_run).await,
     }
@@ -40,32 +69,172 @@ async fn add(
     context: &Context<'_>,
     name: &str,
     class: DomainClass,
+    recipients: Option<&str>,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
-    let name = parse(name)?;
-    if let Some(there) = context.store.read(|reader| reader.domain(&name))? {
-        let text = format!("{name} is there already (class {})", word(there.class));
-        return Err(Problem::new(Kind::Exists, text));
+    let name = name::domain(name)?;
+    let passed_on = matches!(class, DomainClass::Backup | DomainClass::Relay);
+    if recipients.is_some() && !passed_on {
+        let text = "--recipients-stdin is for the classes relay and backup: elsewhere the people and \
+            aliases are the list";
+        return Err(Problem::new(Kind::Usage, text));
     }
-    if dry_run {
-        return Ok(Reply::Done(format!("would add domain {name}")));
-    }
-    let request = store::Request::AddDomain {
-        name: name.clone(),
-        class,
+    free(context, &name, class, recipients.is_some())?;
+    let list = recipients.map(|text| known(&name, text)).transpose()?;
+    let done = match &list {
+        Some(list) => format!(
+            "domain {name} (class {}), {} recipients",
+            word(class),
+            list.len()
+        ),
+        None if class == DomainClass::Mailbox => format!("domain {name}"),
+        None => format!("domain {name} (class {})", word(class)),
     };
-    let done = context.store.request(request).await;
-    done.map_err(|refusal| Problem::refused(&refusal, &name))?;
-    Ok(Reply::Done(format!("added domain {name}")))
+    let note = if passed_on && list.is_none() {
+        "\nnote: mail for any name there is taken, spam too; --recipients-stdin gives the names that \
+         there are"
+    } else {
+        ""
+    };
+    if dry_run {
+        return Ok(Reply::Done(format!("would add {done}{note}")));
+    }
+    let there = context.store.read(|reader| reader.domain(&name))?;
+    if there.is_none() {
+        let name = name.clone();
+        request(context, store::Request::AddDomain { name, class }).await?;
+    }
+    if let Some(list) = list {
+        set_recipients(context, &name, &list).await?;
+    }
+    Ok(Reply::Done(format!("added {done}{note}")))
+}
+
+/// Whether a domain can be added: it is not there, or only its list is to be another one (AC-4).
+fn free(
+    context: &Context<'_>,
+    name: &str,
+    class: DomainClass,
+    with_list: bool,
+) -> Result<(), Problem> {
+    let wanted = word(class);
+    let exists = |text: String| Err(Problem::new(Kind::Exists, text));
+    if let Some(there) = context.store.read(|reader| reader.domain(name))? {
+        if there.class != class {
+            return exists(format!(
+                "{name} is there already with class {}; it cannot have class {wanted} too. To change \
+                 it: pillarbox domain remove {name}, then add it",
+                word(there.class)
+            ));
+        }
+        return match with_list {
+            true => Ok(()),
+            false => exists(format!("{name} is there already (class {wanted})")),
+        };
+    }
+    if !name::own(context.config).iter().any(|own| own == name) {
+        return Ok(());
+    }
+    if class == DomainClass::Local {
+        return exists(format!("{name} is there by itself (class local)"));
+    }
+    let step = match name {
+        "localhost" => "give your mail another domain",
+        _ => "give the box another name first: pillarbox config set hostname mail.example.org",
+    };
+    exists(format!(
+        "{name} is a name of this box itself and so has class local; it cannot have class {wanted} \
+         too: {step}"
+    ))
+}
+
+/// Puts a list in the place of the one that may be there (AC-5).
+async fn set_recipients(
+    context: &Context<'_>,
+    name: &str,
+    list: &BTreeSet<String>,
+) -> Result<(), Problem> {
+    let there: BTreeSet<String> = recipients(context, name)?.into_iter().collect();
+    let swap = |name: &String, now: bool| {
+        Edit::Recipient(Swap {
+            name: name.clone(),
+            was: (!now).then_some(()),
+            now: now.then_some(()),
+        })
+    };
+    let gone = there.difference(list).map(|name| swap(name, false));
+    let new = list.difference(&there).map(|name| swap(name, true));
+    edit(context, gone.chain(new).collect(), name).await?;
+    let request_listed = store::Request::SetDomainListed {
+        name: name.to_owned(),
+        listed: true,
+    };
+    request(context, request_listed).await
+}
+
+/// The addresses of a list, in key form; the first bad line is named.
+fn known(domain: &str, text: &str) -> Result<BTreeSet<String>, Problem> {
+    let origin = Domain::parse(domain);
+    let mut known = BTreeSet::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = match name::address_at(line, origin.as_ref()) {
+            Ok(address) if address.domain.as_str() == domain => {
+                known.insert(address.key());
+                continue;
+            }
+            Ok(address) => format!("{address} is not in {domain}"),
+            Err(wrong) => wrong,
+        };
+        let text = format!("line {number}: {wrong}; nothing was done");
+        return Err(Problem::new(Kind::BadData, text));
+    }
+    if known.is_empty() {
+        let text = "no address came on standard input; give one on each line";
+        return Err(Problem::new(Kind::BadData, text));
+    }
+    Ok(known)
+}
+
+async fn enable(
+    context: &Context<'_>,
+    name: &str,
+    enabled: bool,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let name = find(context, name)?;
+    let what = if enabled { "enabled" } else { "disabled" };
+    if dry_run {
+        return Ok(Reply::Done(format!("{name}: would be: {what}")));
+    }
+    let request_enabled = store::Request::SetDomainEnabled {
+        name: name.clone(),
+        enabled,
+    };
+    request(context, request_enabled).await?;
+    Ok(Reply::Done(format!("{name}: {what}")))
 }
 
 async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
-    let name = parse(name)?;
-    if context.store.read(|reader| reader.domain(&name))?.is_none() {
-        return Err(Problem::new(
-            Kind::NoSuch,
-            format!("no such domain: {name}"),
-        ));
+    let name = find(context, name)?;
+    let people = user::at(context, &name)?;
+    let aliases = alias::using(context, &name)?;
+    let mut used = Vec::new();
+    if !people.is_empty() {
+        used.push(format!("people ({})", some(&people)));
+    }
+    if !aliases.is_empty() {
+        used.push(format!("aliases ({})", some(&aliases)));
+    }
+    if !used.is_empty() {
+        let text = format!(
+            "{name} is still in use by {}; remove or rename them first",
+            used.join(" and ")
+        );
+        return Err(Problem::new(Kind::NotAllowed, text));
     }
     if dry_run {
         return Ok(Reply::Done(format!("would remove domain {name}")));
@@ -75,28 +244,75 @@ async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Repl
         Ok(_) => Ok(Reply::Done(format!("removed domain {name}"))),
         Err(store::Refusal::NotEmpty) => Err(Problem::new(
             Kind::NotAllowed,
-            format!("{name} still has people; remove or rename them first"),
+            format!("{name} is still in use; remove or rename people and aliases there first"),
         )),
         Err(refusal) => Err(Problem::refused(&refusal, &name)),
     }
 }
 
+async fn request(context: &Context<'_>, request: store::Request) -> Result<(), Problem> {
+    let done = context.store.request(request).await;
+    done.map(drop)
+        .map_err(|refusal| Problem::refused(&refusal, "domain"))
+}
+
+fn find(context: &Context<'_>, name: &str) -> Result<String, Problem> {
+    let name = name::domain(name)?;
+    if context.store.read(|reader| reader.domain(&name))?.is_some() {
+        return Ok(name);
+    }
+    let text = if name::own(context.config).contains(&name) {
+        format!("{name} is a name of this box itself; it is always there")
+    } else {
+        format!("no such domain: {name} (pillarbox domain list)")
+    };
+    Err(Problem::new(Kind::NoSuch, text))
+}
+
+fn recipients(context: &Context<'_>, name: &str) -> Result<Vec<String>, Problem> {
+    let mut all: Vec<String> = Vec::new();
+    loop {
+        let after = all.last().map(String::as_str);
+        let slice = context
+            .store
+            .read(|reader| reader.recipients(name, after, SLICE))?;
+        if slice.is_empty() {
+            return Ok(all);
+        }
+        all.extend(slice);
+    }
+}
+
 fn list(context: &Context<'_>) -> Result<Reply, Problem> {
-    let domains = context.store.read(store::Reader::domains)?;
-    let rows = domains.into_iter().map(|(domain, row)| Row {
-        domain,
-        class: word(row.class).to_owned(),
-        enabled: row.enabled,
-    });
-    Ok(Reply::Domains(rows.collect()))
+    let domains = context.store.read(Reader::domains)?;
+    let mut rows = Vec::new();
+    for (domain, row) in domains {
+        let recipients = match row.listed {
+            true => Some(recipients(context, &domain)?.len()),
+            false => None,
+        };
+        rows.push(Row {
+            domain,
+            class: word(row.class).to_owned(),
+            enabled: row.enabled,
+            recipients: recipients.map(|count| u64::try_from(count).unwrap_or(u64::MAX)),
+        });
+    }
+    Ok(Reply::Domains(rows))
 }
 
 pub(super) fn text(rows: &[Row]) -> Vec<String> {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
-            let state = if row.enabled { "" } else { "disabled" };
-            vec![row.domain.clone(), row.class.clone(), state.to_owned()]
+            let mut notes = Vec::new();
+            if let Some(count) = row.recipients {
+                notes.push(format!("{count} recipients"));
+            }
+            if !row.enabled {
+                notes.push("disabled".to_owned());
+            }
+            vec![row.domain.clone(), row.class.clone(), notes.join(", ")]
         })
         .collect();
     columns(&rows)
@@ -112,15 +328,4 @@ pub fn word(class: DomainClass) -> &'static str {
         DomainClass::Mailbox => "mailbox",
         DomainClass::Relay => "relay",
     }
-}
-
-/// The ASCII form; an address in brackets is no domain of ours.
-fn parse(name: &str) -> Result<String, Problem> {
-    Domain::parse(name)
-        .map(|domain| domain.as_str().to_owned())
-        .filter(|name| !name.starts_with('['))
-        .ok_or_else(|| {
-            let text = format!("{:?} is no domain name", name.escape_debug().to_string());
-            Problem::new(Kind::BadData, text)
-        })
 }

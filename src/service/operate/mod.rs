@@ -1,11 +1,19 @@
 //! What an admin does: one file per noun, request in, reply or problem out, with all texts. Page,
 //! control socket and command line call this and nothing else.
 
+pub mod access;
+pub mod alias;
+pub mod app_password;
 pub mod config;
 pub mod domain;
+mod name;
+pub mod queue;
+pub mod route;
 pub mod status;
 pub mod store;
+pub mod test;
 pub mod tls;
+pub mod transport;
 pub mod user;
 pub mod wire;
 
@@ -15,7 +23,7 @@ use crate::{
     base::time::Time,
     config::Config,
     service::password::Passwords,
-    store::{Broken, Refusal, Store},
+    store::{self as store_room, Broken, Refusal, Store, directory::Edit},
 };
 
 /// What operations work on.
@@ -41,24 +49,40 @@ pub struct Call {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
+    Access(access::Request),
+    Alias(alias::Request),
+    AppPassword(app_password::Request),
     Config(config::Request),
     Domain(domain::Request),
+    Queue(queue::Request),
+    Route(route::Request),
     Status,
     Store(store::Request),
     Tls(tls::Request),
+    Transport(transport::Request),
     User(user::Request),
 }
 
 /// What was done or found.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Reply {
+    Access(Vec<access::Row>),
+    Aliases(Vec<alias::Row>),
+    AppPassword(app_password::Made),
+    AppPasswords(Vec<app_password::Row>),
     Certificates(Vec<tls::Row>),
-    /// A change, in one line for people.
+    DefaultRoute(route::Default),
+    /// A change, in one line for people, and notes in further lines.
     Done(String),
     Domains(Vec<domain::Row>),
+    Queue(Vec<queue::Row>),
+    Queued(Box<queue::Message>),
+    Routes(Vec<route::Row>),
     Settings(Vec<config::Row>),
     Status(status::Report),
     Store(store::Report),
+    Test(test::Report),
+    Transports(Vec<transport::Row>),
     Users(Vec<user::Row>),
 }
 
@@ -146,12 +170,22 @@ impl Reply {
     #[must_use]
     pub fn text(&self) -> Vec<String> {
         match self {
+            Self::Access(rows) => access::text(rows),
+            Self::Aliases(rows) => rows.iter().map(alias::Row::text).collect(),
+            Self::AppPassword(made) => made.text(),
+            Self::AppPasswords(rows) => app_password::text(rows),
             Self::Certificates(rows) => tls::text(rows),
-            Self::Done(line) => vec![line.clone()],
+            Self::DefaultRoute(default) => vec![default.text()],
+            Self::Done(text) => text.lines().map(ToOwned::to_owned).collect(),
             Self::Domains(rows) => domain::text(rows),
+            Self::Queue(rows) => queue::text(rows),
+            Self::Queued(message) => message.text(),
+            Self::Routes(rows) => route::text(rows),
             Self::Settings(rows) => rows.iter().map(config::Row::text).collect(),
             Self::Status(report) => report.text(),
             Self::Store(report) => report.text(),
+            Self::Test(report) => report.text(),
+            Self::Transports(rows) => transport::text(rows),
             Self::Users(rows) => user::text(rows),
         }
     }
@@ -160,27 +194,34 @@ impl Reply {
     #[must_use]
     pub fn json(&self) -> Vec<String> {
         match self {
+            Self::Access(rows) => objects(rows),
+            Self::Aliases(rows) => objects(rows),
+            Self::AppPassword(made) => vec![object(&made.shown())],
+            Self::AppPasswords(rows) => objects(rows),
             Self::Certificates(rows) => rows.iter().map(object).collect(),
+            Self::DefaultRoute(default) => vec![object(default)],
             Self::Done(line) => vec![object(&serde_json::json!({ "done": line }))],
-            Self::Domains(rows) => rows.iter().map(object).collect(),
-            Self::Settings(rows) => rows.iter().map(object).collect(),
+            Self::Domains(rows) => objects(rows),
+            Self::Queue(rows) => objects(rows),
+            Self::Queued(message) => vec![object(message)],
+            Self::Routes(rows) => objects(rows),
+            Self::Settings(rows) => objects(rows),
             Self::Status(report) => vec![object(report)],
             Self::Store(report) => vec![object(report)],
-            Self::Users(rows) => rows.iter().map(object).collect(),
+            Self::Test(report) => vec![object(report)],
+            Self::Transports(rows) => objects(rows),
+            Self::Users(rows) => objects(rows),
         }
     }
 
-    /// 0, or what `status` and `store check` found: 1 = warning, 2 = failing.
+    /// 0, or what `status`, `store check` and the tests found: 1 = warning, no match; 2 = failing.
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
             Self::Status(report) => report.state.exit(),
             Self::Store(report) => report.exit(),
-            Self::Certificates(_)
-            | Self::Done(_)
-            | Self::Domains(_)
-            | Self::Settings(_)
-            | Self::Users(_) => 0,
+            Self::Test(report) => report.exit(),
+            _ => 0,
         }
     }
 }
@@ -192,11 +233,19 @@ impl Reply {
 /// Nothing has changed, except where the text says that nobody knows.
 pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem> {
     match call.request {
+        Request::Access(request) => access::operate(context, request, call.dry_run).await,
+        Request::Alias(request) => alias::operate(context, request, call.dry_run).await,
+        Request::AppPassword(request) => {
+            app_password::operate(context, request, call.dry_run).await
+        }
         Request::Config(request) => config::operate(context, &request, call.dry_run).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
+        Request::Queue(request) => queue::operate(context, request, call.dry_run).await,
+        Request::Route(request) => route::operate(context, request, call.dry_run).await,
         Request::Status => status::operate(context),
         Request::Store(request) => store::operate(context, request, call.dry_run).await,
         Request::Tls(request) => tls::operate(context, request, call.dry_run),
+        Request::Transport(request) => transport::operate(context, request, call.dry_run).await,
         Request::User(request) => user::operate(context, request, call.dry_run).await,
     }
 }
@@ -213,7 +262,41 @@ pub async fn line(context: &Context<'_>, line: &[u8]) -> String {
             "not understood, is the program newer than the server?",
         )),
     };
-    wire::encode(&answer)
+    let encoded = wire::encode(&answer);
+    if encoded.len() < wire::LINE_MAX {
+        return encoded;
+    }
+    wire::encode(&Answer::Problem(Problem::new(
+        Kind::NotAllowed,
+        "that is too much for one answer; ask for less (alias list DOMAIN), or stop the server and \
+         ask again",
+    )))
+}
+
+/// Has rows of the admin's tables changed, all or none.
+async fn edit(context: &Context<'_>, edits: Vec<Edit>, what: &str) -> Result<(), Problem> {
+    let done = context
+        .store
+        .request(store_room::Request::Edit(edits))
+        .await;
+    match done {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(Problem::refused(&refusal, what)),
+    }
+}
+
+/// The first few of many, in words.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown.join(", "),
+        Some(more) => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn objects<T: Serialize>(rows: &[T]) -> Vec<String> {
+    rows.iter().map(object).collect()
 }
 
 fn object<T: Serialize>(value: &T) -> String {

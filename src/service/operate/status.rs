@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     net::tls::Tls,
-    service::operate::{Context, Kind, Problem, Reply},
+    service::operate::{Context, Kind, Problem, Reply, tls},
     store,
 };
 
@@ -56,6 +56,10 @@ pub struct Report {
     pub hostname: String,
     pub profile: String,
     pub domains: u64,
+    /// Messages that wait to leave.
+    pub queued: u64,
+    /// Until the certificate that most clients get ends; negative since it has.
+    pub certificate_days: Option<i64>,
     pub smtp_sessions: u64,
     pub imap_sessions: u64,
     /// Number of the last change.
@@ -70,7 +74,13 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         return Err(Problem::new(Kind::NotRunning, NOT_RUNNING));
     };
     let figures = context.store.status();
-    let domains = context.store.read(store::Reader::domains)?;
+    let (domains, queued) = context
+        .store
+        .read(|reader| Ok((reader.domains()?, reader.queue_count()?)))?;
+    let certificate_days = running
+        .tls
+        .as_ref()
+        .and_then(|tls| tls::days_left(tls, context.now));
     let mut state = State::Ok;
     let mut problems = Vec::new();
     let mut say = |how: State, text: String| {
@@ -99,6 +109,17 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         let text = format!("{damage} places in the log cannot be read (pillarbox store check)");
         say(State::Warning, text);
     }
+    match certificate_days {
+        Some(days) if days < 0 => {
+            let text = "the certificate has ended: mail programs refuse it (pillarbox tls show)";
+            say(State::Failing, text.to_owned());
+        }
+        Some(days) if days < tls::NEAR => {
+            let text = format!("the certificate ends in {days} days (pillarbox tls show)");
+            say(State::Warning, text);
+        }
+        _ => {}
+    }
     if domains.is_empty() {
         let text = "there is no domain yet (pillarbox domain add NAME)";
         say(State::Warning, text.to_owned());
@@ -114,6 +135,8 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
             .to_owned(),
         profile: context.config.profile().name().to_owned(),
         domains: u64::try_from(domains.len()).unwrap_or(u64::MAX),
+        queued,
+        certificate_days,
         smtp_sessions: running.smtp_sessions,
         imap_sessions: running.imap_sessions,
         sequence: figures.sequence,
@@ -142,8 +165,9 @@ impl Report {
             self.imap_sessions
         ));
         lines.push(format!(
-            "{} domains; store: {} MiB live of {} MiB, {} MiB free, change {}",
+            "{} domains, {} messages queued; store: {} MiB live of {} MiB, {} MiB free, change {}",
             self.domains,
+            self.queued,
             mebibytes(self.live_octets),
             mebibytes(self.log_octets),
             mebibytes(self.free_octets),

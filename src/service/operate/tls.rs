@@ -10,6 +10,7 @@ use crate::{
     net::{
         certificate::{Error, Files, Flaw, PEM_MAX},
         pairs::{self, Import, ImportError, Origin, Pairs, Place},
+        tls::Tls,
     },
     service::operate::{Context, Kind, Problem, Reply, columns},
 };
@@ -17,7 +18,7 @@ use crate::{
 /// Seconds.
 const DAY: i64 = 86_400;
 /// From so few days on an end is near.
-const NEAR: i64 = 14;
+pub(super) const NEAR: i64 = 14;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
@@ -112,6 +113,13 @@ fn rows(pairs: &Pairs, now: Time) -> Vec<Row> {
         }
     };
     pairs.used().map(row).collect()
+}
+
+/// How long the certificate lasts that clients get who name no host.
+pub(super) fn days_left(tls: &Tls, now: Time) -> Option<i64> {
+    let pairs = tls.pairs();
+    let default = pairs.used().find(|(_, _, default)| *default);
+    default.map(|(pair, _, _)| days(now, pair.about.until))
 }
 
 /// Whole days until then; negative ones since.

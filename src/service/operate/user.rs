@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{id::UserId, secret::Secret, time::Time},
     config::value::print_size,
-    mail::address::Address,
     service::{
-        operate::{Context, Kind, Problem, Reply, columns},
-        password::{Credentials, LENGTH_MAX},
+        lookup::POSTMASTER,
+        operate::{Context, Kind, Problem, Reply, alias, columns, domain::word, name, some},
+        password::{Credentials, LENGTH_MAX, Passwords},
     },
     store::{
         self,
-        directory::{Usage, User},
+        directory::{DomainClass, Usage, User},
     },
 };
 
@@ -24,7 +24,7 @@ pub enum Request {
     /// `quota` in octets, 0 = none.
     Add {
         address: String,
-        password: Secret,
+        password: Password,
         quota: u64,
     },
     Disable {
@@ -39,7 +39,7 @@ pub enum Request {
     },
     Passwd {
         address: String,
-        password: Secret,
+        password: Password,
     },
     Quota {
         address: String,
@@ -55,6 +55,15 @@ pub enum Request {
     },
 }
 
+/// A new password.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Password {
+    /// As it is typed.
+    Clear(Secret),
+    /// A hash of another mail server (ST-6).
+    Hash(Secret),
+}
+
 /// A person as a list shows them.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Row {
@@ -62,6 +71,8 @@ pub struct Row {
     /// In octets; 0 = none.
     pub quota: u64,
     pub octets: u64,
+    /// How much of the quota that is; `None` = no quota.
+    pub percent: Option<u64>,
     pub messages: u64,
     pub enabled: bool,
     pub created: String,
@@ -100,7 +111,7 @@ pub(super) async fn operate(
 async fn add(
     context: &Context<'_>,
     address: &str,
-    password: &Secret,
+    password: &Password,
     quota: u64,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
@@ -109,13 +120,13 @@ async fn add(
     if dry_run {
         return Ok(Reply::Done(format!("would add {key}")));
     }
-    let new = hash(context, password, None).await?;
+    let credentials = credentials(context, password, None).await?;
     let request = store::Request::AddUser {
         address: key.clone(),
-        password: new.password,
-        scram: new.scram,
-        scram_salt: new.salt,
-        scram_count: new.count,
+        password: credentials.password,
+        scram: credentials.scram,
+        scram_salt: credentials.salt,
+        scram_count: credentials.count,
         quota,
     };
     let done = context.store.request(request).await;
@@ -138,7 +149,7 @@ async fn enable(
 async fn passwd(
     context: &Context<'_>,
     address: &str,
-    password: &Secret,
+    password: &Password,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     let (user, key) = find(context, address)?;
@@ -147,14 +158,14 @@ async fn passwd(
     if dry_run {
         return Ok(Reply::Done(format!("{key}: would be: {what}")));
     }
-    let of = context.store.read(|reader| reader.user(user))?;
-    let new = hash(context, password, of.as_ref()).await?;
+    let row = context.store.read(|reader| reader.user(user))?;
+    let credentials = credentials(context, password, row.as_ref()).await?;
     let request = store::Request::SetPassword {
         user,
-        password: new.password,
-        scram: new.scram,
-        scram_salt: new.salt,
-        scram_count: new.count,
+        password: credentials.password,
+        scram: credentials.scram,
+        scram_salt: credentials.salt,
+        scram_count: credentials.count,
         changed: true,
     };
     change(context, request, &key, what, dry_run).await
@@ -179,8 +190,9 @@ async fn remove(
     } else {
         "removed; the mail is kept for 30 days (user remove --purge does not)"
     };
+    let what = format!("{what}{}", left(context, &key)?);
     let request = store::Request::RemoveUser { user, purge };
-    change(context, request, &key, what, dry_run).await
+    change(context, request, &key, &what, dry_run).await
 }
 
 async fn rename(
@@ -191,9 +203,26 @@ async fn rename(
 ) -> Result<Reply, Problem> {
     let (user, key) = find(context, address)?;
     let to = free(context, to)?;
-    let what = format!("now {to}");
+    let what = format!("now {to}{}", left(context, &key)?);
     let request = store::Request::RenameUser { user, address: to };
     change(context, request, &key, &what, dry_run).await
+}
+
+/// What still names an address that goes, as notes.
+fn left(context: &Context<'_>, key: &str) -> Result<String, Problem> {
+    let mut notes = String::new();
+    let aliases = alias::naming(context, key)?;
+    if let Some(first) = aliases.first() {
+        notes = format!(
+            "\nnote: aliases still lead to {key}: {}; change them (pillarbox alias remove {first} {key})",
+            some(&aliases)
+        );
+    }
+    let postmaster = context.store.read(|reader| reader.setting(POSTMASTER))?;
+    if postmaster.as_deref() == Some(key) {
+        notes.push_str("\nnote: mail for postmaster went there; now the first person gets it");
+    }
+    Ok(notes)
 }
 
 fn list(context: &Context<'_>, removed: bool) -> Result<Reply, Problem> {
@@ -203,6 +232,7 @@ fn list(context: &Context<'_>, removed: bool) -> Result<Reply, Problem> {
             rows.push(Row {
                 address: user.address.clone(),
                 quota: user.quota,
+                percent: percent(usage.octets, user.quota),
                 octets: usage.octets,
                 messages: usage.messages,
                 enabled: user.enabled,
@@ -228,6 +258,8 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
                 row.address.clone(),
                 format!("{} messages", row.messages),
                 format!("{} of {}", near(row.octets), amount(row.quota)),
+                row.percent
+                    .map_or_else(String::new, |percent| format!("{percent}%")),
                 state,
             ]
         })
@@ -282,11 +314,25 @@ fn kept(context: &Context<'_>, key: &str) -> Result<Option<UserId>, Problem> {
     Ok(found)
 }
 
-fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Problem> {
+/// Addresses of people in a domain.
+pub(super) fn at(context: &Context<'_>, domain: &str) -> Result<Vec<String>, Problem> {
+    let mut found = Vec::new();
+    each(context, |_, user, _| {
+        if user.removed.is_none() && user.address.rsplit('@').next() == Some(domain) {
+            found.push(user.address.clone());
+        }
+    })?;
+    Ok(found)
+}
+
+pub(super) fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Problem> {
     let key = parse(address)?;
     match context.store.read(|reader| reader.user_named(&key))? {
         Some(user) => Ok((user, key)),
-        None => Err(Problem::new(Kind::NoSuch, format!("no such user: {key}"))),
+        None => {
+            let text = format!("no such user: {key} (pillarbox user list)");
+            Err(Problem::new(Kind::NoSuch, text))
+        }
     }
 }
 
@@ -294,13 +340,24 @@ fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Proble
 fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
     let key = parse(address)?;
     let domain = key.rsplit('@').next().unwrap_or_default();
-    let (taken, ours) = context.store.read(|reader| {
+    let (taken, row) = context.store.read(|reader| {
         let taken = reader.user_named(&key)?.is_some();
-        Ok((taken, reader.domain(domain)?.is_some()))
+        Ok((taken, reader.domain(domain)?))
     })?;
-    if !ours {
-        let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
-        return Err(Problem::new(Kind::NoSuch, text));
+    let class = match row {
+        Some(row) => row.class,
+        None => {
+            let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
+            return Err(Problem::new(Kind::NoSuch, text));
+        }
+    };
+    if !matches!(class, DomainClass::Mailbox | DomainClass::Local) {
+        let text = format!(
+            "{domain} has class {}, so nobody has a mailbox there; forward the address instead: \
+             pillarbox alias add {key} TARGET",
+            word(class)
+        );
+        return Err(Problem::new(Kind::NotAllowed, text));
     }
     if taken {
         return Err(Problem::new(
@@ -312,18 +369,19 @@ fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
 }
 
 fn parse(address: &str) -> Result<String, Problem> {
-    Address::parse(address)
-        .map(|address| address.key())
-        .ok_or_else(|| {
-            let text = format!(
-                "\"{}\" is no address; write name@domain",
-                address.escape_debug()
-            );
-            Problem::new(Kind::BadData, text)
-        })
+    name::address(address).map(|address| address.key())
 }
 
-fn check(password: &Secret) -> Result<(), Problem> {
+/// Whether it can be a password, or the hash of one; nothing of it is told.
+fn check(password: &Password) -> Result<(), Problem> {
+    match password {
+        Password::Clear(clear) => typeable(clear),
+        Password::Hash(hash) => Passwords::import(hash).map(drop),
+    }
+    .map_err(|wrong| Problem::new(Kind::BadData, wrong))
+}
+
+fn typeable(password: &Secret) -> Result<(), String> {
     let wrong = match str::from_utf8(password.reveal()) {
         Err(_) => "the password is not UTF-8",
         Ok("") => "the password is empty",
@@ -332,16 +390,27 @@ fn check(password: &Secret) -> Result<(), Problem> {
         Ok(text) if text.chars().any(char::is_control) => "the password holds control characters",
         Ok(_) => return Ok(()),
     };
-    Err(Problem::new(Kind::BadData, wrong))
+    Err(wrong.to_owned())
 }
 
-async fn hash(
+/// What is stored of a password. `of`: whose it becomes, if that person is there.
+async fn credentials(
     context: &Context<'_>,
-    password: &Secret,
+    password: &Password,
     of: Option<&User>,
 ) -> Result<Credentials, Problem> {
-    let hash = context.passwords.hash(password, of).await;
-    hash.ok_or_else(|| Problem::new(Kind::TryAgain, "the password could not be hashed"))
+    let made = match password {
+        Password::Clear(clear) => context.passwords.hash(clear, of).await,
+        Password::Hash(hash) => {
+            let imported = Passwords::import(hash);
+            let imported = imported.map_err(|wrong| Problem::new(Kind::BadData, wrong))?;
+            context.passwords.take(imported, of).await
+        }
+    };
+    made.ok_or_else(|| {
+        let text = "the password could not be hashed now; try again";
+        Problem::new(Kind::TryAgain, text)
+    })
 }
 
 fn amount(quota: u64) -> String {
@@ -349,6 +418,11 @@ fn amount(quota: u64) -> String {
         0 => "no limit".to_owned(),
         octets => print_size(octets),
     }
+}
+
+/// Never more than what is there, so that 100 % is full.
+fn percent(octets: u64, quota: u64) -> Option<u64> {
+    octets.saturating_mul(100).checked_div(quota)
 }
 
 /// For people: never below, at most a unit above.
@@ -376,7 +450,7 @@ mod tests {
             (&[b'x'; 1025], false),
             (&[b'x'; 1024], true),
         ] {
-            assert_eq!(check(&Secret::new(octets.to_vec())).is_ok(), right);
+            assert_eq!(typeable(&Secret::new(octets.to_vec())).is_ok(), right);
         }
     }
 
@@ -385,7 +459,8 @@ mod tests {
         let row = Row {
             address: "a@home.test".to_owned(),
             quota: 1 << 30,
-            octets: 1,
+            octets: (1 << 29) + 1,
+            percent: percent((1 << 29) + 1, 1 << 30),
             messages: 2,
             enabled: false,
             created: String::new(),
@@ -393,7 +468,7 @@ mod tests {
         };
         assert_eq!(
             text(&[row]),
-            ["a@home.test  2 messages  1KiB of 1GiB  disabled"]
+            ["a@home.test  2 messages  513MiB of 1GiB  50%  disabled"]
         );
     }
 }

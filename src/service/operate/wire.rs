@@ -4,6 +4,10 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Longest request and longest reply, in octets, the LF included: lists of a hundred thousand rows. The
+/// other end is root or our own user.
+pub const LINE_MAX: usize = 16 * 1024 * 1024;
+
 /// One line, without its end.
 pub fn encode<T: Serialize>(value: &T) -> String {
     // It fails for no type of ours; an empty line is understood by nobody.

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use crate::{
+    base::network::Network,
     mail::{
         address::Address,
         domain::Domain,
         path::{ForwardPath, ReversePath},
     },
     policy::{
-        access::{self, Network},
+        access,
         sender::{self, Whose},
     },
     routing::{self, Class, Directory, LookupFailed, Refusal, Rights},
@@ -25,7 +26,7 @@ pub(super) fn is_barred(store: &Store, ip: IpAddr) -> Result<bool, LookupFailed>
     let list = lookup::find(store, |rows| rows.access())?;
     let list = list
         .iter()
-        .filter_map(|(name, allow)| Some((Network::parse(name).ok()?, *allow)));
+        .filter_map(|(name, allow)| Some((Network::parse(name)?, *allow)));
     Ok(access::judge(list, ip) == Some(false))
 }
 

@@ -57,7 +57,7 @@ impl Bench {
         let cost = Cost {
             memory: 64,
             passes: 1,
-            scram: 10,
+            scram: 1,
         };
         let passwords = Passwords::new(cost, [0; 32]);
         let config = Rc::clone(&self.effect.borrow());

@@ -60,7 +60,7 @@ impl Desk {
         let cost = Cost {
             memory: 64,
             passes: 1,
-            scram: 10,
+            scram: 1,
         };
         let tls = runs.then(|| {
             let (pairs, _) = pairs::gather(place(&config), calendar(), None).unwrap();

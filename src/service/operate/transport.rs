@@ -1,0 +1,183 @@
+//! `transport`: where mail for a pattern goes next (`spec/mail.md` section 5).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    routing::transport::{Target, TransportProblem, candidates, parse_pattern, parse_target},
+    service::{
+        lookup::DEFAULT_ROUTE,
+        operate::{
+            Context, Kind, Problem, Reply, columns, domain, edit, name, route, test::Report,
+        },
+    },
+    store::{
+        Reader,
+        directory::{Edit, Swap, Transport},
+    },
+};
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Request {
+    Add { pattern: String, target: String },
+    List,
+    Remove { pattern: String },
+    Test { address: String },
+}
+
+/// A transport as a list shows it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Row {
+    pub pattern: String,
+    pub target: String,
+}
+
+pub(super) async fn operate(
+    context: &Context<'_>,
+    request: Request,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    match request {
+        Request::Add { pattern, target } => add(context, &pattern, &target, dry_run).await,
+        Request::List => list(context),
+        Request::Remove { pattern } => remove(context, &pattern, dry_run).await,
+        Request::Test { address } => probe(context, &address),
+    }
+}
+
+async fn add(
+    context: &Context<'_>,
+    pattern: &str,
+    target: &str,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let pattern = parse_pattern(pattern).map_err(problem)?.to_string();
+    let target = parse_target(target.trim()).map_err(problem)?;
+    let (there, lacking) = context.store.read(|reader| {
+        let lacking = match &target {
+            Target::Relay { name } if !route::exists(reader, name)? => Some(name.clone()),
+            _ => None,
+        };
+        Ok((reader.transport(&pattern)?, lacking))
+    })?;
+    if let Some(there) = there {
+        let text = format!(
+            "{pattern} -> {} is there already; to change it: pillarbox transport remove {pattern}, \
+             then add it",
+            there.target
+        );
+        return Err(Problem::new(Kind::Exists, text));
+    }
+    if let Some(name) = lacking {
+        let text = format!("no such route: {name} (pillarbox route add {name})");
+        return Err(Problem::new(Kind::NoSuch, text));
+    }
+    let target = target.to_string();
+    let done = format!("transport {pattern} -> {target}");
+    if dry_run {
+        return Ok(Reply::Done(format!("would add {done}")));
+    }
+    let swap = Swap {
+        name: pattern.clone(),
+        was: None,
+        now: Some(Transport { target }),
+    };
+    edit(context, vec![Edit::Transport(swap)], &pattern).await?;
+    Ok(Reply::Done(format!("added {done}")))
+}
+
+async fn remove(context: &Context<'_>, pattern: &str, dry_run: bool) -> Result<Reply, Problem> {
+    let pattern = parse_pattern(pattern).map_err(problem)?.to_string();
+    let Some(was) = context.store.read(|reader| reader.transport(&pattern))? else {
+        let text = format!("no transport for {pattern} (pillarbox transport list)");
+        return Err(Problem::new(Kind::NoSuch, text));
+    };
+    let done = format!("transport {pattern} -> {}", was.target);
+    if dry_run {
+        return Ok(Reply::Done(format!("would remove {done}")));
+    }
+    let swap = Swap {
+        name: pattern.clone(),
+        was: Some(was),
+        now: None,
+    };
+    edit(context, vec![Edit::Transport(swap)], &pattern).await?;
+    Ok(Reply::Done(format!("removed {done}")))
+}
+
+fn list(context: &Context<'_>) -> Result<Reply, Problem> {
+    let options = name::options(context.config);
+    let mut rows: Vec<_> = context
+        .store
+        .read(Reader::transports)?
+        .into_iter()
+        .filter_map(|(name, row)| Some((parse_pattern(&name).ok()?, row.target)))
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| a.compare(b, &options));
+    let rows = rows.into_iter().map(|(pattern, target)| Row {
+        pattern: pattern.to_string(),
+        target,
+    });
+    Ok(Reply::Transports(rows.collect()))
+}
+
+/// Each pattern that could match, in the order in which they are tried (TR-8).
+fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
+    let address = name::address(address)?;
+    let options = name::options(context.config);
+    let domain = address.domain.as_str();
+    let (targets, class, default) = context.store.read(|reader| {
+        let mut targets = Vec::new();
+        for pattern in candidates(&options, &address) {
+            let row = reader.transport(&pattern)?;
+            targets.push((pattern, row.map(|row| row.target)));
+        }
+        let class = reader.domain(domain)?.filter(|row| row.enabled);
+        let default = reader.setting(DEFAULT_ROUTE)?;
+        Ok((targets, class.map(|row| row.class), default))
+    })?;
+    let mut steps = Vec::new();
+    let mut winner = None;
+    for (pattern, target) in targets {
+        match target {
+            None => steps.push(format!("no transport for {pattern}")),
+            Some(target) => {
+                steps.push(format!("transport {pattern} -> {target}"));
+                winner = Some(target);
+                break;
+            }
+        }
+    }
+    let found = winner.is_some();
+    let end = match winner {
+        Some(target) if target != ":" => target,
+        _ => match (class, default) {
+            (Some(class), _) => format!(
+                "no transport: {domain} is a domain of ours (class {})",
+                domain::word(class)
+            ),
+            (None, Some(route)) => format!("no transport: the default route, relay:{route}"),
+            (None, None) => format!("no transport: the mail servers (MX) of {domain}"),
+        },
+    };
+    Ok(Reply::Test(Report {
+        address: address.to_string(),
+        found,
+        steps,
+        end: vec![end],
+    }))
+}
+
+pub(super) fn text(rows: &[Row]) -> Vec<String> {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| vec![row.pattern.clone(), row.target.clone()])
+        .collect();
+    columns(&rows)
+}
+
+fn problem(problem: TransportProblem) -> Problem {
+    // What somebody wrote stands in it between quotes, but for what holds no control characters.
+    let text: String = problem.to_string();
+    let text = text.replace(char::is_control, "?");
+    Problem::new(Kind::BadData, text)
+}
