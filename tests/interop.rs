@@ -26,6 +26,10 @@ mod mbsync;
 mod programs;
 #[path = "interop/python.rs"]
 mod python;
+#[path = "interop/relay.rs"]
+mod relay;
+#[path = "interop/submission.rs"]
+mod submission;
 #[path = "interop/talk.rs"]
 mod talk;
 #[path = "interop/trial.rs"]

@@ -89,6 +89,7 @@ impl Settings {
         let in_clear = loopback && self.plaintext_loopback;
         let options = Options {
             size_limit: self.message_size,
+            soft_bounce: self.soft_bounce,
             tls: Tls::Offered,
             ..Options::new(hostname)
         };

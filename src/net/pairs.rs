@@ -232,8 +232,8 @@ pub fn gather(place: Place, now: Time, old: Option<&Pairs>) -> Result<(Pairs, Ve
     let stamp = place.stamp();
     let mut flaws = Vec::new();
     let mut all = Vec::new();
-    match &place.files {
-        Some(files) => match certificate::load(files) {
+    if let Some(files) = &place.files {
+        match certificate::load(files) {
             Ok(key) => all.push(Pair::new(key, Origin::Configured)),
             Err(error) => {
                 let kept = old.and_then(|old| old.all.first());
@@ -244,11 +244,10 @@ pub fn gather(place: Place, now: Time, old: Option<&Pairs>) -> Result<(Pairs, Ve
                 all.push(pair.clone());
                 flaws.push(error);
             }
-        },
-        None => {
-            let key = certificate::self_signed(&place.data, &place.hostname, now)?;
-            all.push(Pair::new(key, Origin::SelfSigned));
         }
+    } else {
+        let key = certificate::self_signed(&place.data, &place.hostname, now)?;
+        all.push(Pair::new(key, Origin::SelfSigned));
     }
     imported(&place, &mut all, &mut flaws);
     Ok((Pairs::new(place, stamp, all), flaws))

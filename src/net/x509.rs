@@ -80,54 +80,51 @@ impl About {
             until,
             names: Vec::new(),
         };
-        let mut alternative = None;
+        let mut alternative = false;
         while let Some((tag, value)) = tbs.next() {
             if tag == EXTENSIONS {
-                alternative = alt_names(value)?;
+                alternative = about.extensions(value)?;
             }
         }
         if !tbs.0.is_empty() {
             return None;
         }
-        match alternative {
-            Some(names) => about.names = names,
+        if !alternative {
             // Nobody makes these any more, but a home's own authority may.
-            None => about.names.extend(host(about.subject.as_bytes())),
+            about.names.extend(host(about.subject.as_bytes()));
         }
         Some(about)
     }
-}
 
-/// The dNSNames among the extensions; `None` inside if there is no subjectAltName (RFC 5280 section
-/// 4.2.1.6).
-fn alt_names(extensions: &[u8]) -> Option<Option<Vec<String>>> {
-    let mut extensions = Reader(extensions).sequence()?;
-    let mut found = None;
-    while !extensions.0.is_empty() {
-        let mut extension = extensions.sequence()?;
-        let kind = extension.value(OID)?;
-        if extension.peek() == Some(BOOLEAN) {
-            extension.value(BOOLEAN)?;
-        }
-        let value = extension.value(OCTET_STRING)?;
-        if kind != ALT_NAME {
-            continue;
-        }
-        let mut names: Vec<String> = Vec::new();
-        let mut general = Reader(value).sequence()?;
-        while !general.0.is_empty() {
-            let (tag, value) = general.next()?;
-            if tag == DNS_NAME
-                && names.len() < NAMES_MAX
-                && let Some(name) = host(value)
-                && !names.contains(&name)
-            {
-                names.push(name);
+    /// Takes the dNSNames; returns whether there is a subjectAltName (RFC 5280 section 4.2.1.6).
+    fn extensions(&mut self, octets: &[u8]) -> Option<bool> {
+        let mut extensions = Reader(octets).sequence()?;
+        let mut found = false;
+        while !extensions.0.is_empty() {
+            let mut extension = extensions.sequence()?;
+            let kind = extension.value(OID)?;
+            if extension.peek() == Some(BOOLEAN) {
+                extension.value(BOOLEAN)?;
+            }
+            let value = extension.value(OCTET_STRING)?;
+            if kind != ALT_NAME {
+                continue;
+            }
+            found = true;
+            let mut general = Reader(value).sequence()?;
+            while !general.0.is_empty() {
+                let (tag, value) = general.next()?;
+                if tag == DNS_NAME
+                    && self.names.len() < NAMES_MAX
+                    && let Some(name) = host(value)
+                    && !self.names.contains(&name)
+                {
+                    self.names.push(name);
+                }
             }
         }
-        found = Some(names);
+        Some(found)
     }
-    Some(found)
 }
 
 /// A host name or one with `*` as its first label, in lower case; anything else is no name that a

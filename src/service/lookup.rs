@@ -219,3 +219,6 @@ fn class(class: DomainClass) -> Class {
         DomainClass::Relay => Class::Relay,
     }
 }
+
+#[cfg(test)]
+mod tests;

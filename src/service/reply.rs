@@ -121,22 +121,6 @@ pub fn queue_full() -> Reply {
     Reply::new(452, "4.3.1 Insufficient system storage: the queue is full")
 }
 
-/// The same, but for now: the peer keeps the message and tries again (OQ-5).
-#[must_use]
-pub fn softened(reply: Reply) -> Reply {
-    let Some(code) = reply.code.checked_sub(100).filter(|code| *code >= 400) else {
-        return reply;
-    };
-    let soften = |line: String| match line.strip_prefix("5.") {
-        Some(rest) => format!("4.{rest}"),
-        None => line,
-    };
-    Reply {
-        code,
-        lines: reply.lines.into_iter().map(soften).collect(),
-    }
-}
-
 /// A message that came and is not taken; from `user`, where somebody has logged in.
 #[must_use]
 pub fn message(failure: &Failure, user: &str) -> Told {
@@ -280,7 +264,7 @@ mod tests {
             ((451, "4.3.0 later"), "451 4.3.0 later"),
             ((250, "2.0.0 Ok"), "250 2.0.0 Ok"),
         ] {
-            assert_eq!(line(&softened(Reply::new(hard.0, hard.1))), soft);
+            assert_eq!(line(&Reply::new(hard.0, hard.1).softened()), soft);
         }
     }
 

@@ -1,5 +1,5 @@
 //! Tells people that their mailbox is nearly full: one message at 80 % and one at 95 % (ST-9). It is not
-//! counted, nobody can answer it, and it is given once: again only after the mailbox was emptier.
+//! counted, no program answers it, and it is given once: again only after the mailbox was emptier.
 
 use crate::{
     base::{
@@ -28,12 +28,12 @@ struct Due {
 
 /// Warns those whose mail has just grown past a level. What goes wrong is in the log alone: their mail
 /// has arrived.
-pub async fn give(store: &Store, world: &dyn World, hostname: &str, users: &[UserId]) {
+pub async fn give(store: &Store, world: &dyn World, users: &[UserId]) {
     for user in users {
         let Some(due) = due(store, *user) else {
             continue;
         };
-        match warn(store, world, hostname, &due).await {
+        match warn(store, world, &due).await {
             Ok(()) => log::info!("quota: <{}> is {} % full: warned", due.address, due.level),
             // Another session was quicker.
             Err(Failure::Store(Refusal::Exists | Refusal::NoUser)) => {}
@@ -56,12 +56,12 @@ fn due(store: &Store, user: UserId) -> Option<Due> {
     })
 }
 
-async fn warn(store: &Store, world: &dyn World, hostname: &str, due: &Due) -> Result<(), Failure> {
-    let text = message(due, hostname, world.time(), world.now());
+async fn warn(store: &Store, world: &dyn World, due: &Due) -> Result<(), Failure> {
+    let text = message(due, world.time(), world.now());
     let mut reception = Reception::begin(store, Vec::new(), None);
     reception.write(text.as_bytes()).await;
     let delivery = Delivery {
-        // No bounce, no automatic answer: nobody is there (RFC 3834 section 3.3).
+        // No bounce and no automatic answer comes back (RFC 3834 section 2).
         prefix: b"Return-Path: <>\r\n".to_vec(),
         to: vec![Recipient {
             user: due.user,
@@ -76,23 +76,25 @@ async fn warn(store: &Store, world: &dyn World, hostname: &str, due: &Due) -> Re
     Ok(())
 }
 
-fn message(due: &Due, hostname: &str, time: Time, now: Instant) -> String {
+/// From the postmaster of the person's own domain, who is there in any case (SR-26).
+fn message(due: &Due, time: Time, now: Instant) -> String {
     let Due {
         user,
         address,
         level,
         ..
     } = due;
+    let domain = address.rsplit('@').next().unwrap_or_default();
     let subject = match level {
         quota::LAST.. => "Your mailbox is almost full".to_owned(),
         _ => format!("Your mailbox is {level} % full"),
     };
     format!(
-        "From: Mail server <MAILER-DAEMON@{hostname}>\r\n\
+        "From: Mail server <postmaster@{domain}>\r\n\
          To: <{address}>\r\n\
          Subject: {subject}\r\n\
          Date: {date}\r\n\
-         Message-ID: <quota.{level}.{user}.{seconds}.{tick}@{hostname}>\r\n\
+         Message-ID: <quota.{level}.{user}.{seconds}.{tick}@{domain}>\r\n\
          Auto-Submitted: auto-generated\r\n\
          MIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=utf-8\r\n\
@@ -104,10 +106,8 @@ fn message(due: &Due, hostname: &str, time: Time, now: Instant) -> String {
          are told so.\r\n\
          \r\n\
          To make room, delete messages that you no longer need, big ones first,\r\n\
-         and empty the folders Trash and Junk. Or ask whoever runs this server\r\n\
-         for more room.\r\n\
-         \r\n\
-         The server wrote this message by itself. Nobody reads an answer to it.\r\n",
+         and empty the folders Trash and Junk. Or ask for more room: an answer\r\n\
+         to this message reaches whoever runs the server.\r\n",
         date = time.rfc5322(),
         seconds = time.0,
         tick = now.0,
@@ -155,9 +155,9 @@ mod tests {
             quota: 1 << 20,
             used: 900_000,
         };
-        let text = message(&due, "mx.home.test", Time(1_795_272_815), Instant(5));
+        let text = message(&due, Time(1_795_272_815), Instant(5));
         for line in [
-            "From: Mail server <MAILER-DAEMON@mx.home.test>\r\n",
+            "From: Mail server <postmaster@home.test>\r\n",
             "Subject: Your mailbox is 80 % full\r\n",
             "\r\n\r\nYour mailbox alice@home.test holds 878 KiB of 1024 KiB.\r\n",
         ] {

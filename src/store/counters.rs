@@ -52,6 +52,8 @@ pub struct Segment {
     pub dead_since: Time,
     /// It holds what was purged: to be emptied, whatever else lives there.
     pub purge: bool,
+    /// A change in it may hold a secret: its file is not used again but removed.
+    pub secret: bool,
 }
 
 /// # Errors
@@ -82,6 +84,17 @@ pub fn segment(rows: &impl Rows, number: u64) -> Result<Segment, Broken> {
 /// The index fails.
 pub fn set_segment(tables: &mut Tables<'_>, number: u64, segment: &Segment) -> Result<(), Broken> {
     tables.set(&key::segment(number), segment)
+}
+
+/// A segment holds a secret, or may.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn keep_secret(tables: &mut Tables<'_>, number: u64) -> Result<(), Broken> {
+    let mut row = segment(tables, number)?;
+    row.secret = true;
+    set_segment(tables, number, &row)
 }
 
 /// A segment holds what has to leave the medium: it is to be emptied, whatever else lives there.

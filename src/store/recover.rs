@@ -411,10 +411,12 @@ impl Start<'_> {
                 count = count.saturating_add(1);
                 apply_logged(tables, logged.sequence, logged.segment, logged.payload)
             })?;
-            // What is dead in them, and since when, nobody knows any more: since long ago.
+            // What is dead in them, and since when, nobody knows any more: since long ago. Nor whether
+            // they hold a secret.
             for &number in chart.segments.keys() {
                 let mut row = counters::segment(tables, number)?;
                 row.dead_since = Time(1);
+                row.secret = true;
                 counters::set_segment(tables, number, &row)?;
             }
             Ok(())

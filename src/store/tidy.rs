@@ -486,7 +486,10 @@ impl Writer {
     /// Gives an empty segment back; says whether it went.
     fn free(&mut self, victim: u64) -> bool {
         let row = self.read(|index| counters::segment(&index.snapshot()?, victim));
-        let Ok(Segment { live: 0, purge, .. }) = row else {
+        let Ok(Segment {
+            live: 0, secret, ..
+        }) = row
+        else {
             // Damaged content names it, or its rows are not what the log says.
             self.tidying.spoiled.insert(victim);
             return false;
@@ -502,8 +505,8 @@ impl Writer {
         if !plenty {
             self.log.drop_spare();
         }
-        // A file that is kept still holds what was purged.
-        self.log.free(victim, plenty && !purge);
+        // A file that is used again holds what it held until it is full.
+        self.log.free(victim, plenty && !secret);
         self.tidying.swept = false;
         let sequence = self.sequence;
         let forget = |tables: &mut Tables<'_>| {

@@ -281,12 +281,17 @@ impl House {
                 self.smtp.size_limit = number();
                 self.submission.size_limit = number();
             }
-            "soft_bounce" => self.doors(|door| door.soft_bounce = value == "on"),
+            "soft_bounce" => {
+                let on = value == "on";
+                self.doors(|door| door.soft_bounce = on);
+                self.smtp.soft_bounce = on;
+                self.submission.soft_bounce = on;
+            }
             "tls" => {
-                self.smtp.tls = if value == "on" {
-                    Tls::Offered
-                } else {
-                    Tls::Off
+                self.smtp.tls = match value {
+                    "off" => Tls::Off,
+                    "required" => Tls::Required,
+                    _ => Tls::Offered,
                 }
             }
             "unreadable" => {

@@ -6,6 +6,7 @@ pub mod house;
 pub mod journal;
 pub mod pump;
 pub mod rows;
+pub mod scram;
 pub mod script;
 pub mod text;
 pub mod world;

@@ -50,11 +50,23 @@ impl House {
         self.store.request(request).await.unwrap();
     }
 
+    pub async fn app_password(&self, address: &str, name: &str) -> String {
+        let user = self.user(address);
+        let row = self.store.read(|reader| reader.user(user)).unwrap();
+        let made = self.passwords.app_password(&row.unwrap(), name).await;
+        let (secret, app) = made.unwrap();
+        let request = Request::AddAppPassword { user, app };
+        self.store.request(request).await.unwrap();
+        String::from_utf8(secret.reveal().to_vec()).unwrap()
+    }
+
     pub async fn password(&self, address: &str, password: &str) {
         let password = Secret::new(password.as_bytes().to_vec());
-        let new = self.passwords.hash(&password, None).await.unwrap();
+        let user = self.user(address);
+        let row = self.store.read(|reader| reader.user(user)).unwrap();
+        let new = self.passwords.hash(&password, row.as_ref()).await.unwrap();
         let request = Request::SetPassword {
-            user: self.user(address),
+            user,
             password: new.password,
             scram: new.scram,
             scram_salt: new.salt,

@@ -17,13 +17,17 @@
 //! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
 //! | `client IP` | where connections come from, from now on |
 //! | `connect NAME [mx, submission, imap][ tls]` | one more connection; its lines begin with its name: `NAME C: text`. With `tls` the handshake comes first |
-//! | `tls` | the handshake after STARTTLS is done |
+//! | `starttls`, `starttls required` | STARTTLS is offered from now on |
+//! | `tls`, `tls unbound` | the handshake after STARTTLS is done, with a channel binding or without; before all else: implicit TLS |
+//! | `app-password a@d NAME` | there is one more app password; `$NAME` stands for it from now on |
 //! | `auth a@d password` | the client logs in with AUTH PLAIN, and is let in |
+//! | `scram a@d password[ plus]` | the same with SCRAM-SHA-256 or SCRAM-SHA-256-PLUS; the server proves itself too |
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | what is sent between leaves as one piece, whatever the cut |
 //! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
 //! | `fill N text` | the text N times over, then CRLF |
 //! | `S: start` | the next reply begins so |
+//! | `whole a|b` | that reply is this, lines cut by `|` |
 //! | `with text`, `without text` | a line of that reply begins so, or none does |
 //! | `content text` | the next message that was stored is this, with `raw`'s escapes |
 //! | `content a@d N` and lines up to `.` | the N-th message of that inbox |
@@ -41,7 +45,8 @@
 //! | `closed` | the session has ended the connection |
 //!
 //! A message is compared without the `Return-Path:` and `Received:` fields that were put in front of
-//! it (and the empty line, where it had no header). The first lines of `content a@d N` may tell these
+//! it (and the empty line, where it had no header); QUEUEID stands for a message's name in a
+//! `Message-ID:` that was made here. The first lines of `content a@d N` may tell these
 //! fields' beginnings, unfolded.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,10 +62,14 @@ use smol::future::yield_now;
 use super::house::{House, Protocol};
 use super::journal;
 use super::pump::Connection;
+use super::scram::Client;
 use super::text::{octets, without_trace};
 
 /// Tries to see what another thread has yet to tell, 10 ms apart.
 const TRIES: u32 = 300;
+
+/// How a `Message-ID:` begins that was made here when every script begins.
+const MADE_HERE: &str = "Message-ID: <20261121145335.";
 
 /// Plays one script. `cut` is the size of the pieces in which a session gets its input.
 pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
@@ -77,8 +86,10 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             house: House::new(),
             connections: BTreeMap::new(),
             imap: BTreeSet::new(),
+            implicit: None,
             together: None,
             reply: String::new(),
+            known: BTreeMap::new(),
             looked: 0,
         };
         let registry = player.house.registry();
@@ -104,9 +115,13 @@ struct Player {
     connections: BTreeMap<String, Box<dyn Connection>>,
     /// Those of them that speak IMAP.
     imap: BTreeSet<String>,
+    /// A handshake before the next connection's first octet.
+    implicit: Option<Secured>,
     /// What waits for `end`, and the connection's name.
     together: Option<(String, Vec<u8>)>,
     reply: String,
+    /// App passwords by `$NAME`.
+    known: BTreeMap<String, String>,
     /// Messages that were looked at by `content text`.
     looked: usize,
 }
@@ -121,6 +136,11 @@ impl Player {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "#" | "" => {}
+            "app-password" => {
+                let (address, name) = rest.split_once(' ').expect(context);
+                let password = self.house.app_password(address, name).await;
+                self.known.insert(format!("${name}"), password);
+            }
             "access" | "alias" | "domain" | "domain-off" | "domain-on" | "mailbox" | "quota"
             | "recipient" | "route" | "transport" => self.row(word, rest, context).await,
             "client" => self.house.client(rest.parse().expect(context)),
@@ -176,6 +196,8 @@ impl Player {
                 let stored = self.house.inbox(address).len();
                 assert_eq!(stored.to_string(), count, "stored: {context}");
             }
+            "starttls" => self.house.option("tls", rest).await,
+            "tls" if self.connections.is_empty() => self.implicit = Some(secured(rest)),
             "together" => self.together = Some((String::new(), vec![])),
             "unlogged" => {
                 let found = journal::seen(rest);
@@ -187,6 +209,43 @@ impl Player {
                 self.say(name, word, rest, context).await;
             }
             word => self.say("", word, rest, context).await,
+        }
+    }
+
+    /// What a `$NAME` stands for, or the text itself.
+    fn known(&self, text: &str) -> String {
+        let known = self.known.get(text);
+        known.cloned().unwrap_or_else(|| text.to_owned())
+    }
+
+    async fn scram(&mut self, name: &str, rest: &str, context: &str) {
+        let mut words = rest.split(' ');
+        let address = words.next().expect(context);
+        let password = self.known(words.next().expect(context));
+        let plus = words.next() == Some("plus");
+        let mut client = Client::new(address, &password, plus);
+        let mechanism = if plus {
+            "SCRAM-SHA-256-PLUS"
+        } else {
+            "SCRAM-SHA-256"
+        };
+        let mut line = format!("AUTH {mechanism} {}\r\n", client.first());
+        for turn in 0..3 {
+            self.send(name, line.as_bytes()).await;
+            let reply = self.next_reply(name, context).await;
+            if turn == 2 {
+                assert!(reply.starts_with("235 "), "{context}\ngot {reply}");
+                break;
+            }
+            let challenge = reply.strip_prefix("334 ");
+            let challenge = challenge.unwrap_or_else(|| panic!("{context}\ngot {reply}"));
+            line = match turn {
+                0 => client.last(challenge) + "\r\n",
+                _ => {
+                    assert!(client.believes(challenge), "{context}");
+                    "\r\n".to_owned()
+                }
+            };
         }
     }
 
@@ -218,8 +277,10 @@ impl Player {
                 let reply = &self.reply;
                 assert!(reply.starts_with(rest), "{context}\ngot {reply}");
             }
+            "scram" => self.scram(name, rest, context).await,
             "auth" => {
                 let (address, password) = rest.split_once(' ').expect(context);
+                let password = self.known(password);
                 let message = STANDARD.encode(format!("\0{address}\0{password}"));
                 let command = format!("AUTH PLAIN {message}\r\n");
                 self.send(name, command.as_bytes()).await;
@@ -255,9 +316,10 @@ impl Player {
                 self.run(name).await;
                 let connection = self.connection(name).await;
                 assert!(connection.is_shaking(), "{context}");
-                connection.secure(&secured());
+                connection.secure(&secured(rest));
                 self.run(name).await;
             }
+            "whole" => assert_eq!(self.reply.replace("\r\n", "|"), rest, "{context}"),
             "with" => assert!(self.has(rest), "{context}\ngot {}", self.reply),
             "without" => assert!(!self.has(rest), "{context}\ngot {}", self.reply),
             _ => panic!("no such word: {context}"),
@@ -268,13 +330,13 @@ impl Player {
     async fn connect(&mut self, rest: &str) {
         let mut words = rest.split(' ');
         let name = words.next().unwrap_or_default();
-        let (mut protocol, mut tls) = (self.protocol, None);
+        let (mut protocol, mut tls) = (self.protocol, self.implicit.take());
         for word in words {
             match word {
                 "imap" => protocol = Protocol::Imap,
                 "mx" => protocol = Protocol::Smtp,
                 "submission" => protocol = Protocol::Submission,
-                "tls" => tls = Some(secured()),
+                "tls" => tls = Some(secured("")),
                 _ => panic!("no such door: {word}"),
             }
         }
@@ -383,11 +445,11 @@ impl Player {
 }
 
 /// What a handshake comes to in scripts.
-fn secured() -> Secured {
+fn secured(words: &str) -> Secured {
     Secured {
         version: "TLS1.3".to_owned(),
         cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
-        exporter: Some([7; 32]),
+        exporter: (words != "unbound").then_some([7; 32]),
     }
 }
 
@@ -420,7 +482,16 @@ fn compare(message: &[u8], expected: &[&str], context: &str) {
         text.push_str(line);
         text.push_str("\r\n");
     }
-    assert_eq!(String::from_utf8_lossy(message), text, "{context}");
+    assert_eq!(without_id(message), text, "{context}");
+}
+
+/// With QUEUEID instead of the id in a `Message-ID:` that was made here.
+fn without_id(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message).into_owned();
+    match text.split_once(MADE_HERE) {
+        Some((before, after)) => format!("{before}{MADE_HERE}QUEUEID{}", &after[10..]),
+        None => text,
+    }
 }
 
 fn undotted<'a>(lines: &[&'a str]) -> Vec<&'a str> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pillarbox::{
-    base::{id::UserId, secret::Secret, time::Time},
+    base::{id::UserId, ranges::Ranges, secret::Secret, time::Time},
+    mail::flag::Flags,
     store::{
         Options, Reader, Refusal, Reply, Request, Store,
         directory::{
@@ -11,6 +12,7 @@ use pillarbox::{
             ScramKeys, Swap, Transport,
         },
         log,
+        request::FlagMode,
     },
 };
 
@@ -363,6 +365,25 @@ fn is_there(world: &World, secret: &[u8]) -> bool {
     files.any(|octets| octets.windows(secret.len()).any(|part| part == secret))
 }
 
+/// Mail that stays, more than a segment of it: two of these are just over half of one, so that it is
+/// not emptied for its own sake.
+fn fill(world: &mut World, tag: u64) {
+    for tag in tag..tag + 4 {
+        let deliver = Wish::Deliver(tag * 3 + 1, 65_000, vec![1]);
+        world.ask(&[deliver]).unwrap();
+    }
+}
+
+/// Housekeeping, with a write now and then, so that there is a newer segment.
+fn tidy(world: &mut World) {
+    for _ in 0..6 {
+        world.housekeep(300);
+        world.pass(61_000);
+        let set = Wish::Set("a.setting".to_owned(), None).request(None);
+        ask(world, set).unwrap();
+    }
+}
+
 /// A secret that goes leaves the log and the dumps, whatever else lives in its segment.
 #[test]
 fn secrets_leave_the_medium() {
@@ -375,12 +396,15 @@ fn secrets_leave_the_medium() {
     let Ok(Reply::AppPassword(id)) = ask(&mut world, add) else {
         panic!("no app password");
     };
+    fill(&mut world, 100);
     ask(&mut world, swap_route(None, Some(route("r0ute-hush")))).unwrap();
+    fill(&mut world, 200);
     let user_2 = Request::AddAppPassword {
         user: UserId(2),
         app: app("phone", [0xb8; 32]),
     };
     ask(&mut world, user_2).unwrap();
+    fill(&mut world, 300);
     let secrets: [&[u8]; 3] = [&[0xa7; 32], b"r0ute-hush", &[0xb8; 32]];
     let store = world.store();
     let was = store.read(|reader| reader.route("out")).unwrap();
@@ -399,13 +423,34 @@ fn secrets_leave_the_medium() {
     for (request, secret) in requests.into_iter().zip(secrets) {
         assert!(is_there(&world, secret));
         ask(&mut world, request).unwrap();
-        for _ in 0..6 {
-            world.housekeep(300);
-            world.pass(61_000);
-            // A write, so that there is a newer segment.
-            let set = Wish::Set("a.setting".to_owned(), None).request(None);
-            ask(&mut world, set).unwrap();
-        }
+        tidy(&mut world);
         assert!(!is_there(&world, secret), "{secret:?}");
+    }
+}
+
+/// The file of a segment that held a secret is not used again: octets that are not written over yet
+/// would outlive the secret, and nobody would know where.
+#[test]
+fn files_with_secrets_are_not_used_again() {
+    let mut world = begun();
+    ask(&mut world, swap_route(None, Some(route("r0ute-hush")))).unwrap();
+    for tag in 0..12 {
+        let deliver = Wish::Deliver(tag * 3 + 1, 65_000, vec![2]);
+        world.ask(&[deliver]).unwrap();
+    }
+    let inbox = world.view().inbox(2).unwrap();
+    let all = Ranges::span(1, 99);
+    let gone = Wish::Flag(inbox, all, FlagMode::Add, Flags::DELETED, vec![]);
+    world.ask(&[gone, Wish::Expunge(inbox, None)]).unwrap();
+    tidy(&mut world);
+    let state = world.disk.state();
+    let names: Vec<&str> = state.names().filter(|n| n.starts_with("log/")).collect();
+    assert!(names.len() < 6, "{names:?}");
+    for name in names {
+        let octets = state.octets(name);
+        assert!(
+            !octets.windows(10).any(|part| part == b"r0ute-hush"),
+            "{name}"
+        );
     }
 }

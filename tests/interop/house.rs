@@ -25,6 +25,10 @@ pub struct House {
     pub mx: u16,
     pub imap: u16,
     pub imaps: u16,
+    /// 587's part: STARTTLS.
+    pub submission: u16,
+    /// 465's part: TLS from the first octet.
+    pub submissions: u16,
     data: PathBuf,
     server: Option<Child>,
 }
@@ -43,7 +47,7 @@ impl House {
 
     /// With the data folder somewhere else (on a small disk).
     pub fn at(folder: TempDir, data: PathBuf, settings: &str) -> Self {
-        let [mx, imap, imaps] = [free_port(), free_port(), free_port()];
+        let [mx, imap, imaps, submission, submissions] = [(); 5].map(|()| free_port());
         fs::create_dir(&data).unwrap();
         let hostname = if settings.contains("hostname =") {
             ""
@@ -55,6 +59,8 @@ impl House {
              listen.mx = [\"127.0.0.1:{mx}\"]\n\
              listen.imap = [\"127.0.0.1:{imap}\"]\n\
              listen.imaps = [\"127.0.0.1:{imaps}\"]\n\
+             listen.submission = [\"127.0.0.1:{submission}\"]\n\
+             listen.submissions = [\"127.0.0.1:{submissions}\"]\n\
              tls.plaintext_auth = \"loopback\"\n{settings}\n"
         );
         fs::write(folder.path().join("pillarbox.toml"), configuration).unwrap();
@@ -64,6 +70,8 @@ impl House {
             mx,
             imap,
             imaps,
+            submission,
+            submissions,
             data,
             server: None,
         };
@@ -93,7 +101,13 @@ impl House {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         self.server = Some(command.spawn().unwrap());
-        for port in [self.mx, self.imap, self.imaps] {
+        for port in [
+            self.mx,
+            self.imap,
+            self.imaps,
+            self.submission,
+            self.submissions,
+        ] {
             while TcpStream::connect(("127.0.0.1", port)).is_err() {
                 let ended = self.server.as_mut().unwrap().try_wait().unwrap();
                 assert!(
@@ -140,6 +154,7 @@ impl House {
         Program {
             command: program,
             name: format!("pillarbox {}", arguments.join(" ")),
+            patience: PATIENCE,
         }
         .input(input)
         .run()
@@ -150,6 +165,10 @@ impl House {
         command.arg("--config").arg(self.path("pillarbox.toml"));
         command.arg("--data").arg(&self.data).args(arguments);
         command
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -197,10 +216,18 @@ pub fn binary() -> PathBuf {
     )
 }
 
+/// Where the build puts things.
+pub fn target() -> PathBuf {
+    let binary = Path::new(env!("CARGO_BIN_EXE_pillarbox"));
+    let folder = binary.parent().and_then(Path::parent);
+    folder.expect("target/debug/pillarbox").to_owned()
+}
+
 /// A program with its arguments and input, run to its end within [`PATIENCE`].
 pub struct Program {
     command: Command,
     name: String,
+    patience: Duration,
 }
 
 impl Program {
@@ -208,6 +235,7 @@ impl Program {
         Self {
             command: Command::new(find(name)),
             name: name.to_owned(),
+            patience: PATIENCE,
         }
     }
 
@@ -238,6 +266,12 @@ impl Program {
         self
     }
 
+    /// For a program that is known to take longer than [`PATIENCE`].
+    pub fn patient(mut self, limit: Duration) -> Self {
+        self.patience = limit;
+        self
+    }
+
     pub fn input(mut self, text: impl AsRef<[u8]>) -> Self {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_ref()).unwrap();
@@ -261,12 +295,17 @@ impl Program {
         let file = File::options().append(true).open(output.path()).unwrap();
         self.command.stdout(file.try_clone().unwrap()).stderr(file);
         let mut child = self.command.spawn().unwrap();
-        let status = wait(&mut child, PATIENCE);
+        let status = wait(&mut child, self.patience);
         let text = || String::from_utf8_lossy(&fs::read(output.path()).unwrap()).into_owned();
         let Some(status) = status else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("{} did not end within {PATIENCE:?}:\n{}", self.name, text());
+            panic!(
+                "{} did not end within {:?}:\n{}",
+                self.name,
+                self.patience,
+                text()
+            );
         };
         (status.success(), text())
     }

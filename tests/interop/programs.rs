@@ -351,7 +351,7 @@ fn mutt_lists_opens_and_saves() {
 }
 
 /// The one message in somebody's INBOX.
-fn only_message(house: &House, user: &str) -> String {
+pub fn only_message(house: &House, user: &str) -> String {
     let mut imap = Imap::to(house.imap, user).unwrap();
     imap.ok("SELECT INBOX").unwrap();
     let messages = imap.ok("FETCH 1:* (BODY.PEEK[])").unwrap();

@@ -86,18 +86,26 @@ fn what_it_prints_works_when_pasted() {
     let folder = TempDir::new().unwrap();
     let trial = Trial::start(folder.path(), "first");
     let lines = trial.lines();
-    let [send, list, read, status, log, talk] = lines.as_slice() else {
-        panic!("six lines to paste, not: {lines:#?}");
+    let [send, submit, list, read, status, add, test, log, talk] = lines.as_slice() else {
+        panic!("nine lines to paste, not: {lines:#?}");
     };
     assert!(paste(send).contains("sent"), "{send}");
+    assert!(paste(submit).contains("sent"), "{submit}");
     let listed = paste(list);
-    assert!(listed.contains("\"Hello\""), "{listed}");
+    for subject in ["\"Hello\"", "\"Hello from Ben\""] {
+        assert!(listed.contains(subject), "{listed}");
+    }
     let text = paste(read);
     assert!(
         text.contains("Subject: Hello") && text.contains("It works."),
         "{text}"
     );
     assert!(!paste(status).trim().is_empty());
+    assert!(!paste(add).trim().is_empty());
+    let tested = paste(test);
+    for person in ["anna@home.test", "ben@home.test"] {
+        assert!(tested.contains(person), "{tested}");
+    }
     let logged = paste(log);
     assert!(logged.contains("anna@home.test"), "{logged}");
     assert!(talk.starts_with("telnet 127.0.0.1 "), "{talk}");

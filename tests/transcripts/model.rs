@@ -226,6 +226,7 @@ impl Play {
     async fn append(&mut self, session: usize) {
         let (folder, flags) = (self.random(2), self.flags());
         let text = format!("Subject: {}\r\n\r\n", self.random(10_000));
+        self.no_warning(text.len() as u64).await;
         let (name, list, n) = (FOLDERS[folder], words(&flags), text.len());
         let mut message = Message::new(n as u64);
         message.flags = flags;
@@ -319,6 +320,7 @@ impl Play {
             .map(|uid| (*uid, messages[uid].clone()))
             .collect();
         let size = taken.iter().map(|(_, message)| message.size).sum();
+        self.no_warning(size).await;
         if to >= FOLDERS.len() && !self.others.contains_key(name) {
             return self.refused(session, &command, "[TRYCREATE]").await;
         }
@@ -447,14 +449,27 @@ impl Play {
         self.others.insert(name, Folder::default());
     }
 
-    /// Little room is left, or there is no limit.
+    /// Little room is left, or much, or there is no limit.
     async fn limit(&mut self) {
         let used = self.used().1;
-        self.quota = if self.random(3) == 0 {
-            used + self.random(100) as u64 + 1
-        } else {
-            0
+        let quota = match self.random(4) {
+            0 => used + self.random(100) as u64 + 1,
+            1 => 3 * used + 1000,
+            _ => 0,
         };
+        self.set_quota(quota).await;
+    }
+
+    /// What brings a warning into INBOX (ST-9) is not what this is about: the limit goes before it.
+    async fn no_warning(&mut self, size: u64) {
+        let used = self.used().1 + size;
+        if self.quota > 0 && !self.over(size) && 100 * used >= 80 * self.quota {
+            self.set_quota(0).await;
+        }
+    }
+
+    async fn set_quota(&mut self, quota: u64) {
+        self.quota = quota;
         self.trace.push(format!("quota {}", self.quota));
         self.house.quota(ADDRESS, self.quota).await;
     }

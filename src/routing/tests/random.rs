@@ -21,17 +21,19 @@ const DOMAINS: [&str; 6] = [
     "away.test",
     "localhost",
 ];
+/// Plain ones first.
 const LOCALS: [&str; 9] = [
     "u",
     "v",
     "w",
     "u+t",
     "v+t",
+    "postmaster",
     "x%y",
     "u+x!y",
-    "postmaster",
     "a@b",
 ];
+const PLAIN: usize = 6;
 const CLASSES: [&str; 5] = ["mailbox", "mailbox", "alias", "relay", "local"];
 const TRANSPORTS: [&str; 7] = [
     ":",
@@ -44,8 +46,13 @@ const TRANSPORTS: [&str; 7] = [
 ];
 
 fn address() -> impl Strategy<Value = String> {
+    address_of(LOCALS.len())
+}
+
+/// With one of the first local parts.
+fn address_of(locals: usize) -> impl Strategy<Value = String> {
     let parts = (
-        prop::sample::select(&LOCALS[..]),
+        prop::sample::select(&LOCALS[..locals]),
         prop::sample::select(&DOMAINS[..]),
     );
     parts.prop_map(|(local, domain)| match local {
@@ -250,7 +257,7 @@ proptest! {
 
     /// Nobody is missed: what is found is all that can be reached.
     #[test]
-    fn nobody_is_missed(lines in lines(), recipient in address(), user: bool) {
+    fn nobody_is_missed(lines in lines(), recipient in address_of(PLAIN), user: bool) {
         // Odd local parts may have to stay: that is another test.
         let plain = |(_, line): &(bool, String)| !line.contains(['%', '!']) && !line.contains("a@b");
         let lines: Vec<_> = lines.into_iter().filter(plain).collect();
@@ -259,7 +266,6 @@ proptest! {
         rows.routes.insert("smart".to_owned());
         let rights = if user { Rights::User } else { Rights::Stranger };
         let first = Address::parse(&recipient).unwrap();
-        prop_assume!(!Keys::of(&options(), &first).is_odd());
         let routed = routed(&rows, rights, &recipient);
         let want = reachable(&rows, &first, rights);
         let last_resort = Keys::of(&options(), &first).user() == "postmaster";

@@ -17,6 +17,7 @@ use crate::{
         response,
         session::{Answer, Completion},
     },
+    service::warning,
     store::{
         Incoming, Refusal, Reply, Request,
         content::PIECE_MAX,
@@ -138,6 +139,8 @@ impl Imap {
             let uid = Uid(uids.first().unwrap_or(0));
             completion = completion.with_code(response::append_uid(validity, uid));
         }
+        let (store, world) = (&self.shared.store, &*self.shared.world);
+        warning::give(store, world, &[self.person()?]).await;
         self.refresh();
         Ok(self.finish(Vec::new(), completion, Tell::ALL))
     }

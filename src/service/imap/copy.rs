@@ -11,6 +11,7 @@ use crate::{
         ranges::Ranges,
     },
     proto::imap::{command::Copy, response, session::Completion},
+    service::warning,
     store::{Reply, Request},
 };
 
@@ -32,6 +33,7 @@ impl Imap {
             if let Some(code) = copy_uid(&reply.map_err(for_target)?) {
                 completion = completion.with_code(code);
             }
+            warning::give(&self.shared.store, &*self.shared.world, &[user]).await;
             self.refresh();
         }
         let tell = Tell { uid, ..Tell::ALL };

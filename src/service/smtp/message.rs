@@ -125,9 +125,7 @@ impl Door {
             Ok(()) => {
                 self.log_fates(&transaction, &id);
                 let shared = &self.shared;
-                let hostname = &shared.options().hostname;
-                let users = transaction.users();
-                warning::give(&shared.store, &*shared.world, hostname, &users).await;
+                warning::give(&shared.store, &*shared.world, &transaction.users()).await;
                 Reply::new(250, format!("2.0.0 Ok: queued as {id}")).into()
             }
             Err(failure) => {

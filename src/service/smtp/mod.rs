@@ -28,11 +28,7 @@ use crate::{
         },
     },
     routing,
-    service::{
-        login::Login,
-        lookup::look,
-        reply::{self, Told},
-    },
+    service::{login::Login, lookup::look, reply::Told},
     store::Store,
 };
 
@@ -246,7 +242,7 @@ impl Service for Door {
         match told {
             Told::Hang => Answer::Hang,
             Told::Reply(reply) if self.shared.options().soft_bounce => {
-                Answer::Reply(reply::softened(reply))
+                Answer::Reply(reply.softened())
             }
             Told::Reply(reply) => Answer::Reply(reply),
         }

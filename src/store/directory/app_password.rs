@@ -144,6 +144,7 @@ pub fn add(
     let mut numbers = counters::counters(tables)?;
     numbers.app_password = numbers.app_password.max(id.saturating_add(1));
     counters::set_counters(tables, &numbers)?;
+    counters::keep_secret(tables, at.segment)?;
     if directory::user(tables, user)?.is_none() {
         // Damage before this change.
         return Ok(());

@@ -279,6 +279,9 @@ pub fn apply(tables: &mut Tables<'_>, at: &Context, edited: &Edited) -> Result<(
             if let Some(was) = was.filter(|_| *purge) {
                 counters::purge(tables, was.secret_in)?;
             }
+            if now.as_ref().is_some_and(Route::has_secret) {
+                counters::keep_secret(tables, at.segment)?;
+            }
             let now = now.clone().map(|now| Route {
                 secret_in: at.segment,
                 ..now

@@ -77,6 +77,7 @@ pub fn add(tables: &mut Tables<'_>, at: &Context, new: &NewUser) -> Result<(), B
     let mut numbers = counters::counters(tables)?;
     numbers.user = numbers.user.max(new.user.0.saturating_add(1));
     counters::set_counters(tables, &numbers)?;
+    counters::keep_secret(tables, at.segment)?;
     let secret = new.credentials.clone();
     let row = User {
         address: new.address.clone(),
@@ -114,6 +115,7 @@ pub fn set_password(
     changed: bool,
 ) -> Result<(), Broken> {
     purge_secret(tables, id)?;
+    counters::keep_secret(tables, at.segment)?;
     let new = new.clone();
     edit(tables, id, |row| {
         row.password = new.password;

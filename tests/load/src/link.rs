@@ -49,6 +49,17 @@ impl Link {
         })
     }
 
+    /// In the clear, over a connection that is there.
+    pub fn plain(stream: TcpStream) -> Result<Self, Failure> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            stream: Stream::Plain(stream),
+            buffer: Vec::new(),
+            at: 0,
+        })
+    }
+
     pub fn send(&mut self, octets: &[u8]) -> Result<(), Failure> {
         match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(octets)?,

@@ -13,12 +13,17 @@
 //!             TLS 1.3, new and resumed by turns
 //! load start  --addr 127.0.0.1:25 [--wait 30] --log FILE -- COMMAND ARGUMENTS   starts a server and leaves it
 //!             running; prints its process id and the seconds until its first greeting
+//! load rcpt   --addr 127.0.0.1:25 --to 'a%n@d%d.test' [--names 10000] [--domains 1000] [--messages 20000]
+//! load hold   --addr 127.0.0.1:25 [--tls] [--sessions 100]                open SMTP sessions
+//! load guess  --addr 127.0.0.1:587 --user U --password-file F --from 127.0.0.3 [--spread 1] --other 127.0.0.2
+//!             [--rate 50] [--seconds 60] [--watch PID]            wrong passwords, and right ones beside them
 //! load watch  --watch PID                            memory peaks until standard input ends
 //! ```
 //!
 //! Results are one line of `name=value` pairs on standard output.
 
 mod corpus;
+mod door;
 mod handshakes;
 mod imap;
 mod link;
@@ -53,8 +58,11 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
     match verb {
         "append" => imap::append(options),
         "corpus" => print_corpus(options),
+        "guess" => door::guess(options),
+        "hold" => door::hold(options),
         "handshakes" => handshakes::run(options),
         "idle" => imap::idle(options),
+        "rcpt" => door::rcpt(options),
         "smtp" => smtp::run(options),
         "start" => start(options),
         "time" => imap::time(options),
@@ -64,7 +72,9 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
             println!("{}", watch.end());
             Ok(())
         }
-        _ => Err("verbs: append corpus handshakes idle smtp start time watch".into()),
+        _ => {
+            Err("verbs: append corpus guess handshakes hold idle rcpt smtp start time watch".into())
+        }
     }
 }
 

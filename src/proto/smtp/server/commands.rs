@@ -245,7 +245,7 @@ impl Session {
             // The rest is told by the count of those that were taken.
             let first = transaction.beyond == 1;
             let reply = Reply::new(452, "4.5.3 Error: too many recipients");
-            reply.encode(&mut self.out);
+            self.put(&reply);
             if first {
                 self.note_refusal(path, reply);
             }
@@ -339,7 +339,7 @@ impl Session {
         } else {
             self.peer.hello = Hello::Helo;
         }
-        reply.encode(&mut self.out);
+        self.put(&reply);
     }
 
     fn extensions(&self) -> Vec<String> {

@@ -242,7 +242,7 @@ impl Session {
             let began = *incoming.refused.get_or_insert(now);
             let enough = began.plus_seconds(self.options.swallow_wait_s);
             if now >= enough {
-                refusal.encode(&mut self.out);
+                self.put(refusal);
                 self.state = State::Ending;
                 return None;
             }

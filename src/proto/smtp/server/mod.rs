@@ -195,7 +195,15 @@ impl Session {
     }
 
     fn say(&mut self, code: u16, text: impl Into<String>) {
-        Reply::new(code, text).encode(&mut self.out);
+        self.put(&Reply::new(code, text));
+    }
+
+    fn put(&mut self, reply: &Reply) {
+        if self.options.soft_bounce {
+            reply.clone().softened().encode(&mut self.out);
+        } else {
+            reply.encode(&mut self.out);
+        }
     }
 
     /// Says no, counts and notes it.
@@ -207,14 +215,14 @@ impl Session {
     fn refuse_path(&mut self, path: &str, code: u16, text: impl Into<String>) {
         self.errors = self.errors.saturating_add(1);
         let reply = Reply::new(code, text);
-        reply.encode(&mut self.out);
+        self.put(&reply);
         self.note_refusal(path, reply);
     }
 
     /// Says no, notes it, and ends the connection.
     fn dismiss(&mut self, code: u16, text: impl Into<String>) {
         let reply = Reply::new(code, text);
-        reply.encode(&mut self.out);
+        self.put(&reply);
         self.note_refusal("", reply);
         self.state = State::Ending;
     }
@@ -252,7 +260,7 @@ impl Session {
         if !reply.is_positive() {
             self.errors = self.errors.saturating_add(1);
         }
-        reply.encode(&mut self.out);
+        self.put(&reply);
         if reply.ends() {
             self.state = State::Ending;
         }

@@ -29,6 +29,8 @@ pub struct Options {
     pub swallow_wait_s: u64,
     /// Paths without a domain, `<root>`, are for the service to complete.
     pub bare_local_parts: bool,
+    /// What the session refuses for good by itself it refuses for now.
+    pub soft_bounce: bool,
     /// Delivery status notifications (RFC 3461) are announced and their parameters parsed.
     pub dsn: bool,
     /// REQUIRETLS (RFC 8689) is announced and taken after a handshake.
@@ -87,6 +89,7 @@ impl Options {
             rate_min: 1024,
             swallow_wait_s: 600,
             bare_local_parts: false,
+            soft_bounce: false,
             dsn: true,
             requiretls: true,
             auth: Auth::Off,
