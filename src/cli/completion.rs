@@ -413,7 +413,8 @@ mod tests {
 
     /// Each line as it stands when Tab is pressed, and some of what is offered.
     const TABS: &[(&[&str], &[&str], &[&str])] = &[
-        (&[""], &["alias", "user", "--config"], &["add"]),
+        (&[""], &["alias", "user"], &["add"]),
+        (&["--c"], &["--config"], &["alias"]),
         (&["al"], &["alias"], &["access"]),
         (&["alias", ""], &["add", "test"], &["alias"]),
         (&["--data", "alias", "user", ""], &["passwd"], &["test"]),

@@ -274,7 +274,7 @@ mod tests {
                     None => break,
                 }
             }
-            if line.starts_with("  pillarbox") || line.starts_with(".B pillarbox") {
+            if line.starts_with("  pillarbox") {
                 seen += 1;
                 assert!(!at.has_subcommands(), "{line}");
             }
