@@ -194,9 +194,10 @@ fn enabled(reader: &Reader, key: &str) -> Result<Option<UserId>, Broken> {
 
 /// The first person who is neither removed nor switched off.
 fn first(reader: &Reader) -> Result<Option<UserId>, Broken> {
-    let mut after = None;
+    // Mostly it is the very first.
+    let (mut after, mut slice) = (None, 1);
     loop {
-        let people = reader.users(after, SLICE)?;
+        let people = reader.users(after, slice)?;
         let found = people
             .iter()
             .find(|(_, row)| row.enabled && row.removed.is_none());
@@ -204,7 +205,7 @@ fn first(reader: &Reader) -> Result<Option<UserId>, Broken> {
             return Ok(Some(*user));
         }
         match people.last() {
-            Some((user, _)) => after = Some(*user),
+            Some((user, _)) => (after, slice) = (Some(*user), SLICE),
             None => return Ok(None),
         }
     }

@@ -6,7 +6,7 @@ use crate::store::{
     decide::{Decided, Numbers, done, nothing},
     directory::{
         self, app_password, table,
-        user::{self, Credentials},
+        user::{self, Secrets},
     },
     index::table::Rows,
     request::{Reply, Request},
@@ -35,13 +35,13 @@ pub fn decide(
             scram_count,
             quota,
         } => {
-            let credentials = Credentials {
+            let secrets = Secrets {
                 password: password.clone(),
                 scram: scram.clone(),
                 scram_salt: *scram_salt,
                 scram_count: *scram_count,
             };
-            let (user, change) = user::decide_add(rows, numbers, address, credentials, *quota)?;
+            let (user, change) = user::decide_add(rows, numbers, address, secrets, *quota)?;
             return Ok(done(change, Reply::User(user)));
         }
         Request::Edit(edits) => table::decide(rows, numbers, edits)?,
@@ -127,7 +127,7 @@ fn person(rows: &impl Rows, request: &Request) -> Result<Change, Refusal> {
             directory::known(rows, *user)?;
             Change::SetPassword {
                 user: *user,
-                credentials: Credentials {
+                secrets: Secrets {
                     password: password.clone(),
                     scram: scram.clone(),
                     scram_salt: *scram_salt,

@@ -160,9 +160,9 @@ fn administer(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<
         }
         Change::SetPassword {
             user,
-            credentials,
+            secrets,
             changed,
-        } => user::set_password(tables, at, *user, credentials, *changed),
+        } => user::set_password(tables, at, *user, secrets, *changed),
         Change::SetQuota { user, quota } => usage::set_quota(tables, *user, *quota),
         Change::SetUserEnabled { user, enabled } => {
             directory::edit(tables, *user, |row| row.enabled = *enabled)

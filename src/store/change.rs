@@ -11,7 +11,7 @@ use crate::{
     },
     mail::flag::Flags,
     store::{
-        directory::{DomainClass, NewAppPassword, table::Edited, user::Credentials},
+        directory::{DomainClass, NewAppPassword, table::Edited, user::Secrets},
         log::Place,
         queue::Queued,
         request::{FlagMode, Special},
@@ -114,7 +114,7 @@ pub enum Change {
     },
     SetPassword {
         user: UserId,
-        credentials: Credentials,
+        secrets: Secrets,
         /// False: the same password in another form.
         changed: bool,
     },
@@ -224,7 +224,7 @@ pub struct Delivery {
 pub struct NewUser {
     pub user: UserId,
     pub address: String,
-    pub credentials: Credentials,
+    pub secrets: Secrets,
     pub quota: u64,
     pub folders: Vec<NewFolder>,
 }

@@ -98,12 +98,13 @@ fn with(
     smtp: Limits,
     client: impl FnOnce([SocketAddr; 3], Sender<Order>) + Send + 'static,
 ) -> Hall {
-    with_sessions(smtp, Rc::new(hello), client)
+    let sessions: Sessions = Rc::new(hello);
+    with_sessions(smtp, &sessions, client)
 }
 
 fn with_sessions(
     smtp: Limits,
-    sessions: Sessions,
+    sessions: &Sessions,
     client: impl FnOnce([SocketAddr; 3], Sender<Order>) + Send + 'static,
 ) -> Hall {
     let folder = tempfile::tempdir().unwrap();
@@ -135,7 +136,7 @@ fn with_sessions(
     let reloads = Cell::new(0);
     let reload = || reloads.set(reloads.get() + 1);
     let operate: Operate = Rc::new(|request| Box::pin(async move { request }));
-    let serving = hall.serve(sockets, &sessions, operate, &received, &reload);
+    let serving = hall.serve(sockets, sessions, operate, &received, &reload);
     async_io::block_on(hall.executor.run(serving)).unwrap();
     client.join().unwrap();
     assert_eq!(reloads.get(), 1);
@@ -205,7 +206,8 @@ fn reply(stream: &mut impl Read) -> String {
 /// segment or in another one; after a handshake everything begins anew.
 #[test]
 fn sr_23_starttls() {
-    with_sessions(Limits::default(), Rc::new(mail), |[mx, _, _], orders| {
+    let sessions: Sessions = Rc::new(mail);
+    with_sessions(Limits::default(), &sessions, |[mx, _, _], orders| {
         let begin = || {
             let mut stream = TcpStream::connect(mx).unwrap();
             reply(&mut stream);

@@ -186,6 +186,13 @@ const TABLE: &[Verb] = &[
     verb("store check", "", How::Look, NO),
     verb("store rebuild", "", How::Change, NO),
     verb(
+        "tls import",
+        "Cargo.toml Cargo.toml",
+        How::Files,
+        ("none.pem none.key", 67),
+    ),
+    verb("tls show", "", How::Look, NO),
+    verb(
         "transport add",
         "*.test smtp:away.test",
         How::Change,

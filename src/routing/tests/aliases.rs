@@ -113,112 +113,115 @@ fn lm_4_programs_and_files_are_refused_when_saved() {
     }
 }
 
+/// Source, targets, what is said.
+const SAVED: &[(&str, &str, &str)] = &[
+    ("new@home.test", "alice@home.test", "fine"),
+    ("New@Home.test", "ALICE+x@HOME.test, x@away.test", "fine"),
+    ("new@home.test", "a@list.test", "fine"),
+    ("new@list.test", "known@relay.test", "fine"),
+    ("new@relay.test", "alice@home.test", "fine"),
+    ("new@home.test", "x@[192.0.2.1]", "fine"),
+    ("new@home.test", "postmaster@home.test", "fine"),
+    ("new@localhost", "alice@home.test", "fine"),
+    ("new@home.test", "half@list.test", "fine"),
+    (
+        "new@home.test",
+        "any@red.test",
+        "leads to nobody: new@home.test -> any@red.test -> any@home.test",
+    ),
+    ("new@home.test", "alice@red.test", "fine"),
+    // FW-3, FW-5
+    ("info@home.test", "info@home.test, alice@home.test", "fine"),
+    ("info@home.test", "info@home.test", "fine"),
+    ("ghost@home.test", "ghost@home.test", "fine"),
+    (
+        "ghost@home.test",
+        "ghost@home.test, alice@home.test",
+        "leads to nobody: ghost@home.test",
+    ),
+    ("@home.test", "@home.test", "fine"),
+    // FW-4, FW-6
+    ("@home.test", "alice@home.test", "fine"),
+    ("@list.test", "@home.test", "fine"),
+    ("@list.test", "@away.test", "fine"),
+    (
+        "@home.test",
+        "ghost@home.test",
+        "leads to nobody: @home.test -> ghost@home.test",
+    ),
+    (
+        "*@home.test",
+        "alice@home.test",
+        "*@home.test is no address; a catch-all is written @home.test",
+    ),
+    // FW-8
+    (
+        "b@list.test",
+        "a@list.test",
+        "a loop: b@list.test -> a@list.test -> b@list.test",
+    ),
+    (
+        "alice@home.test",
+        "a@list.test",
+        "a loop: alice@home.test -> a@list.test -> b@list.test -> alice@home.test",
+    ),
+    (
+        "alice@home.test",
+        "bob@home.test, a@list.test",
+        "a loop: alice@home.test -> a@list.test -> b@list.test -> alice@home.test",
+    ),
+    ("alice@home.test", "alice@home.test, a@list.test", "fine"),
+    (
+        "@home.test",
+        "@red.test",
+        "a loop: *@home.test -> *@red.test -> *@home.test",
+    ),
+    (
+        "x@home.test",
+        "x@red.test",
+        "a loop: x@home.test -> x@red.test -> x@home.test",
+    ),
+    // FW-9
+    (
+        "new@home.test",
+        "ghost@home.test",
+        "leads to nobody: new@home.test -> ghost@home.test",
+    ),
+    (
+        "new@home.test",
+        "alice@home.test, ghost@home.test",
+        "leads to nobody: new@home.test -> ghost@home.test",
+    ),
+    (
+        "new@home.test",
+        "dead@list.test",
+        "leads to nobody: new@home.test -> dead@list.test -> ghost@home.test",
+    ),
+    (
+        "new@home.test",
+        "ghost@relay.test",
+        "leads to nobody: new@home.test -> ghost@relay.test",
+    ),
+    // A row that is never looked at.
+    (
+        "x@away.test",
+        "alice@home.test",
+        "away.test is not a domain of this box, or it is switched off",
+    ),
+    (
+        "@away.test",
+        "@home.test",
+        "away.test is not a domain of this box, or it is switched off",
+    ),
+];
+
 #[test]
 fn what_may_be_saved() {
     let rows = Rows::new(DIRECTORY);
-    for (source, targets, want) in [
-        ("new@home.test", "alice@home.test", "fine"),
-        ("New@Home.test", "ALICE+x@HOME.test, x@away.test", "fine"),
-        ("new@home.test", "a@list.test", "fine"),
-        ("new@list.test", "known@relay.test", "fine"),
-        ("new@relay.test", "alice@home.test", "fine"),
-        ("new@home.test", "x@[192.0.2.1]", "fine"),
-        ("new@home.test", "postmaster@home.test", "fine"),
-        ("new@localhost", "alice@home.test", "fine"),
-        ("new@home.test", "half@list.test", "fine"),
-        (
-            "new@home.test",
-            "any@red.test",
-            "leads to nobody: new@home.test -> any@red.test -> any@home.test",
-        ),
-        ("new@home.test", "alice@red.test", "fine"),
-        // FW-3, FW-5
-        ("info@home.test", "info@home.test, alice@home.test", "fine"),
-        ("info@home.test", "info@home.test", "fine"),
-        ("ghost@home.test", "ghost@home.test", "fine"),
-        (
-            "ghost@home.test",
-            "ghost@home.test, alice@home.test",
-            "leads to nobody: ghost@home.test",
-        ),
-        ("@home.test", "@home.test", "fine"),
-        // FW-4, FW-6
-        ("@home.test", "alice@home.test", "fine"),
-        ("@list.test", "@home.test", "fine"),
-        ("@list.test", "@away.test", "fine"),
-        (
-            "@home.test",
-            "ghost@home.test",
-            "leads to nobody: @home.test -> ghost@home.test",
-        ),
-        (
-            "*@home.test",
-            "alice@home.test",
-            "*@home.test is no address; a catch-all is written @home.test",
-        ),
-        // FW-8
-        (
-            "b@list.test",
-            "a@list.test",
-            "a loop: b@list.test -> a@list.test -> b@list.test",
-        ),
-        (
-            "alice@home.test",
-            "a@list.test",
-            "a loop: alice@home.test -> a@list.test -> b@list.test -> alice@home.test",
-        ),
-        (
-            "alice@home.test",
-            "bob@home.test, a@list.test",
-            "a loop: alice@home.test -> a@list.test -> b@list.test -> alice@home.test",
-        ),
-        ("alice@home.test", "alice@home.test, a@list.test", "fine"),
-        (
-            "@home.test",
-            "@red.test",
-            "a loop: *@home.test -> *@red.test -> *@home.test",
-        ),
-        (
-            "x@home.test",
-            "x@red.test",
-            "a loop: x@home.test -> x@red.test -> x@home.test",
-        ),
-        // FW-9
-        (
-            "new@home.test",
-            "ghost@home.test",
-            "leads to nobody: new@home.test -> ghost@home.test",
-        ),
-        (
-            "new@home.test",
-            "alice@home.test, ghost@home.test",
-            "leads to nobody: new@home.test -> ghost@home.test",
-        ),
-        (
-            "new@home.test",
-            "dead@list.test",
-            "leads to nobody: new@home.test -> dead@list.test -> ghost@home.test",
-        ),
-        (
-            "new@home.test",
-            "ghost@relay.test",
-            "leads to nobody: new@home.test -> ghost@relay.test",
-        ),
-        // A row that is never looked at.
-        (
-            "x@away.test",
-            "alice@home.test",
-            "away.test is not a domain of this box, or it is switched off",
-        ),
-        (
-            "@away.test",
-            "@home.test",
-            "away.test is not a domain of this box, or it is switched off",
-        ),
-    ] {
+    for (source, targets, want) in SAVED {
         assert_eq!(
             checked(&rows, source, targets),
-            want,
+            *want,
             "{source} -> {targets}"
         );
     }

@@ -320,12 +320,11 @@ proptest! {
         rows.transports.clear();
         let mut aliases = Vec::new();
         for (source, forward) in std::mem::take(&mut rows.aliases) {
-            let source = match source.strip_prefix('@') {
-                Some(_) => source.clone(),
-                None => {
-                    let (local, domain) = source.rsplit_once('@').unwrap();
-                    format!("\"{local}\"@{domain}")
-                }
+            let source = if source.starts_with('@') {
+                source
+            } else {
+                let (local, domain) = source.rsplit_once('@').unwrap();
+                format!("\"{local}\"@{domain}")
             };
             let source = alias::parse_source(&source).unwrap();
             let targets = alias::parse_targets(&forward.targets.join(",")).unwrap();

@@ -3,7 +3,7 @@
 use super::rows::{Rows, routed, show};
 use crate::routing::Rights;
 
-const DIRECTORY: &str = r#"
+const DIRECTORY: &str = "
     # AC-2 to AC-6: each class; AC-7: rows that are switched off
     domain home.test mailbox
     domain other.test mailbox
@@ -174,7 +174,7 @@ const DIRECTORY: &str = r#"
     transport gone@out.test -> relay:lost
     transport relay.test -> smtp:[10.0.0.2]
     transport .home.test -> error:never
-"#;
+";
 
 /// The address as in RCPT, and where it leads for a stranger.
 const STRANGER: &[(&str, &str)] = &[

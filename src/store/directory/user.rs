@@ -27,7 +27,7 @@ use crate::{
 
 /// All that is kept of a person's password.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Credentials {
+pub struct Secrets {
     pub password: Secret,
     pub scram: Option<ScramKeys>,
     pub scram_salt: [u8; 16],
@@ -43,7 +43,7 @@ pub fn decide_add(
     rows: &impl Rows,
     numbers: &mut Numbers,
     address: &str,
-    credentials: Credentials,
+    secrets: Secrets,
     quota: u64,
 ) -> Result<(UserId, Change), Refusal> {
     directory::free(rows, address)?;
@@ -61,7 +61,7 @@ pub fn decide_add(
     let new = NewUser {
         user,
         address: address.to_owned(),
-        credentials,
+        secrets,
         quota,
         folders,
     };
@@ -78,13 +78,13 @@ pub fn add(tables: &mut Tables<'_>, at: &Context, new: &NewUser) -> Result<(), B
     numbers.user = numbers.user.max(new.user.0.saturating_add(1));
     counters::set_counters(tables, &numbers)?;
     counters::keep_secret(tables, at.segment)?;
-    let secret = new.credentials.clone();
+    let secrets = new.secrets.clone();
     let row = User {
         address: new.address.clone(),
-        password: secret.password,
-        scram: secret.scram,
-        scram_salt: secret.scram_salt,
-        scram_count: secret.scram_count,
+        password: secrets.password,
+        scram: secrets.scram,
+        scram_salt: secrets.scram_salt,
+        scram_count: secrets.scram_count,
         credentials: 1,
         quota: new.quota,
         enabled: true,
@@ -111,7 +111,7 @@ pub fn set_password(
     tables: &mut Tables<'_>,
     at: &Context,
     id: UserId,
-    new: &Credentials,
+    new: &Secrets,
     changed: bool,
 ) -> Result<(), Broken> {
     purge_secret(tables, id)?;
