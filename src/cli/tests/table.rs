@@ -392,6 +392,8 @@ fn every_verb_on_a_stopped_box() {
             assert_eq!(on(&box_, &line, "").exit, 65, "{line}");
         }
         let down = verb.how == How::Running;
+        // No certificate is made before the first start.
+        let silent = matches!(name, "config check" | "tls show");
         if !verb.missing.0.is_empty() {
             let wrong = on(&box_, &format!("{name} {}", verb.missing.0), verb.input);
             assert_eq!(
@@ -413,11 +415,7 @@ fn every_verb_on_a_stopped_box() {
                 let object: serde_json::Value = serde_json::from_str(object).unwrap();
                 assert!(object.is_object(), "{line}");
             }
-            assert_eq!(
-                json.out.is_empty(),
-                down || name == "config check",
-                "{line}"
-            );
+            assert_eq!(json.out.is_empty(), down || silent, "{line}");
         }
         if verb.how == How::Change {
             let copy = folder.path().join("copy");
