@@ -207,6 +207,7 @@ where
         }
         Step::StartTls => {
             let secured = line.handshake().await?;
+            service.secured(&secured);
             machine.secured(secured);
         }
         Step::Write(octets) => line.write(&octets, machine.stranger()).await?,

@@ -185,10 +185,10 @@ impl Player {
                 let mut queue = self.house.queue().await;
                 let number: usize = rest.parse().expect(context);
                 assert!(number <= queue.len(), "{context}\n{} wait", queue.len());
-                let (words, content) = queue.swap_remove(number - 1);
+                let (words, text) = queue.swap_remove(number - 1);
                 match word {
                     "queued" => assert_eq!(words, block(), "{context}"),
-                    _ => compare(&content, &block(), context),
+                    _ => compare(&text, &block(), context),
                 }
             }
             "stored" => {
@@ -239,12 +239,11 @@ impl Player {
             }
             let challenge = reply.strip_prefix("334 ");
             let challenge = challenge.unwrap_or_else(|| panic!("{context}\ngot {reply}"));
-            line = match turn {
-                0 => client.last(challenge) + "\r\n",
-                _ => {
-                    assert!(client.believes(challenge), "{context}");
-                    "\r\n".to_owned()
-                }
+            line = if turn == 0 {
+                client.last(challenge) + "\r\n"
+            } else {
+                assert!(client.believes(challenge), "{context}");
+                "\r\n".to_owned()
             };
         }
     }

@@ -138,6 +138,7 @@ impl Machine for Echo {
 
 struct Host {
     content: usize,
+    secured: bool,
 }
 
 impl Service for Host {
@@ -145,7 +146,11 @@ impl Service for Host {
 
     async fn ask(&mut self, question: u32) -> u32 {
         yield_now().await;
-        question.saturating_add(1)
+        question.saturating_add(if self.secured { 2 } else { 1 })
+    }
+
+    fn secured(&mut self, _: &Secured) {
+        self.secured = true;
     }
 
     async fn content(&mut self, octets: Vec<u8>) {
@@ -199,7 +204,10 @@ impl Server {
                     };
                     let session = async move {
                         let mut machine = Echo::new(ground.world.now());
-                        let mut host = Host { content: 0 };
+                        let mut host = Host {
+                            content: 0,
+                            secured: false,
+                        };
                         drive(&ground, Stream::Plain(tcp), &mut machine, &mut host).await
                     };
                     let caught = std::panic::AssertUnwindSafe(session).catch_unwind();
@@ -385,9 +393,11 @@ fn starttls_and_what_follows() {
     client.say("tls\r\n");
     assert_eq!(client.line(), "go");
     let mut client = secure(&trusting(&server.certificate), client.0);
-    client.say("one\r\nsend\r\nquit\r\n");
+    client.say("one\r\nask\r\nsend\r\nquit\r\n");
     assert_eq!(client.line(), "TLS1.3");
     assert_eq!(client.line(), "one");
+    // The service knows of the handshake, too.
+    assert_eq!(client.line(), "22");
     assert_eq!(client.line(), format!("{}bye", "r".repeat(200_000)));
     // An end without close_notify would be an error here.
     assert_eq!(client.line(), "");

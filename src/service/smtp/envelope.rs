@@ -124,7 +124,7 @@ impl Door {
                 &objection.user,
             ));
         }
-        self.log_dead(forward, &found.routed.steps);
+        log_dead(forward, &found.routed.steps);
         let hint = options.local_port.as_deref();
         let hint = hint.filter(|_| self.client.is_loopback());
         let refused = |refusal| reply::recipient(refusal, forward, hint);
@@ -188,20 +188,20 @@ impl Door {
             Err(reply::no_room())
         }
     }
+}
 
-    /// What of an expansion leads nowhere, while the rest lives (FW-9).
-    fn log_dead(&self, forward: &ForwardPath, steps: &[Step]) {
-        for step in steps {
-            if let Step::Dead { address, refusal } = step
-                && *refusal != Refusal::Foreign
-                && forward.address().map(ToString::to_string).as_ref() != Some(address)
-            {
-                log::warn!(
-                    "NOQUEUE: dead end: {} leads to <{}>: {refusal}",
-                    Quoted(&forward.to_string()),
-                    Quoted(address)
-                );
-            }
+/// What of an expansion leads nowhere, while the rest lives (FW-9).
+fn log_dead(forward: &ForwardPath, steps: &[Step]) {
+    for step in steps {
+        if let Step::Dead { address, refusal } = step
+            && *refusal != Refusal::Foreign
+            && forward.address().map(ToString::to_string).as_ref() != Some(address)
+        {
+            log::warn!(
+                "NOQUEUE: dead end: {} leads to <{}>: {refusal}",
+                Quoted(&forward.to_string()),
+                Quoted(address)
+            );
         }
     }
 }

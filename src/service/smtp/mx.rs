@@ -23,11 +23,13 @@ use crate::{
 
 /// Whether the access list turns a client away (SR-18).
 pub(super) fn is_barred(store: &Store, ip: IpAddr) -> Result<bool, LookupFailed> {
-    let list = lookup::find(store, |rows| rows.access())?;
-    let list = list
-        .iter()
-        .filter_map(|(name, allow)| Some((Network::parse(name)?, *allow)));
-    Ok(access::judge(list, ip) == Some(false))
+    lookup::find(store, |rows| {
+        let list = rows.access()?;
+        let list = list
+            .iter()
+            .filter_map(|(name, allow)| Some((Network::parse(name)?, *allow)));
+        Ok(access::judge(list, ip) == Some(false))
+    })
 }
 
 /// A sender of ours that is nobody (SR-14).
@@ -49,8 +51,10 @@ fn whose(rows: &Rows<'_>, options: &routing::Options, address: &Address) -> Whos
         Err(Refusal::Foreign) => Whose::Foreign,
         Err(Refusal::LookupFailed) => Whose::LookupFailed,
         Err(Refusal::Unknown) => Whose::Nobodys,
-        Ok(_) | Err(Refusal::AliasLoop | Refusal::Nobody | Refusal::TooMany) => Whose::Ours,
-        Err(Refusal::Transport { .. }) => Whose::Ours,
+        Ok(_)
+        | Err(
+            Refusal::AliasLoop | Refusal::Nobody | Refusal::TooMany | Refusal::Transport { .. },
+        ) => Whose::Ours,
     }
 }
 

@@ -260,7 +260,7 @@ impl Session {
         if !reply.is_positive() {
             self.errors = self.errors.saturating_add(1);
         }
-        self.put(&reply);
+        self.put(reply);
         if reply.ends() {
             self.state = State::Ending;
         }

@@ -2,6 +2,7 @@
 
 /// All waits are in seconds, all sizes in octets.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
     /// Our name in the greeting and the replies.
     pub hostname: String,
