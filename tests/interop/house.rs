@@ -172,10 +172,6 @@ impl House {
         command
     }
 
-    pub fn data(&self) -> &Path {
-        &self.data
-    }
-
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
