@@ -194,7 +194,7 @@ const TABLE: &[Verb] = &[
     verb("tls show", "", How::Look, NO),
     verb(
         "transport add",
-        "*.test smtp:away.test",
+        ".new.test smtp:away.test",
         How::Change,
         ("a.test relay:none", 67),
     ),
