@@ -45,6 +45,8 @@ pub struct Settings {
     /// `address.*`.
     pub delimiter: Option<char>,
     pub local: Vec<Domain>,
+    /// What is put behind a bare local part in submission (AC-8).
+    pub origin: Option<Domain>,
     /// `log.level`.
     pub level: ::log::LevelFilter,
 }
@@ -79,6 +81,7 @@ impl Settings {
             hide_agent: false,
             delimiter: Some('+'),
             local: Vec::new(),
+            origin: None,
             level: log::LevelFilter::Info,
         }
     }
@@ -96,6 +99,7 @@ impl Settings {
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Mx => options,
             Kind::Submission | Kind::Submissions => Options {
+                bare_local_parts: self.origin.is_some(),
                 tls: if in_clear {
                     Tls::Offered
                 } else {
@@ -119,8 +123,8 @@ impl Settings {
                 delimiter: self.delimiter,
                 hostname: Domain::parse(hostname),
                 local: self.local.clone(),
-                // Neither the MX nor submission takes bare local parts.
-                origin: None,
+                // The MX takes no bare local parts but `<postmaster>`.
+                origin: self.origin.clone(),
             },
             soft_bounce: self.soft_bounce,
             queue_entries: self.queue,
