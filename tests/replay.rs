@@ -54,7 +54,8 @@ replay!(
     mime,
     sasl,
     smtp,
-    smtp_content
+    smtp_content,
+    x509
 );
 
 /// Each folder is a target's, each target has its file for cargo-fuzz and its test.

@@ -352,9 +352,12 @@ complete -c pillarbox -f
     script
 }
 
+/// Is shown a path, an option and the words that may follow it.
+type Show<'a> = dyn FnMut(&str, &str, Option<&[Word]>) + 'a;
+
 /// Shows each option that takes a value, but for those that may stand anywhere, and the words that
 /// may follow it.
-fn each_value(places: &[Place], show: &mut dyn FnMut(&str, &str, Option<&[Word]>)) {
+fn each_value(places: &[Place], show: &mut Show<'_>) {
     let global = with_values(places);
     for place in places {
         for option in &place.options {
@@ -413,7 +416,8 @@ mod tests {
 
     /// Each line as it stands when Tab is pressed, and some of what is offered.
     const TABS: &[(&[&str], &[&str], &[&str])] = &[
-        (&[""], &["alias", "user", "--config"], &["add"]),
+        (&[""], &["alias", "user"], &["add"]),
+        (&["--c"], &["--config"], &["alias"]),
         (&["al"], &["alias"], &["access"]),
         (&["alias", ""], &["add", "test"], &["alias"]),
         (&["--data", "alias", "user", ""], &["passwd"], &["test"]),

@@ -85,9 +85,10 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
                 Class::Mailbox => DomainClass::Mailbox,
                 Class::Relay => DomainClass::Relay,
             };
-            let recipients = match recipients_stdin {
-                true => Some(terminal.text("addresses")?),
-                false => None,
+            let recipients = if recipients_stdin {
+                Some(terminal.text("addresses")?)
+            } else {
+                None
             };
             let request = domain::Request::Add {
                 name,

@@ -498,6 +498,6 @@ fn live(life: &[(&str, &str, u8, &str)]) {
             "{line}: {}",
             played.out
         );
-        assert_eq!(exit == 0, played.err.is_empty(), "{line}: {}", played.err);
+        assert_eq!(exit <= 1, played.err.is_empty(), "{line}: {}", played.err);
     }
 }

@@ -141,9 +141,10 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
                 let text = "--purge deletes all mail: where nobody can be asked it needs --yes";
                 return Err(Problem::new(Kind::Usage, text).into());
             }
-            let mail = match purge {
-                true => "All mail is deleted",
-                false => "The mail is kept for 30 days",
+            let mail = if purge {
+                "All mail is deleted"
+            } else {
+                "The mail is kept for 30 days"
             };
             let question = format!("Remove {}? {mail}.", address.escape_debug());
             let request = Request::User(user::Request::Remove { address, purge });

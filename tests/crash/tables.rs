@@ -133,6 +133,22 @@ fn more_than_a_change_holds() {
 }
 
 #[test]
+fn a_few_rows_fit_onto_a_crowded_disk() {
+    let mut world = spacious();
+    // Less than what is kept free, more than half of that.
+    world.disk.lock().total = 40 * 1024 * 1024;
+    world.pass(1000);
+    let row = alias("anna@home.test");
+    let edits = |count| {
+        let names = (0..count).map(|n| format!("a{n}@home.test"));
+        Request::Edit(names.map(|name| edit(&name, None, Some(&row))).collect())
+    };
+    let refused = ask(&mut world, edits(10_000));
+    assert!(matches!(refused, Err(Refusal::Full)), "{refused:?}");
+    ask(&mut world, edits(3)).unwrap();
+}
+
+#[test]
 fn what_is_twice_in_one_edit_is_refused() {
     let mut world = begun();
     let row = alias("anna@home.test");

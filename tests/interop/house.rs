@@ -38,7 +38,7 @@ impl House {
         Self::with("")
     }
 
-    /// With further lines of configuration; `hostname` is one that may be set.
+    /// With further lines of configuration; `hostname` and `tls.plaintext_auth` may be among them.
     pub fn with(settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
@@ -54,14 +54,19 @@ impl House {
         } else {
             "hostname = \"mx.home.test\"\n"
         };
+        let plaintext = if settings.contains("tls.plaintext_auth") {
+            ""
+        } else {
+            "tls.plaintext_auth = \"loopback\"\n"
+        };
         let configuration = format!(
-            "{hostname}\
+            "{hostname}{plaintext}\
              listen.mx = [\"127.0.0.1:{mx}\"]\n\
              listen.imap = [\"127.0.0.1:{imap}\"]\n\
              listen.imaps = [\"127.0.0.1:{imaps}\"]\n\
              listen.submission = [\"127.0.0.1:{submission}\"]\n\
              listen.submissions = [\"127.0.0.1:{submissions}\"]\n\
-             tls.plaintext_auth = \"loopback\"\n{settings}\n"
+             {settings}\n"
         );
         fs::write(folder.path().join("pillarbox.toml"), configuration).unwrap();
         fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();

@@ -148,10 +148,10 @@ const TABLE: &[Verb] = &[
         "config set",
         "log.level warn",
         How::Change,
-        ("log.levle warn", 67),
+        ("log.levle warn", 65),
     ),
     verb("config show", "", How::Look, NO),
-    verb("config unset", "log.level", How::Change, ("log.levle", 67)),
+    verb("config unset", "log.level", How::Change, ("hostname", 67)),
     verb("domain add", "new.test", How::Change, ("home.test", 73)),
     verb(
         "domain disable",
@@ -189,7 +189,7 @@ const TABLE: &[Verb] = &[
         "tls import",
         "Cargo.toml Cargo.toml",
         How::Files,
-        ("none.pem none.key", 67),
+        ("no.pem no.pem", 67),
     ),
     verb("tls show", "", How::Look, NO),
     verb(
@@ -367,7 +367,7 @@ fn every_verb_has_help_and_refuses_what_it_does_not_know() {
         );
         let first = help.out.lines().next().unwrap();
         assert!(
-            first.len() > 10 && !first.starts_with("Usage"),
+            first.len() > 5 && !first.starts_with("Usage"),
             "{name}: {first}"
         );
         let wrong = play(&format!("{name} --no-such-option"), "");
@@ -392,6 +392,8 @@ fn every_verb_on_a_stopped_box() {
             assert_eq!(on(&box_, &line, "").exit, 65, "{line}");
         }
         let down = verb.how == How::Running;
+        // No certificate is made before the first start.
+        let silent = matches!(name, "config check" | "tls show");
         if !verb.missing.0.is_empty() {
             let wrong = on(&box_, &format!("{name} {}", verb.missing.0), verb.input);
             assert_eq!(
@@ -413,11 +415,7 @@ fn every_verb_on_a_stopped_box() {
                 let object: serde_json::Value = serde_json::from_str(object).unwrap();
                 assert!(object.is_object(), "{line}");
             }
-            assert_eq!(
-                json.out.is_empty(),
-                down || name == "config check",
-                "{line}"
-            );
+            assert_eq!(json.out.is_empty(), down || silent, "{line}");
         }
         if verb.how == How::Change {
             let copy = folder.path().join("copy");

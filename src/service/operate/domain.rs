@@ -127,10 +127,10 @@ fn free(
                 word(there.class)
             ));
         }
-        return match with_list {
-            true => Ok(()),
-            false => exists(format!("{name} is there already (class {wanted})")),
-        };
+        if with_list {
+            return Ok(());
+        }
+        return exists(format!("{name} is there already (class {wanted})"));
     }
     if !name::own(context.config).iter().any(|own| own == name) {
         return Ok(());
@@ -287,9 +287,10 @@ fn list(context: &Context<'_>) -> Result<Reply, Problem> {
     let domains = context.store.read(Reader::domains)?;
     let mut rows = Vec::new();
     for (domain, row) in domains {
-        let recipients = match row.listed {
-            true => Some(recipients(context, &domain)?.len()),
-            false => None,
+        let recipients = if row.listed {
+            Some(recipients(context, &domain)?.len())
+        } else {
+            None
         };
         rows.push(Row {
             domain,

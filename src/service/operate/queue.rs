@@ -197,10 +197,8 @@ impl Message {
             lines.push(format!("sent by {user}"));
         }
         for recipient in &self.recipients {
-            let way = match recipient.transport.as_deref() {
-                Some(transport) => transport,
-                None => "the mail servers (MX) of its domain",
-            };
+            let way = recipient.transport.as_deref();
+            let way = way.unwrap_or("the mail servers (MX) of its domain");
             let mut line = format!("to <{}> through {way}", recipient.address);
             if let Some(reason) = &recipient.reason {
                 line = format!("{line} ({reason})");

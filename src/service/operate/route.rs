@@ -246,13 +246,11 @@ pub(super) fn exists(reader: &Reader, name: &str) -> Result<bool, store::Broken>
 
 fn find(context: &Context<'_>, name: &str) -> Result<(String, rows::Route), Problem> {
     let name = parse(name)?;
-    match context.store.read(|reader| reader.route(&name))? {
-        Some(row) => Ok((name, row)),
-        None => {
-            let text = format!("no such route: {name} (pillarbox route list)");
-            Err(Problem::new(Kind::NoSuch, text))
-        }
+    if let Some(row) = context.store.read(|reader| reader.route(&name))? {
+        return Ok((name, row));
     }
+    let text = format!("no such route: {name} (pillarbox route list)");
+    Err(Problem::new(Kind::NoSuch, text))
 }
 
 fn parse(name: &str) -> Result<String, Problem> {

@@ -50,8 +50,10 @@ async fn add(
     target: &str,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
-    let pattern = parse_pattern(pattern).map_err(problem)?.to_string();
-    let target = parse_target(target.trim()).map_err(problem)?;
+    let pattern = parse_pattern(pattern)
+        .map_err(|wrong| problem(&wrong))?
+        .to_string();
+    let target = parse_target(target.trim()).map_err(|wrong| problem(&wrong))?;
     let (there, lacking) = context.store.read(|reader| {
         let lacking = match &target {
             Target::Relay { name } if !route::exists(reader, name)? => Some(name.clone()),
@@ -86,7 +88,9 @@ async fn add(
 }
 
 async fn remove(context: &Context<'_>, pattern: &str, dry_run: bool) -> Result<Reply, Problem> {
-    let pattern = parse_pattern(pattern).map_err(problem)?.to_string();
+    let pattern = parse_pattern(pattern)
+        .map_err(|wrong| problem(&wrong))?
+        .to_string();
     let Some(was) = context.store.read(|reader| reader.transport(&pattern))? else {
         let text = format!("no transport for {pattern} (pillarbox transport list)");
         return Err(Problem::new(Kind::NoSuch, text));
@@ -175,7 +179,7 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
     columns(&rows)
 }
 
-fn problem(problem: TransportProblem) -> Problem {
+fn problem(problem: &TransportProblem) -> Problem {
     // What somebody wrote stands in it between quotes, but for what holds no control characters.
     let text: String = problem.to_string();
     let text = text.replace(char::is_control, "?");

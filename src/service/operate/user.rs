@@ -327,13 +327,11 @@ pub(super) fn at(context: &Context<'_>, domain: &str) -> Result<Vec<String>, Pro
 
 pub(super) fn find(context: &Context<'_>, address: &str) -> Result<(UserId, String), Problem> {
     let key = parse(address)?;
-    match context.store.read(|reader| reader.user_named(&key))? {
-        Some(user) => Ok((user, key)),
-        None => {
-            let text = format!("no such user: {key} (pillarbox user list)");
-            Err(Problem::new(Kind::NoSuch, text))
-        }
+    if let Some(user) = context.store.read(|reader| reader.user_named(&key))? {
+        return Ok((user, key));
     }
+    let text = format!("no such user: {key} (pillarbox user list)");
+    Err(Problem::new(Kind::NoSuch, text))
 }
 
 /// The key of an address that nobody has, at a domain that is ours.
@@ -344,13 +342,11 @@ fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
         let taken = reader.user_named(&key)?.is_some();
         Ok((taken, reader.domain(domain)?))
     })?;
-    let class = match row {
-        Some(row) => row.class,
-        None => {
-            let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
-            return Err(Problem::new(Kind::NoSuch, text));
-        }
+    let Some(row) = row else {
+        let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
+        return Err(Problem::new(Kind::NoSuch, text));
     };
+    let class = row.class;
     if !matches!(class, DomainClass::Mailbox | DomainClass::Local) {
         let text = format!(
             "{domain} has class {}, so nobody has a mailbox there; forward the address instead: \

@@ -73,16 +73,15 @@ fn plan(store: &Store, options: &Options, text: &str, srs: Option<bool>) -> Resu
         let mut fresh = Vec::new();
         for (_, source, targets) in &lines {
             let key = source.key();
-            let place = match places.get(&key) {
-                Some(place) => *place,
-                None => {
-                    let was = reader.alias(&key)?;
-                    let (now, _) = joined(was.as_ref(), &[], srs);
-                    places.insert(key, pending.len());
-                    let source = source.clone();
-                    pending.push(Pending { source, was, now });
-                    pending.len().saturating_sub(1)
-                }
+            let place = if let Some(place) = places.get(&key) {
+                *place
+            } else {
+                let was = reader.alias(&key)?;
+                let (now, _) = joined(was.as_ref(), &[], srs);
+                places.insert(key, pending.len());
+                let source = source.clone();
+                pending.push(Pending { source, was, now });
+                pending.len().saturating_sub(1)
             };
             if let Some(row) = pending.get_mut(place) {
                 let (now, new) = joined(Some(&row.now), targets, srs);
@@ -127,10 +126,10 @@ fn check(
         let wrong = check_aliases(directory, options, &rows);
         wrong.map(|()| parse::outside(directory, options, fresh))
     });
-    let checked = checked.map_err(|_| problem(AliasProblem::LookupFailed))?;
+    let checked = checked.map_err(|_| problem(&AliasProblem::LookupFailed))?;
     match checked {
         Ok(outside) => {
-            let mut outside = outside.map_err(problem)?;
+            let mut outside = outside.map_err(|wrong| problem(&wrong))?;
             outside.sort();
             outside.dedup();
             Ok(outside)
@@ -138,7 +137,7 @@ fn check(
         Err((at, wrong)) => {
             let source = pending.get(at).map(|row| row.source.key());
             let line = blamed(lines, &source.unwrap_or_default(), &wrong);
-            Err(on_line(line, problem(wrong)))
+            Err(on_line(line, &problem(&wrong)))
         }
     }
 }
@@ -171,7 +170,7 @@ fn lines(options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let parsed = one(options, line).map_err(|wrong| on_line(number, wrong))?;
+        let parsed = one(options, line).map_err(|wrong| on_line(number, &wrong))?;
         out.push((number, parsed.0, parsed.1));
     }
     if out.is_empty() {
@@ -184,13 +183,13 @@ fn lines(options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
 fn one(options: &Options, line: &str) -> Result<(Source, Vec<Target>), Problem> {
     let words = parse::words(line);
     let (first, rest) = words.split_first().unwrap_or((&line, &[]));
-    let source = parse::source(options, first).map_err(problem)?;
-    let targets = parse::targets(options, rest).map_err(problem)?;
+    let source = parse::source(options, first).map_err(|wrong| problem(&wrong))?;
+    let targets = parse::targets(options, rest).map_err(|wrong| problem(&wrong))?;
     parse::fits(&source, &targets)?;
     Ok((source, targets))
 }
 
-fn on_line(number: usize, problem: Problem) -> Problem {
+fn on_line(number: usize, problem: &Problem) -> Problem {
     let text = format!("line {number}: {}; nothing was added", problem.text);
     Problem::new(problem.kind, text)
 }

@@ -110,8 +110,9 @@ async fn add(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     let options = name::options(context.config);
-    let source = parse::source(&options, source).map_err(problem)?;
-    let targets = parse::targets(&options, &parse::words(targets)).map_err(problem)?;
+    let source = parse::source(&options, source).map_err(|wrong| problem(&wrong))?;
+    let targets =
+        parse::targets(&options, &parse::words(targets)).map_err(|wrong| problem(&wrong))?;
     parse::fits(&source, &targets)?;
     let key = source.key();
     let was = context.store.read(|reader| reader.alias(&key))?;
@@ -125,8 +126,8 @@ async fn add(
         check_alias(rows, &options, &source, &whole)?;
         parse::outside(rows, &options, &fresh)
     });
-    let outside = outside.map_err(|_| problem(AliasProblem::LookupFailed))?;
-    let outside = outside.map_err(problem)?;
+    let outside = outside.map_err(|_| problem(&AliasProblem::LookupFailed))?;
+    let outside = outside.map_err(|wrong| problem(&wrong))?;
     let done = match (fresh.is_empty(), &was) {
         (true, _) => format!(
             "{key}: srs {}",
@@ -201,7 +202,7 @@ fn without(
     target: &str,
 ) -> Result<Option<Alias>, Problem> {
     let options = name::options(context.config);
-    let target = parse::target(&options, target).map_err(problem)?;
+    let target = parse::target(&options, target).map_err(|wrong| problem(&wrong))?;
     let gone = parse::key(&target);
     let mut now = was.clone();
     now.targets.retain(|text| parse::key_of(text) != gone);
@@ -254,7 +255,7 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
     let routed = lookup::look(context.store, |rows| {
         route(rows, &options, Rights::Stranger, &path)
     });
-    let routed = routed.map_err(|_| problem(AliasProblem::LookupFailed))?;
+    let routed = routed.map_err(|_| problem(&AliasProblem::LookupFailed))?;
     let report = test::Report::of(recipient.to_string(), &routed);
     Ok(Reply::Test(report))
 }
@@ -332,14 +333,14 @@ fn joined(was: Option<&Alias>, targets: &[Target], srs: Option<bool>) -> (Alias,
 
 fn find(context: &Context<'_>, source: &str) -> Result<(String, Alias), Problem> {
     let options = name::options(context.config);
-    let key = parse::source(&options, source).map_err(problem)?.key();
-    match context.store.read(|reader| reader.alias(&key))? {
-        Some(row) => Ok((key, row)),
-        None => {
-            let text = format!("no such alias: {key} (pillarbox alias list)");
-            Err(Problem::new(Kind::NoSuch, text))
-        }
+    let key = parse::source(&options, source)
+        .map_err(|wrong| problem(&wrong))?
+        .key();
+    if let Some(row) = context.store.read(|reader| reader.alias(&key))? {
+        return Ok((key, row));
     }
+    let text = format!("no such alias: {key} (pillarbox alias list)");
+    Err(Problem::new(Kind::NoSuch, text))
 }
 
 async fn swap(
@@ -358,13 +359,13 @@ fn names(targets: &[Target]) -> String {
 }
 
 /// What is wrong with an alias, with one next step.
-fn problem(problem: AliasProblem) -> Problem {
-    let kind = match &problem {
+fn problem(problem: &AliasProblem) -> Problem {
+    let kind = match problem {
         AliasProblem::LookupFailed => Kind::TryAgain,
         AliasProblem::NotOurs { .. } | AliasProblem::Unknown { .. } => Kind::NoSuch,
         _ => Kind::BadData,
     };
-    Problem::new(kind, said(&problem))
+    Problem::new(kind, said(problem))
 }
 
 fn said(problem: &AliasProblem) -> String {
