@@ -19,6 +19,7 @@ const FIXED: u64 = 7 * 1024 * 1024;
 const LEAST: u64 = 2 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
     pub smtp_sessions: Limits,
