@@ -19,6 +19,7 @@ const FIXED: u64 = 7 * 1024 * 1024;
 const LEAST: u64 = 2 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
     pub smtp_sessions: Limits,
@@ -45,6 +46,8 @@ pub struct Settings {
     /// `address.*`.
     pub delimiter: Option<char>,
     pub local: Vec<Domain>,
+    /// What is put behind a bare local part in submission (AC-8).
+    pub origin: Option<Domain>,
     /// `log.level`.
     pub level: ::log::LevelFilter,
 }
@@ -79,6 +82,7 @@ impl Settings {
             hide_agent: false,
             delimiter: Some('+'),
             local: Vec::new(),
+            origin: None,
             level: log::LevelFilter::Info,
         }
     }
@@ -96,6 +100,7 @@ impl Settings {
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Mx => options,
             Kind::Submission | Kind::Submissions => Options {
+                bare_local_parts: self.origin.is_some(),
                 tls: if in_clear {
                     Tls::Offered
                 } else {
@@ -119,8 +124,8 @@ impl Settings {
                 delimiter: self.delimiter,
                 hostname: Domain::parse(hostname),
                 local: self.local.clone(),
-                // Neither the MX nor submission takes bare local parts.
-                origin: None,
+                // The MX takes no bare local parts but `<postmaster>`.
+                origin: self.origin.clone(),
             },
             soft_bounce: self.soft_bounce,
             queue_entries: self.queue,

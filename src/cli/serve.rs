@@ -126,6 +126,7 @@ fn settings(config: &Config) -> Settings {
             .iter()
             .filter_map(|name| Domain::parse(name))
             .collect(),
+        origin: Domain::parse(config.origin()),
         level: match config.text(&schema::LOG_LEVEL) {
             "error" => ::log::LevelFilter::Error,
             "warn" => ::log::LevelFilter::Warn,
