@@ -102,9 +102,9 @@ fn what_it_prints_works_when_pasted() {
     );
     assert!(!paste(status).trim().is_empty());
     assert!(!paste(add).trim().is_empty());
-    let tested = paste(test);
+    let led = paste(lead);
     for person in ["anna@home.test", "ben@home.test"] {
-        assert!(tested.contains(person), "{tested}");
+        assert!(led.contains(person), "{led}");
     }
     let logged = paste(log);
     assert!(logged.contains("anna@home.test"), "{logged}");
