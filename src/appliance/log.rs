@@ -223,9 +223,9 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// `pillarbox::service::mx` is `mx`; a target that was named is left as it is.
+/// `pillarbox::service::smtp::message` is `smtp`; a target that was named is left as it is.
 fn room(target: &str) -> &str {
-    target.rsplit("::").next().unwrap_or(target)
+    target.split("::").take(3).last().unwrap_or(target)
 }
 
 /// What a peer sent must not look like a second line, or move a terminal's cursor.
@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn lines_stay_lines() {
         assert_eq!(plain("a\r\nb\u{1b}[2J"), "a??b?[2J");
-        assert_eq!(room("pillarbox::service::mx"), "mx");
+        assert_eq!(room("pillarbox::service::smtp::message"), "smtp");
+        assert_eq!(room("pillarbox::service::login"), "login");
         assert_eq!(room("smtp"), "smtp");
     }
 }

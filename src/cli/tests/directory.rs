@@ -9,7 +9,12 @@ const ALIASES: &[(&str, &str, u8, &str)] = &[
     ("domain add other.test --class alias", "", 0, "added"),
     ("domain add home.test --class alias", "", 73, ""),
     ("domain add localhost --class mailbox", "", 73, ""),
-    ("domain add mx.home.test", "", 73, ""),
+    // The box's own name is local until somebody says otherwise.
+    ("domain add mx.home.test --class local", "", 73, ""),
+    ("domain add mx.home.test", "", 0, "added"),
+    ("domain remove mx.home.test", "", 0, "removed"),
+    ("config set address.local nas.home.test", "", 0, ""),
+    ("domain add nas.home.test", "", 73, ""),
     ("domain remove localhost", "", 67, ""),
     ("user add a@home.test --password-stdin", "hush", 0, "added"),
     ("user add b@home.test --password-stdin", "hush", 0, "added"),

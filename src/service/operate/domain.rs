@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    config::schema,
     mail::domain::Domain,
     service::operate::{Context, Kind, Problem, Reply, alias, columns, edit, name, some, user},
     store::{
@@ -132,7 +133,10 @@ fn free(
         }
         return exists(format!("{name} is there already (class {wanted})"));
     }
-    if !name::own(context.config).iter().any(|own| own == name) {
+    // The hostname is a name of the machine only as long as nobody says otherwise.
+    if !name::listed(context.config).iter().any(|own| own == name)
+        && (name != context.config.text(&schema::HOSTNAME) || class != DomainClass::Local)
+    {
         return Ok(());
     }
     if class == DomainClass::Local {
@@ -140,7 +144,7 @@ fn free(
     }
     let step = match name {
         "localhost" => "give your mail another domain",
-        _ => "give the box another name first: pillarbox config set hostname mail.example.org",
+        _ => "take it out of address.local first",
     };
     exists(format!(
         "{name} is a name of this box itself and so has class local; it cannot have class {wanted} \

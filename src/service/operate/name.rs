@@ -27,14 +27,20 @@ pub(super) fn options(config: &Config) -> Options {
 
 /// Names of this machine itself, which are local without a row (AC-4).
 pub(super) fn own(config: &Config) -> Vec<String> {
-    let mut own = vec!["localhost".to_owned()];
+    let mut own = listed(config);
     own.extend(
         options(config)
             .hostname
             .map(|name| name.as_str().to_owned()),
     );
-    own.extend_from_slice(config.list(&schema::ADDRESS_LOCAL));
     own
+}
+
+/// Names that are listed as the machine's: they can have no other class (AC-4).
+pub(super) fn listed(config: &Config) -> Vec<String> {
+    let mut listed = vec!["localhost".to_owned()];
+    listed.extend_from_slice(config.list(&schema::ADDRESS_LOCAL));
+    listed
 }
 
 /// The ASCII form of a domain; an address in brackets is no domain of ours.
