@@ -40,7 +40,13 @@ async fn fill(store: &Store) -> Result<(), store::Refusal> {
         tasks.push(executor.spawn(async move {
             let name = format!("d{at}.test");
             let class = DomainClass::Mailbox;
-            store.request(Request::AddDomain { name, class }).await?;
+            store
+                .request(Request::AddDomain {
+                    name,
+                    class,
+                    listed: false,
+                })
+                .await?;
             let user = Request::AddUser {
                 address: format!("user@d{at}.test"),
                 password: Secret::new(vec![0; 100]),

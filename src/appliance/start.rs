@@ -383,6 +383,7 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
     appliance.houses.smtp.limit(settings.smtp_sessions);
     appliance.houses.imap.limit(settings.imap_sessions);
     appliance.memory.limit(settings.memory);
+    appliance.store.limit_messages(settings.message_size);
     ::log::set_max_level(settings.level);
     reception.renew(&appliance.plan.hostname, settings);
     applied();

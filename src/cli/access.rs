@@ -1,4 +1,4 @@
-//! `access`: who may connect (SR-18).
+//! `access`: whose mail is taken on the MX (SR-18).
 
 use clap::{Subcommand, ValueEnum};
 
@@ -9,15 +9,19 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Let computers in or turn them away; the narrowest range that fits decides
-    #[command(after_help = "Examples:
-  pillarbox access add 203.0.113.0/24 reject   a range of addresses may not connect
-  pillarbox access add 203.0.113.7 ok          but this one of them may")]
+    /// Take mail from other servers or turn it away (port 25); the narrowest range that fits decides
+    #[command(
+        after_help = "People who log in, and mail programs, are not asked: this is about listen.mx alone.
+
+Examples:
+  pillarbox access add 203.0.113.0/24 reject   mail from these addresses is refused
+  pillarbox access add 203.0.113.7 ok          but not from this one of them"
+    )]
     Add {
         /// An IP address, or a range like 192.0.2.0/24 or 2001:db8::/32
         #[arg(value_name = "CIDR")]
         range: String,
-        /// Let in or turn away
+        /// Take their mail or turn it away
         #[arg(value_name = "ok|reject")]
         verdict: Verdict,
         #[command(flatten)]
@@ -40,7 +44,7 @@ pub(super) enum Verb {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Verdict {
-    /// They may connect
+    /// Their mail is taken
     Ok,
     /// They are told "Client host rejected"
     Reject,

@@ -64,7 +64,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
-    /// Computers that may or may not talk to this box
+    /// Other servers whose mail is taken or refused
     #[command(subcommand)]
     Access(access::Verb),
     /// Addresses that stand for others: forwardings, catch-alls, lists

@@ -316,11 +316,14 @@ impl Config {
         }
     }
 
-    /// Where the control socket is: in the data folder if that was given for this process, since
-    /// several boxes may then run on one machine.
+    /// Where the control socket is: in the data folder if that is another one than the usual, since
+    /// several boxes may then run on one machine, and each has to be asked for itself.
     pub fn control(&self) -> String {
         match self.value(&schema::DATA) {
-            Some((Value::Text(data), Place::Option | Place::Environment(_))) => {
+            Some((Value::Text(data), place))
+                if matches!(place, Place::Option | Place::Environment(_))
+                    || !matches!(schema::DATA.default, schema::Default::Fixed(usual) if usual == data) =>
+            {
                 format!("{}/control", data.trim_end_matches('/'))
             }
             _ => "/run/pillarbox/control".to_owned(),

@@ -18,8 +18,9 @@ use time::OffsetDateTime;
 
 use crate::base::time::Time;
 
-/// The self-signed certificate lives this long, in days: nobody should have to look after it.
-const DAYS: i64 = 3650;
+/// The self-signed certificate lives this long, in days. Phones take none that lives longer than 825,
+/// even if their owner trusts it; it is made anew by itself.
+const DAYS: i64 = 820;
 /// So many days before its end another one is made.
 const RENEW: i64 = 30;
 /// Where certificates lie in a data folder.
@@ -226,7 +227,7 @@ fn renewed(
         reason,
     };
     let end = end(now);
-    let (certificate, key) = make(hostname, end).map_err(|error| failed(error.to_string()))?;
+    let (certificate, key) = make(hostname, now, end).map_err(|error| failed(error.to_string()))?;
     // A power cut between these leaves a pair that does not fit, or of which nothing is said: it is
     // made anew.
     forget(about)
@@ -238,14 +239,20 @@ fn renewed(
 }
 
 /// Certificate and key as PEM, for the hostname, the LAN name and localhost.
-fn make(hostname: &str, end: i64) -> Result<(String, String), rcgen::Error> {
+fn make(hostname: &str, now: Time, end: i64) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(names(hostname))?;
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, hostname);
     params.distinguished_name = name;
-    // A box without a clock makes it in 1970: it has to be good from then on, and until after now.
-    params.not_before = OffsetDateTime::UNIX_EPOCH;
+    // Clocks of others may be behind. A box without a clock makes it in 1970: it has to be good from
+    // then on.
+    let begin = end.saturating_sub(DAYS.saturating_add(1).saturating_mul(86_400));
+    params.not_before = if now.0 < BUILT {
+        OffsetDateTime::UNIX_EPOCH
+    } else {
+        Time(begin).calendar()
+    };
     params.not_after = Time(end).calendar();
     let certificate = params.self_signed(&key)?;
     Ok((certificate.pem(), key.serialize_pem()))
@@ -354,6 +361,17 @@ mod tests {
         assert!(!folder.path().join("tls/self-signed.tmp").exists());
     }
 
+    /// Phones take none that lives for more than 825 days.
+    #[test]
+    fn it_does_not_live_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Time(BUILT + 400 * 86_400);
+        let key = self_signed(folder.path(), "mx.example.org", now).unwrap();
+        let about = crate::net::x509::About::read(&key.cert[0]).unwrap();
+        assert!(about.from < now && now.0 + 800 * 86_400 < about.until.0);
+        assert!(about.until.0 - about.from.0 <= 825 * 86_400);
+    }
+
     #[test]
     fn another_name_or_a_near_end_wants_another_one() {
         let folder = tempfile::tempdir().unwrap();
@@ -376,7 +394,7 @@ mod tests {
     fn half_a_pair_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let first = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
-        let (_, other) = make("mx.example.org", BUILT).unwrap();
+        let (_, other) = make("mx.example.org", Time(BUILT), end(Time(BUILT))).unwrap();
         fs::write(folder.path().join("tls/self-signed.key"), other).unwrap();
         let second = self_signed(folder.path(), "mx.example.org", Time(0)).unwrap();
         assert_ne!(first.cert, second.cert);
@@ -391,8 +409,8 @@ mod tests {
         };
         let text = load(&files).unwrap_err().to_string();
         assert!(text.contains("own.pem"), "{text}");
-        let (certificate, _) = make("a.example", BUILT).unwrap();
-        let (_, key) = make("a.example", BUILT).unwrap();
+        let (certificate, _) = make("a.example", Time(BUILT), end(Time(BUILT))).unwrap();
+        let (_, key) = make("a.example", Time(BUILT), end(Time(BUILT))).unwrap();
         fs::write(&files.certificate, certificate).unwrap();
         fs::write(&files.key, "nothing").unwrap();
         let text = load(&files).unwrap_err().to_string();

@@ -42,6 +42,11 @@ impl Keys {
         self.wide().strip_prefix('@').unwrap_or_default()
     }
 
+    /// The whole local part, in lower case.
+    pub fn local(&self) -> &str {
+        self.full.get(..self.at).unwrap_or_default()
+    }
+
     /// `user`, in lower case.
     pub fn user(&self) -> &str {
         let key = self.untagged.as_ref().unwrap_or(&self.full);
@@ -50,7 +55,6 @@ impl Keys {
 
     /// Whether the local part could be taken for a route of its own somewhere else (SR-10).
     pub fn is_odd(&self) -> bool {
-        let local = self.full.get(..self.at).unwrap_or_default();
-        local.contains(['%', '!', '@'])
+        self.local().contains(['%', '!', '@'])
     }
 }

@@ -243,9 +243,12 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        let standard = STANDARD.contains(&keys.user());
-        if standard {
-            if self.heir(keys, address, class)? {
+        // `mailer-daemon` is one name even where `-` parts names from tags.
+        let standard = [keys.local(), keys.user()]
+            .into_iter()
+            .find(|name| STANDARD.contains(name));
+        if let Some(name) = standard {
+            if self.heir(keys, name, address, class)? {
                 return Ok(());
             }
             if let Some(user) = self.directory.postmaster()? {
@@ -260,7 +263,7 @@ impl<'a> Walk<'a> {
         if past != Past::Wide && self.alias(keys, address, keys.wide())? {
             return Ok(());
         }
-        let refusal = if standard {
+        let refusal = if standard.is_some() {
             Refusal::Nobody
         } else {
             Refusal::Unknown
@@ -315,8 +318,14 @@ impl<'a> Walk<'a> {
     }
 
     /// A standard name without rows of its own stands for another that has some (LM-3).
-    fn heir(&mut self, keys: &Keys, address: &Address, class: Class) -> Result<bool, Refusal> {
-        let heirs: &[&str] = match (keys.user(), class) {
+    fn heir(
+        &mut self,
+        keys: &Keys,
+        name: &str,
+        address: &Address,
+        class: Class,
+    ) -> Result<bool, Refusal> {
+        let heirs: &[&str] = match (name, class) {
             ("mailer-daemon", _) => &["postmaster", "root"],
             ("postmaster", Class::Local) => &["root"],
             _ => &[],

@@ -67,13 +67,18 @@ pub fn decide(
 fn domain(rows: &impl Rows, request: &Request) -> Result<Change, Refusal> {
     let known = |name: &str| directory::domain(rows, name)?.ok_or(Refusal::NoDomain);
     Ok(match request {
-        Request::AddDomain { name, class } => {
+        Request::AddDomain {
+            name,
+            class,
+            listed,
+        } => {
             if directory::domain(rows, name)?.is_some() {
                 return Err(Refusal::Exists);
             }
             Change::AddDomain {
                 name: name.clone(),
                 class: *class,
+                listed: *listed,
             }
         }
         Request::RemoveDomain { name } => {

@@ -129,11 +129,15 @@ fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Bro
 fn administer(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Broken> {
     match change {
         Change::AddAppPassword { user, id, app } => app_password::add(tables, at, *user, *id, app),
-        Change::AddDomain { name, class } => {
+        Change::AddDomain {
+            name,
+            class,
+            listed,
+        } => {
             let row = Domain {
                 class: *class,
                 enabled: true,
-                listed: false,
+                listed: *listed,
             };
             tables.set(&key::domain(name), &row)
         }

@@ -56,6 +56,8 @@ pub enum Change {
     AddDomain {
         name: String,
         class: DomainClass,
+        /// AC-5: nobody is known there but those of its list.
+        listed: bool,
     },
     AddUser(NewUser),
     Copy(Copied),

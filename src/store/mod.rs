@@ -149,7 +149,7 @@ pub struct Shared {
     least: u64,
     /// Octets of content that belongs to nobody yet, and how many there may be.
     unfinished: Arc<AtomicU64>,
-    unfinished_max: u64,
+    unfinished_max: AtomicU64,
     status: Mutex<Status>,
 }
 
@@ -179,6 +179,14 @@ pub struct Stepped {
     pub writer: Writer,
     pub jobs: mpsc::Receiver<Job>,
     pub opened: Opened,
+}
+
+/// How much content that belongs to nobody yet there may be.
+fn unfinished_max(message_size: u64) -> u64 {
+    match message_size {
+        0 => u64::MAX,
+        size => size.saturating_mul(4),
+    }
 }
 
 impl Store {
@@ -229,10 +237,7 @@ impl Store {
             disk: Arc::clone(&disk),
             least: space::least(&options),
             unfinished: Arc::default(),
-            unfinished_max: match options.message_size {
-                0 => u64::MAX,
-                size => size.saturating_mul(4),
-            },
+            unfinished_max: AtomicU64::new(unfinished_max(options.message_size)),
             status: Mutex::default(),
         });
         let (number, octets) = recovered.dump.unwrap_or_default();
@@ -362,7 +367,14 @@ impl Store {
     #[must_use]
     pub fn incoming(&self) -> Incoming {
         let total = Arc::clone(&self.0.unfinished);
-        Incoming::new(self.clone(), total, self.0.unfinished_max)
+        let most = self.0.unfinished_max.load(Ordering::Relaxed);
+        Incoming::new(self.clone(), total, most)
+    }
+
+    /// Another size of the largest message, in octets; 0 = no limit.
+    pub fn limit_messages(&self, size: u64) {
+        let most = unfinished_max(size);
+        self.0.unfinished_max.store(most, Ordering::Relaxed);
     }
 
     /// Stored content, its segments pinned; `None` when it is gone.

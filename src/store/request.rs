@@ -26,6 +26,8 @@ pub enum Request {
     AddDomain {
         name: String,
         class: DomainClass,
+        /// AC-5: nobody is known there but those of its list.
+        listed: bool,
     },
     /// A person with a mailbox and its folders (ST-3). `address` is the key form
     /// (`mail::address::Address::key`), its domain must be there. `quota` in octets, 0 = none.

@@ -28,7 +28,11 @@ impl House {
                 "relay" => DomainClass::Relay,
                 _ => panic!("no such class: {class}"),
             };
-            let request = Request::AddDomain { name, class };
+            let request = Request::AddDomain {
+                name,
+                class,
+                listed: false,
+            };
             self.store.request(request).await.unwrap();
         }
     }

@@ -119,6 +119,7 @@ impl Wish {
             Self::AddDomain(name) => Request::AddDomain {
                 name,
                 class: DomainClass::Mailbox,
+                listed: false,
             },
             Self::AddUser(address) => Request::AddUser {
                 address,

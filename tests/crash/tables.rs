@@ -234,7 +234,15 @@ fn a_domain_goes_when_nobody_is_in_it() {
     let named = |name: &str| name.to_owned();
     let class = DomainClass::Relay;
     let name = named("relay.test");
-    ask(&mut world, Request::AddDomain { name, class }).unwrap();
+    ask(
+        &mut world,
+        Request::AddDomain {
+            name,
+            class,
+            listed: false,
+        },
+    )
+    .unwrap();
     let row = alias("anna@home.test");
     let recipient = Edit::Recipient(Swap {
         name: named("a@relay.test"),

@@ -86,7 +86,7 @@ fn what_it_prints_works_when_pasted() {
     let folder = TempDir::new().unwrap();
     let trial = Trial::start(folder.path(), "first");
     let lines = trial.lines();
-    let [send, submit, list, read, status, add, test, log, talk] = lines.as_slice() else {
+    let [send, submit, list, read, status, add, lead, log, talk] = lines.as_slice() else {
         panic!("nine lines to paste, not: {lines:#?}");
     };
     assert!(paste(send).contains("sent"), "{send}");
@@ -102,9 +102,9 @@ fn what_it_prints_works_when_pasted() {
     );
     assert!(!paste(status).trim().is_empty());
     assert!(!paste(add).trim().is_empty());
-    let led = paste(lead);
+    let steps = paste(lead);
     for person in ["anna@home.test", "ben@home.test"] {
-        assert!(led.contains(person), "{led}");
+        assert!(steps.contains(person), "{steps}");
     }
     let logged = paste(log);
     assert!(logged.contains("anna@home.test"), "{logged}");

@@ -448,6 +448,7 @@ fn requests() -> Vec<Request> {
     let domain = Request::AddDomain {
         name: "home.test".to_owned(),
         class: DomainClass::Mailbox,
+        listed: false,
     };
     let user = Request::AddUser {
         address: "a@home.test".to_owned(),

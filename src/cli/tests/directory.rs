@@ -13,7 +13,12 @@ const ALIASES: &[(&str, &str, u8, &str)] = &[
     ("domain add mx.home.test --class local", "", 73, ""),
     ("domain add mx.home.test", "", 0, "added"),
     ("domain remove mx.home.test", "", 0, "removed"),
-    ("config set address.local nas.home.test", "", 0, "address.local"),
+    (
+        "config set address.local nas.home.test",
+        "",
+        0,
+        "address.local",
+    ),
     ("domain add nas.home.test", "", 73, ""),
     ("domain remove localhost", "", 67, ""),
     ("user add a@home.test --password-stdin", "hush", 0, "added"),

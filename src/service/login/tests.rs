@@ -145,7 +145,11 @@ impl House {
         };
         smol::block_on(async {
             let (name, class) = ("home.test".to_owned(), DomainClass::Mailbox);
-            let request = Request::AddDomain { name, class };
+            let request = Request::AddDomain {
+                name,
+                class,
+                listed: false,
+            };
             house.store.request(request).await.unwrap();
             for (name, password) in [("alice", "hush"), ("bob", "sesame")] {
                 let new = house.passwords.hash(&secret(password), None).await.unwrap();

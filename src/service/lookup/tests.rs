@@ -53,6 +53,7 @@ impl Rooms {
         self.ask(Request::AddDomain {
             name: name.to_owned(),
             class,
+            listed: false,
         });
     }
 

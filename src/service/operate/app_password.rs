@@ -207,6 +207,11 @@ fn check(name: &str) -> Result<&str, Problem> {
         let text = "give the device a name, like phone";
         return Err(Problem::new(Kind::BadData, text));
     }
+    if name.chars().all(|letter| letter.is_ascii_digit()) {
+        let text =
+            "a name that is a number could be taken for an ID; give the device a name, like phone";
+        return Err(Problem::new(Kind::BadData, text));
+    }
     if name.len() > APP_NAME_MAX {
         let text = format!("the name is longer than {APP_NAME_MAX} octets");
         return Err(Problem::new(Kind::BadData, text));

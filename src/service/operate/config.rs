@@ -42,6 +42,8 @@ pub struct Row {
     pub key: String,
     /// As it would stand in the file.
     pub value: String,
+    /// As one word or line.
+    pub plain: String,
     /// `default`, `store`, `file, line 3`, `environment, PILLARBOX_LISTEN_MX`, `option`.
     pub from: String,
     /// What it will be after a restart, and where that comes from, if it is something else.
@@ -49,6 +51,17 @@ pub struct Row {
 }
 
 impl Row {
+    /// For programs: the value as the environment would have it, without the file's quotes.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "key": self.key,
+            "value": self.plain,
+            "from": self.from,
+            "waiting": self.waiting,
+        })
+    }
+
     #[must_use]
     pub fn text(&self) -> String {
         let Self {
@@ -198,6 +211,7 @@ pub fn show(config: &Config, changed: bool) -> Reply {
         (!changed || *place != Place::Default || waiting.is_some()).then(|| Row {
             key: key.name.to_owned(),
             value: value.toml(),
+            plain: value.text(),
             from: place.to_string(),
             waiting: waiting.map(|(value, place)| format!("{} ({place})", value.toml())),
         })

@@ -102,8 +102,13 @@ async fn add(
     }
     let there = context.store.read(|reader| reader.domain(&name))?;
     if there.is_none() {
-        let name = name.clone();
-        request(context, store::Request::AddDomain { name, class }).await?;
+        // Until its list is there, nobody is known at a domain that has one.
+        let add = store::Request::AddDomain {
+            name: name.clone(),
+            class,
+            listed: list.is_some(),
+        };
+        request(context, add).await?;
     }
     if let Some(list) = list {
         set_recipients(context, &name, &list).await?;

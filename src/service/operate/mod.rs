@@ -205,7 +205,7 @@ impl Reply {
             Self::Queue(rows) => objects(rows),
             Self::Queued(message) => vec![object(message)],
             Self::Routes(rows) => objects(rows),
-            Self::Settings(rows) => objects(rows),
+            Self::Settings(rows) => rows.iter().map(|row| object(&row.json())).collect(),
             Self::Status(report) => vec![object(report)],
             Self::Store(report) => vec![object(report)],
             Self::Test(report) => vec![object(report)],

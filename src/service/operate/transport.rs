@@ -73,8 +73,14 @@ async fn add(
         let text = format!("no such route: {name} (pillarbox route add {name})");
         return Err(Problem::new(Kind::NoSuch, text));
     }
+    let drops = matches!(target, Target::Discard);
     let target = target.to_string();
-    let done = format!("transport {pattern} -> {target}");
+    let note = if drops {
+        "\nnote: mail that this takes is accepted and dropped: neither sender nor recipient hears of it"
+    } else {
+        ""
+    };
+    let done = format!("transport {pattern} -> {target}{note}");
     if dry_run {
         return Ok(Reply::Done(format!("would add {done}")));
     }

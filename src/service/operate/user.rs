@@ -117,8 +117,16 @@ async fn add(
 ) -> Result<Reply, Problem> {
     let key = free(context, address)?;
     check(password)?;
+    let note = match context.store.read(|reader| reader.alias(&key))? {
+        Some(alias) if alias.enabled => format!(
+            "\nnote: the alias {key} -> {} goes before the mailbox; to change that: pillarbox alias \
+             remove {key}",
+            alias.targets.join(", ")
+        ),
+        _ => String::new(),
+    };
     if dry_run {
-        return Ok(Reply::Done(format!("would add {key}")));
+        return Ok(Reply::Done(format!("would add {key}{note}")));
     }
     let credentials = credentials(context, password, None).await?;
     let request = store::Request::AddUser {
@@ -131,7 +139,7 @@ async fn add(
     };
     let done = context.store.request(request).await;
     done.map_err(|refusal| Problem::refused(&refusal, &key))?;
-    Ok(Reply::Done(format!("added {key}")))
+    Ok(Reply::Done(format!("added {key}{note}")))
 }
 
 async fn enable(

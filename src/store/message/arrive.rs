@@ -61,7 +61,11 @@ pub fn decide_delivery(
         if mark == UNCOUNTED {
             fits = true;
         } else {
-            match room(rows, row.user, size)? {
+            // Whoever has gone since RCPT gets nothing any more; the sender asks again, and is told.
+            let person = directory::user(rows, row.user)?
+                .filter(|person| person.enabled && person.removed.is_none())
+                .ok_or(Refusal::NoUser)?;
+            match room(rows, row.user, person.quota, size)? {
                 None => fits = true,
                 over => full = full.or(over),
             }
@@ -102,7 +106,8 @@ pub fn decide_append(
 ) -> Result<Change, Refusal> {
     let mut folder = mailbox::folder(rows, append.folder)?.ok_or(Refusal::NoFolder)?;
     let size = append.messages.iter().map(|m| m.body.size()).sum();
-    if let Some((limit, wanted)) = room(rows, folder.user, size)? {
+    let quota = directory::user(rows, folder.user)?.map_or(0, |user| user.quota);
+    if let Some((limit, wanted)) = room(rows, folder.user, quota, size)? {
         return Err(Refusal::OverQuota { limit, wanted });
     }
     let mut accepted = Vec::new();
@@ -132,8 +137,12 @@ pub fn decide_append(
 }
 
 /// Limit and what would be used, if `size` more octets are over the quota.
-fn room(rows: &impl Rows, user: UserId, size: u64) -> Result<Option<(u64, u64)>, Broken> {
-    let quota = directory::user(rows, user)?.map_or(0, |user| user.quota);
+fn room(
+    rows: &impl Rows,
+    user: UserId,
+    quota: u64,
+    size: u64,
+) -> Result<Option<(u64, u64)>, Broken> {
     if quota == 0 {
         return Ok(None);
     }

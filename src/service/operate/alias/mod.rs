@@ -6,6 +6,7 @@ mod parse;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    mail::address::Address,
     mail::path::parse_forward,
     routing::{AliasProblem, Rights, alias::Target, check_alias, route},
     service::{
@@ -115,7 +116,9 @@ async fn add(
         parse::targets(&options, &parse::words(targets)).map_err(|wrong| problem(&wrong))?;
     parse::fits(&source, &targets)?;
     let key = source.key();
-    let was = context.store.read(|reader| reader.alias(&key))?;
+    let (was, mailbox) = context
+        .store
+        .read(|reader| Ok((reader.alias(&key)?, reader.user_named(&key)?)))?;
     let (now, fresh) = joined(was.as_ref(), &targets, srs);
     if was.as_ref() == Some(&now) {
         let text = format!("{key} has {} already", names(&targets));
@@ -144,6 +147,12 @@ async fn add(
     if !outside.is_empty() {
         text = format!("{text}\nnote: outside: {}; {OUTSIDE}", some(&outside));
     }
+    if mailbox.is_some() && !keeps(&now, &key) {
+        text = format!(
+            "{text}\nnote: {key} has a mailbox, which gets nothing of this any more; to keep a copy: \
+             pillarbox alias add {key} {key}"
+        );
+    }
     if !now.enabled {
         text = format!("{text}\nnote: this alias is disabled (pillarbox alias enable {key})");
     }
@@ -151,6 +160,15 @@ async fn add(
         swap(context, key, was, Some(now)).await?;
     }
     Ok(Reply::Done(text))
+}
+
+/// Whether an alias names its own source: that mailbox gets a copy (FW-3).
+fn keeps(alias: &Alias, key: &str) -> bool {
+    alias
+        .targets
+        .iter()
+        .filter_map(|target| Address::parse(target))
+        .any(|target| target.key() == key)
 }
 
 async fn enable(

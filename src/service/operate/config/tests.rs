@@ -14,6 +14,7 @@ use crate::{
 #[test]
 fn what_waits_for_a_restart_is_told() {
     let mut row = Row {
+        plain: String::new(),
         key: "listen.mx".to_owned(),
         value: "\"[::]:25\"".to_owned(),
         from: "default".to_owned(),
