@@ -68,6 +68,7 @@ async fn warn(store: &Store, world: &dyn World, due: &Due) -> Result<(), Failure
             folder: None,
             flags: Flags::NONE,
             keywords: Vec::new(),
+            always: false,
         }],
         queue: None,
         warns: Some((due.user, due.level)),

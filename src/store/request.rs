@@ -183,6 +183,8 @@ pub struct Recipient {
     pub folder: Option<FolderId>,
     pub flags: Flags,
     pub keywords: Vec<String>,
+    /// However full the mailbox is: postmaster and abuse (SR-26).
+    pub always: bool,
 }
 
 /// APPEND of one or more messages (RFC 3502) to one folder: all or nothing.

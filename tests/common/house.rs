@@ -353,6 +353,7 @@ impl House {
                 folder: None,
                 flags: Flags::NONE,
                 keywords: vec![],
+                always: false,
             }],
             queue: None,
             warns: None,

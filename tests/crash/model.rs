@@ -280,6 +280,7 @@ fn recipient(user: u32) -> Recipient {
         folder: None,
         flags: Flags::NONE,
         keywords: Vec::new(),
+        always: false,
     }
 }
 

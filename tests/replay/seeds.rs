@@ -463,6 +463,7 @@ fn requests() -> Vec<Request> {
         folder: None,
         flags: Flags::NONE,
         keywords: vec!["$Junk".to_owned()],
+        always: false,
     };
     let deliver = Request::Deliver(Deliver {
         prefix: b"Return-Path: <b@away.test>\r\n".to_vec(),

@@ -159,11 +159,13 @@ impl Door {
             transaction.recipients.len()
         );
         self.judge_authors(&whole.authors)?;
+        let always = transaction.always();
         let to = transaction.users().into_iter().map(|user| Recipient {
             user,
             folder: None,
             flags: Flags::NONE,
             keywords: Vec::new(),
+            always: always.contains(&user),
         });
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),

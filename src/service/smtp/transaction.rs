@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     base::{id::UserId, memory::Held, time::Instant},
     mail::path::{ForwardPath, ReversePath},
+    policy::recipient::is_role,
     proto::smtp::parameter::{MailParameters, RcptParameters},
     routing::Destination,
     service::inbound::Reception,
@@ -86,12 +87,18 @@ impl Transaction {
     /// Whose mailboxes get it; somebody reached twice gets one copy (FW-12).
     #[must_use]
     pub fn users(&self) -> Vec<UserId> {
-        let mailbox = |destination: &Destination| match destination {
-            Destination::Mailbox { user, .. } => Some(*user),
-            Destination::Discard { .. } | Destination::Queue { .. } => None,
-        };
-        let users: BTreeSet<_> = self.destinations().filter_map(mailbox).collect();
+        let users: BTreeSet<_> = self.destinations().filter_map(whose).collect();
         users.into_iter().collect()
+    }
+
+    /// Those of them who get it however full they are: readers for postmaster and abuse (SR-26).
+    #[must_use]
+    pub fn always(&self) -> BTreeSet<UserId> {
+        let roles = self.recipients.iter().filter(|r| is_role(&r.path));
+        roles
+            .flat_map(|r| &r.destinations)
+            .filter_map(whose)
+            .collect()
     }
 
     /// Who gets it elsewhere, in their order; each once (FW-12), as it was reached first.
@@ -130,6 +137,13 @@ impl Transaction {
 
     fn destinations(&self) -> impl Iterator<Item = &Destination> {
         self.recipients.iter().flat_map(|r| &r.destinations)
+    }
+}
+
+fn whose(destination: &Destination) -> Option<UserId> {
+    match destination {
+        Destination::Mailbox { user, .. } => Some(*user),
+        Destination::Discard { .. } | Destination::Queue { .. } => None,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Decides a delivery to all its recipients. When it fits into at least one mailbox, or waits for
-/// somebody who is not here, all get it, over quota by at most this message (ST-8).
+/// somebody who is not here or takes it always, all get it, over quota by at most this message (ST-8).
 ///
 /// # Errors
 ///
@@ -67,6 +67,7 @@ pub fn decide_delivery(
                 .ok_or(Refusal::NoUser)?;
             match room(rows, row.user, person.quota, size)? {
                 None => fits = true,
+                _ if to.always => fits = true,
                 over => full = full.or(over),
             }
         }
