@@ -387,6 +387,10 @@ impl Directory for Planned<'_> {
         self.directory.domain(name)
     }
 
+    fn is_off(&self, domain: &str) -> Result<bool, LookupFailed> {
+        self.directory.is_off(domain)
+    }
+
     fn listed(&self, domain: &str) -> Result<bool, LookupFailed> {
         self.directory.listed(domain)
     }

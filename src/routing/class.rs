@@ -59,7 +59,7 @@ impl fmt::Display for Class {
 
 /// What a domain is to us; `None` = foreign. An address literal is nobody's: no mail is taken for
 /// `u@[192.0.2.1]`. Without a row of their own `localhost`, the hostname and the listed names are local
-/// (AC-4).
+/// (AC-4); with one that is switched off they are foreign (AC-7).
 pub fn class(
     directory: &dyn Directory,
     options: &Options,
@@ -74,7 +74,7 @@ pub fn class(
             || options.local.contains(domain)
     };
     Ok(match directory.domain(domain.as_str())? {
-        None if own() => Some(Class::Local),
+        None if own() && !directory.is_off(domain.as_str())? => Some(Class::Local),
         class => class,
     })
 }

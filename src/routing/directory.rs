@@ -19,6 +19,9 @@ pub trait Directory {
     /// What a domain is to us; `None` if it is not ours. `name` in ASCII, lower case.
     fn domain(&self, name: &str) -> Result<Option<Class>, LookupFailed>;
 
+    /// Whether a domain is there, but switched off: it is nobody's then, not even the box's own (AC-7).
+    fn is_off(&self, domain: &str) -> Result<bool, LookupFailed>;
+
     /// Whether only the recipients of its list are known in a relay or backup domain (AC-5).
     fn listed(&self, domain: &str) -> Result<bool, LookupFailed>;
 

@@ -125,7 +125,7 @@ pub fn route(
     let whole;
     let address = match recipient {
         ForwardPath::Address(address) => address,
-        ForwardPath::Bare(local) => match qualified(options, recipient, local) {
+        ForwardPath::Bare(local) => match qualified(directory, options, recipient, local) {
             Some(address) => {
                 whole = address;
                 &whole
@@ -147,9 +147,15 @@ pub fn route(
 }
 
 /// A bare local part with the origin behind it (AC-8). `<postmaster>` is ours in any case.
-fn qualified(options: &Options, recipient: &ForwardPath, local: &str) -> Option<Address> {
+fn qualified(
+    directory: &dyn Directory,
+    options: &Options,
+    recipient: &ForwardPath,
+    local: &str,
+) -> Option<Address> {
     let ours = || {
-        let hostname = options.hostname.clone();
+        let is_on = |name: &Domain| directory.is_off(name.as_str()) != Ok(true);
+        let hostname = options.hostname.clone().filter(is_on);
         hostname.or_else(|| Domain::parse("localhost"))
     };
     let domain = if recipient.is_postmaster() {

@@ -152,6 +152,10 @@ impl Directory for Rows<'_> {
         })
     }
 
+    fn is_off(&self, domain: &str) -> Result<bool, LookupFailed> {
+        self.row(|reader| is_off(reader, domain))
+    }
+
     fn listed(&self, domain: &str) -> Result<bool, LookupFailed> {
         self.row(|reader| Ok(reader.domain(domain)?.is_some_and(|row| row.listed)))
     }
@@ -182,6 +186,15 @@ impl Directory for Rows<'_> {
     fn transport(&self, pattern: &str) -> Result<Option<String>, LookupFailed> {
         self.row(|reader| Ok(reader.transport(pattern)?.map(|row| row.target)))
     }
+}
+
+/// Whether a domain is there and switched off.
+///
+/// # Errors
+///
+/// The store cannot be read.
+fn is_off(reader: &Reader, domain: &str) -> Result<bool, Broken> {
+    Ok(reader.domain(domain)?.is_some_and(|row| !row.enabled))
 }
 
 fn enabled(reader: &Reader, key: &str) -> Result<Option<UserId>, Broken> {

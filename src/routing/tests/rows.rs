@@ -124,6 +124,10 @@ impl Directory for Rows {
         self.look(self.domains.get(name).copied())
     }
 
+    fn is_off(&self, _: &str) -> Result<bool, LookupFailed> {
+        Ok(false)
+    }
+
     fn listed(&self, domain: &str) -> Result<bool, LookupFailed> {
         self.look(self.listed.contains(domain))
     }
