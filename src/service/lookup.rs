@@ -88,6 +88,24 @@ impl Rows<'_> {
         self.row(|reader| reader.user(user))
     }
 
+    /// Somebody who can log in: neither removed nor switched off, nor is the domain (AC-7).
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn active(&self, user: UserId) -> Result<Option<User>, LookupFailed> {
+        let row = self.user(user)?;
+        let Some(row) = row.filter(|row| row.enabled && row.removed.is_none()) else {
+            return Ok(None);
+        };
+        let domain = row
+            .address
+            .rsplit_once('@')
+            .map_or("", |(_, domain)| domain);
+        let off = self.row(|reader| is_off(reader, domain))?;
+        Ok((!off).then_some(row))
+    }
+
     /// # Errors
     ///
     /// The store cannot be read.
@@ -193,7 +211,7 @@ impl Directory for Rows<'_> {
 /// # Errors
 ///
 /// The store cannot be read.
-fn is_off(reader: &Reader, domain: &str) -> Result<bool, Broken> {
+pub fn is_off(reader: &Reader, domain: &str) -> Result<bool, Broken> {
     Ok(reader.domain(domain)?.is_some_and(|row| !row.enabled))
 }
 

@@ -29,7 +29,10 @@ use crate::{
     },
     mail::address::Address,
     net::world::World,
-    service::password::{Passwords, Verdict, scram},
+    service::{
+        lookup,
+        password::{Passwords, Verdict, scram},
+    },
     store::{
         Broken, Request, Store,
         directory::{AppPassword, User},
@@ -303,6 +306,11 @@ impl Login {
 
     fn find(&self, key: &str) -> Result<Option<Account>, Broken> {
         self.store.read(|reader| {
+            // Whose domain is switched off is nobody (AC-7).
+            let domain = key.rsplit_once('@').map_or("", |(_, domain)| domain);
+            if lookup::is_off(reader, domain)? {
+                return Ok(None);
+            }
             let Some(id) = reader.user_named(key)? else {
                 return Ok(None);
             };

@@ -12,7 +12,7 @@ use crate::{
         reply,
         smtp::{Door, Kind, envelope::Objection},
     },
-    store::{Store, directory::User},
+    store::Store,
 };
 
 /// Who has logged in.
@@ -71,21 +71,18 @@ fn name(rows: &Rows<'_>, who: &Identity) -> Result<String, LookupFailed> {
 }
 
 impl Door {
-    /// Whether the client may go on: a user who was removed or switched off, or whose secrets have
-    /// changed since the log-in, has to log in again (SU-9).
+    /// Whether the client may go on: a user who was removed or switched off, alone or with the domain, or
+    /// whose secrets have changed since the log-in, has to log in again (SU-9).
     pub(super) fn still_welcome(&self) -> Result<(), Reply> {
         match (self.kind, &self.identity) {
             (Kind::Mx, _) => Ok(()),
             (Kind::Submission, None) => Err(Reply::new(530, "5.7.0 Authentication required")),
             (Kind::Submission, Some(who)) => {
-                let row = lookup::find(&self.shared.store, |rows| rows.user(who.user));
+                let row = lookup::find(&self.shared.store, |rows| rows.active(who.user));
                 let Ok(row) = row else {
                     return Err(Reply::new(451, "4.3.0 Temporary lookup failure"));
                 };
-                let is_same = |row: User| {
-                    row.enabled && row.removed.is_none() && row.credentials == who.credentials
-                };
-                if row.is_some_and(is_same) {
+                if row.is_some_and(|row| row.credentials == who.credentials) {
                     Ok(())
                 } else {
                     Err(reply::stale(&self.shared.options().hostname))
