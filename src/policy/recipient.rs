@@ -13,6 +13,14 @@ pub struct Room {
     pub used: u64,
 }
 
+impl Room {
+    /// Nothing fits any more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.quota > 0 && self.used >= self.quota
+    }
+}
+
 /// The mailbox is full, or the announced size does not fit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Full;

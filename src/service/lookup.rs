@@ -113,6 +113,15 @@ impl Rows<'_> {
         self.row(|reader| reader.usage(user))
     }
 
+    /// The store's last change.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn sequence(&self) -> Result<u64, LookupFailed> {
+        self.row(Reader::sequence)
+    }
+
     /// Networks, and whether their clients may come (SR-18).
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! MAIL and RCPT: judged with the directory as it is at that command, and refused before any content.
 
+use std::collections::BTreeSet;
+
 use crate::{
+    base::id::UserId,
     mail::{
         address::Address,
         path::{ForwardPath, ReversePath, parse_forward, parse_reverse},
@@ -28,8 +31,10 @@ struct Found {
     /// Why its sender is refused (SR-11).
     objection: Option<Objection>,
     routed: Routed,
-    /// Of the mailboxes where it ends.
-    rooms: Vec<recipient::Room>,
+    /// Of the mailboxes where it ends, in their order.
+    rooms: Vec<(UserId, recipient::Room)>,
+    /// The store's last change at that moment.
+    sequence: u64,
     /// The queue takes no more.
     queue_full: bool,
 }
@@ -83,12 +88,12 @@ impl Door {
             return Reply::new(503, "5.5.1 Error: need MAIL command");
         };
         match self.judge(transaction, &forward) {
-            Ok(destinations) => {
+            Ok(accepted) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.recipients.push(Accepted {
                         path: forward,
                         parameters,
-                        destinations,
+                        ..accepted
                     });
                 }
                 Reply::new(250, "2.1.5 Ok")
@@ -101,11 +106,7 @@ impl Door {
     }
 
     /// Where a recipient's mail goes.
-    fn judge(
-        &self,
-        transaction: &Transaction,
-        forward: &ForwardPath,
-    ) -> Result<Vec<Destination>, Reply> {
+    fn judge(&self, transaction: &Transaction, forward: &ForwardPath) -> Result<Accepted, Reply> {
         self.still_welcome()?;
         // The admin's word against a network is stronger than everybody's right to write to the
         // postmaster (RFC 5321 section 4.5.1 knows the extreme case).
@@ -128,7 +129,7 @@ impl Door {
         let hint = options.local_port.as_deref();
         let hint = hint.filter(|_| self.client.is_loopback());
         let refused = |refusal| reply::recipient(refusal, forward, hint);
-        let destinations = found.routed.outcome.map_err(refused)?;
+        let mut destinations = found.routed.outcome.map_err(refused)?;
         self.room()?;
         if found.queue_full && destinations.iter().any(leaves) {
             return Err(reply::queue_full());
@@ -138,11 +139,51 @@ impl Door {
         }
         // Somebody who has another way to go does not depend on these.
         let others = destinations.len() > found.rooms.len();
-        let fits = recipient::judge(&found.rooms, others, transaction.parameters.size);
-        if fits.is_err() && !recipient::is_role(forward) {
-            return Err(reply::full(forward));
+        let rooms: Vec<_> = found.rooms.iter().map(|(_, room)| *room).collect();
+        let mut full = BTreeSet::new();
+        if !recipient::is_role(forward) {
+            recipient::judge(&rooms, others, transaction.parameters.size)
+                .map_err(|recipient::Full| reply::full(forward))?;
+            let is_full =
+                |(user, room): &(UserId, recipient::Room)| room.is_full().then_some(*user);
+            full = found.rooms.iter().filter_map(is_full).collect();
+            drop_full(forward, &mut destinations, &full);
         }
-        Ok(destinations)
+        Ok(Accepted {
+            path: forward.clone(),
+            parameters: RcptParameters::default(),
+            destinations,
+            full,
+            sequence: found.sequence,
+        })
+    }
+
+    /// Whether the mail still goes where it went at RCPT: aliases and people may have changed since.
+    pub(super) fn still_there(&self, transaction: &Transaction) -> Result<(), Reply> {
+        let options = self.shared.options();
+        let rights = self.rights();
+        let same = lookup::find(&self.shared.store, |rows| {
+            let now = rows.sequence()?;
+            let same = |accepted: &Accepted| {
+                accepted.sequence == now
+                    || routing::route(rows, &options.routing, rights, &accepted.path)
+                        .outcome
+                        .is_ok_and(|found| accepted.leads_to(&found))
+            };
+            Ok(transaction.recipients.iter().all(same))
+        });
+        // The peer asks again, and hears at RCPT what has become of them.
+        match same {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(Reply::new(451, "4.3.0 Temporary lookup failure")),
+        }
+    }
+
+    fn rights(&self) -> routing::Rights {
+        match (self.kind, &self.identity) {
+            (Kind::Submission, Some(_)) => routing::Rights::User,
+            (Kind::Mx | Kind::Submission, _) => routing::Rights::Stranger,
+        }
     }
 
     fn find(
@@ -161,21 +202,18 @@ impl Door {
             }
             (Kind::Submission, None) => None,
         };
-        let rights = match (self.kind, &self.identity) {
-            (Kind::Submission, Some(_)) => routing::Rights::User,
-            (Kind::Mx | Kind::Submission, _) => routing::Rights::Stranger,
-        };
-        let routed = routing::route(rows, &options.routing, rights, forward);
+        let routed = routing::route(rows, &options.routing, self.rights(), forward);
         let mut rooms = Vec::new();
         for destination in routed.outcome.iter().flatten() {
             if let Destination::Mailbox { user, .. } = destination {
-                rooms.push(rows.room(*user)?);
+                rooms.push((*user, rows.room(*user)?));
             }
         }
         Ok(Found {
             objection,
             routed,
             rooms,
+            sequence: rows.sequence()?,
             queue_full: rows.queue_full(options.queue_entries, options.queue_octets)?,
         })
     }
@@ -204,6 +242,24 @@ fn log_dead(forward: &ForwardPath, steps: &[Step]) {
             );
         }
     }
+}
+
+/// Members of a list who are full already get no copy: else they would get every one (ST-8).
+fn drop_full(forward: &ForwardPath, destinations: &mut Vec<Destination>, full: &BTreeSet<UserId>) {
+    if full.is_empty() {
+        return;
+    }
+    destinations.retain(|destination| match destination {
+        Destination::Mailbox { user, address } if full.contains(user) => {
+            log::warn!(
+                "NOQUEUE: dead end: {} leads to <{}>: the mailbox is full",
+                Quoted(&forward.to_string()),
+                Quoted(address)
+            );
+            false
+        }
+        _ => true,
+    });
 }
 
 fn leaves(destination: &Destination) -> bool {

@@ -34,7 +34,8 @@ impl Door {
         let Some(transaction) = &self.transaction else {
             return Reply::new(503, "5.5.1 Error: need MAIL command");
         };
-        if let Err(refusal) = self.still_welcome().and_then(|()| self.room()) {
+        let welcome = self.still_welcome().and_then(|()| self.room());
+        if let Err(refusal) = welcome.and_then(|()| self.still_there(transaction)) {
             self.log_refusal("DATA", "", &refusal);
             return refusal;
         }

@@ -37,6 +37,24 @@ pub struct Accepted {
     pub parameters: RcptParameters,
     /// Where its mail goes: at least one.
     pub destinations: Vec<Destination>,
+    /// Members of a list who were full, and get no copy (ST-8).
+    pub full: BTreeSet<UserId>,
+    /// The store's last change when this was found out.
+    pub sequence: u64,
+}
+
+impl Accepted {
+    /// Whether `found` is where the mail goes still.
+    #[must_use]
+    pub fn leads_to(&self, found: &[Destination]) -> bool {
+        found
+            .iter()
+            .filter(|destination| match destination {
+                Destination::Mailbox { user, .. } => !self.full.contains(user),
+                Destination::Discard { .. } | Destination::Queue { .. } => true,
+            })
+            .eq(&self.destinations)
+    }
 }
 
 /// A message that is coming.
@@ -157,6 +175,8 @@ mod tests {
             path: parse_forward(path).unwrap(),
             parameters: RcptParameters::default(),
             destinations,
+            full: BTreeSet::new(),
+            sequence: 0,
         }
     }
 
@@ -172,6 +192,21 @@ mod tests {
             address: address.to_owned(),
             srs: true,
             transport: None,
+        }
+    }
+
+    #[test]
+    fn where_it_led_at_rcpt() {
+        let mut list = accepted("<list@home.test>", vec![mailbox(2), queue("x@away.test")]);
+        list.full.insert(UserId(1));
+        for (found, want) in [
+            (vec![mailbox(2), queue("x@away.test")], true),
+            (vec![mailbox(1), mailbox(2), queue("x@away.test")], true),
+            (vec![mailbox(2), mailbox(3), queue("x@away.test")], false),
+            (vec![mailbox(2)], false),
+            (vec![], false),
+        ] {
+            assert_eq!(list.leads_to(&found), want, "{found:?}");
         }
     }
 
