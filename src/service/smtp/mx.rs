@@ -6,14 +6,13 @@ use crate::{
     base::network::Network,
     mail::{
         address::Address,
-        domain::Domain,
         path::{ForwardPath, ReversePath},
     },
     policy::{
         access,
         sender::{self, Whose},
     },
-    routing::{self, Class, Directory, LookupFailed, Refusal, Rights},
+    routing::{self, LookupFailed, Refusal, Rights},
     service::{
         lookup::{self, Rows},
         smtp::envelope::Objection,
@@ -56,10 +55,4 @@ fn whose(rows: &Rows<'_>, options: &routing::Options, address: &Address) -> Whos
             Refusal::AliasLoop | Refusal::Nobody | Refusal::TooMany | Refusal::Transport { .. },
         ) => Whose::Ours,
     }
-}
-
-/// Whether we keep a domain's mail for its primary (AC-6).
-pub(super) fn is_backup(rows: &Rows<'_>, name: &str) -> bool {
-    let class = Domain::parse(name).and_then(|name| rows.domain(name.as_str()).ok()?);
-    class == Some(Class::Backup)
 }
