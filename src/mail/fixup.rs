@@ -117,21 +117,27 @@ pub enum Author {
     Unclear(String),
 }
 
+/// Stands for `<a@b> <c@d>`.
+const TORN: &str = "two addresses without a comma";
+
 /// All mailboxes in all `From:` and `Sender:` fields; names of groups are nobody. `None` where there
 /// are more than anybody can judge.
 #[must_use]
 pub fn authors(block: &[u8]) -> Option<Vec<Author>> {
-    let mut mailboxes = Vec::new();
+    let (mut mailboxes, mut torn) = (Vec::new(), None);
     for field in header::fields(block) {
         if field.is("From") || field.is("Sender") {
             let value = header::unfold(field.value);
+            if list::is_torn(&value) {
+                torn = Some(Author::Unclear(TORN.to_owned()));
+            }
             list::mailboxes(&value, &mut mailboxes);
         }
     }
     if mailboxes.len() >= MAILBOXES_MAX {
         return None;
     }
-    Some(mailboxes.iter().filter_map(author).collect())
+    Some(mailboxes.iter().filter_map(author).chain(torn).collect())
 }
 
 fn author(mailbox: &Mailbox<'_>) -> Option<Author> {
@@ -265,6 +271,18 @@ mod tests {
             ),
         ] {
             assert_eq!(authors(block.as_bytes()), Some(want), "{block}");
+        }
+        for (value, torn) in [
+            ("<a@b.test> <c@d.test>", true),
+            ("A <a@b.test>\r\n B <c@d.test>, <e@f.test>", true),
+            ("<a@b.test>(, )<c@d.test>", true),
+            ("<a@b.test>, <c@d.test>", false),
+            ("g: <a@b.test>; <c@d.test>", false),
+            ("\"<c@d.test>\" <a@b.test>", false),
+        ] {
+            let got = authors(format!("From: {value}\r\n").as_bytes()).unwrap();
+            let unclear = Author::Unclear(TORN.to_owned());
+            assert_eq!(got.contains(&unclear), torn, "{value}");
         }
         let many = format!("From: {}\r\n", "a@b,".repeat(MAILBOXES_MAX + 1));
         assert_eq!(authors(many.as_bytes()), None);

@@ -42,6 +42,22 @@ pub(super) fn mailboxes(value: &[u8], out: &mut Vec<Mailbox<'static>>) {
     }
 }
 
+/// Whether two addresses in angle brackets stand side by side without a comma: some readers take the
+/// first, some the last.
+pub(super) fn is_torn(value: &[u8]) -> bool {
+    let mut tokens = Tokens::new(value);
+    let mut closed = false;
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Special(b',' | b';') => closed = false,
+            Token::Special(b'<') if closed => return true,
+            Token::Special(b'>') => closed = true,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Where an element stands towards its `<…>`.
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
 enum Angle {

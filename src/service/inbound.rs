@@ -29,6 +29,9 @@ pub enum Failure {
     LookupFailed,
     /// It says to be from somebody (with brackets) who is not its submitter (SU-10). Refused for good.
     NotOwned(String),
+    /// A submitted header block holds a NUL: readers that drop it see other fields (SU-10). Refused for
+    /// good.
+    Nul,
     /// The store does not take it.
     Store(Refusal),
     /// It runs in a loop (SR-28). Refused for good.
@@ -182,6 +185,9 @@ impl Reception {
         }
         let mut mended = None;
         if let Some(fixup) = fixup {
+            if memchr::memchr(0, header).is_some() {
+                return Err(Failure::Nul);
+            }
             self.authors = fixup::authors(header).ok_or(Failure::HeaderTooBig)?;
             mended = Some(fixup.mend(header));
         }

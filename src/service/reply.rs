@@ -128,6 +128,7 @@ pub fn message(failure: &Failure, user: &str) -> Told {
         Failure::HeaderTooBig => Reply::new(552, "5.3.4 Message header too big").into(),
         Failure::LookupFailed => Reply::new(451, "4.3.0 Temporary lookup failure").into(),
         Failure::NotOwned(author) => not_owned(author, user).into(),
+        Failure::Nul => Reply::new(550, "5.6.0 Message header holds a NUL").into(),
         Failure::Store(refusal) => store(refusal),
         Failure::TooManyHops => Reply::new(554, "5.4.6 Error: too many hops").into(),
     }
