@@ -23,8 +23,8 @@ pub struct Address {
 }
 
 impl Address {
-    /// Parses an addr-spec without brackets: `a.b@d`, `"a b"@d`, UTF-8 on both sides. Takes dots that
-    /// the standard does not (`a..b@d`): such addresses exist. Comments and white space are refused.
+    /// Parses an addr-spec without brackets: `a.b@d`, `"a b"@d`, UTF-8 on both sides. Comments, white
+    /// space and dots that the standard does not know (`a..b@d`) are refused, as in paths on the wire.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > 4 * PATH_MAX {
@@ -62,14 +62,14 @@ pub(super) fn local_part(text: &str) -> Option<(String, &str)> {
     } else {
         let end = text.find(|c| !is_atom(c)).unwrap_or(text.len());
         let (local, rest) = text.split_at_checked(end)?;
-        (local.to_owned(), rest)
+        has_right_dots(local).then(|| (local.to_owned(), rest))?
     };
     is_local(&local).then_some((local, rest))
 }
 
 /// The local part as a path spells it: quoted where it is no plain sequence of atoms.
 pub(super) fn write_local(f: &mut fmt::Formatter<'_>, local: &str) -> fmt::Result {
-    if local.split('.').all(|atom| !atom.is_empty()) && local.chars().all(is_atom) {
+    if has_right_dots(local) && local.chars().all(is_atom) {
         return f.write_str(local);
     }
     f.write_str("\"")?;
@@ -80,6 +80,11 @@ pub(super) fn write_local(f: &mut fmt::Formatter<'_>, local: &str) -> fmt::Resul
         write!(f, "{c}")?;
     }
     f.write_str("\"")
+}
+
+/// Dots between atoms only (RFC 5321 section 4.1.2, `Dot-string`).
+fn has_right_dots(local: &str) -> bool {
+    local.split('.').all(|atom| !atom.is_empty())
 }
 
 /// What follows an opening quote: the text up to the closing one, and the rest behind it.
@@ -171,7 +176,12 @@ mod tests {
                 r#""a\"\\@b"@d.test"#,
                 r#"a"\@b@d.test"#,
             ),
-            ("a..b@d.test", r#""a..b"@d.test"#, "a..b@d.test"),
+            (r#""a..b"@d.test"#, r#""a..b"@d.test"#, "a..b@d.test"),
+            (
+                "SRS0=x+/y=T=d.test=a@e.test",
+                "SRS0=x+/y=T=d.test=a@e.test",
+                "srs0=x+/y=t=d.test=a@e.test",
+            ),
             (
                 "ÉVA@bücher.example",
                 "ÉVA@xn--bcher-kva.example",
@@ -202,6 +212,11 @@ mod tests {
             "a@d.test\r\n",
             "a(c)@d.test",
             "a@b@d.test",
+            "a..b@d.test",
+            ".a@d.test",
+            "a.@d.test",
+            "../x@d.test",
+            ".@d.test",
             &longer,
         ] {
             assert_eq!(Address::parse(text), None, "{text:?}");
