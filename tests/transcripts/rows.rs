@@ -1,4 +1,5 @@
-//! Every row of `spec/mail.md` that belongs to the doors is named by a transcript or a test.
+//! Every row of `spec/mail.md` that belongs to the doors is named by a transcript, in its file's name or
+//! its first comment, or by a test function's name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +23,11 @@ const LATER: &[(&str, &str)] = &[
     ("ST-4", "the trace"),
     ("TR-11", "sending"),
 ];
+/// Rows that no name says, and the file whose tests prove them.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("SU-12", "src/net/certificate.rs"),
+    ("SU-13", "tests/interop/submission.rs"),
+];
 /// A number that no row has.
 const NONE: &[&str] = &["ST-5"];
 
@@ -38,7 +44,11 @@ fn every_row_is_named_by_a_test() {
             let row = format!("{group}-{number}");
             let later = LATER.iter().any(|(id, _)| *id == row);
             let none = NONE.contains(&row.as_str());
-            if !later && !none && !named.contains(&row) {
+            let elsewhere = ELSEWHERE.iter().any(|(id, _)| *id == row);
+            if elsewhere && named.contains(&row) {
+                panic!("{row} is named: it needs no line of its own");
+            }
+            if !later && !none && !elsewhere && !named.contains(&row) {
                 missing.push(row);
             } else if later && named.contains(&row) {
                 panic!("{row} is named: it is here, and waits for nothing");
@@ -51,7 +61,20 @@ fn every_row_is_named_by_a_test() {
     );
 }
 
-/// Rows in the comments of transcripts, and in test code.
+/// What is proven elsewhere is proven there by something that mentions it in a test.
+#[test]
+fn files_that_prove_rows_mention_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (row, file) in ELSEWHERE {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        assert!(text.contains("#[test]"), "{file} holds no test");
+        let mut found = BTreeSet::new();
+        text.lines().for_each(|line| rows(line, &mut found));
+        assert!(found.contains(*row), "{file} does not mention {row}");
+    }
+}
+
+/// Rows in the names and first comments of transcripts, and in the names of test functions.
 fn look(folder: &Path, named: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -59,22 +82,44 @@ fn look(folder: &Path, named: &mut BTreeSet<String>) {
             look(&path, named);
             continue;
         }
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // This file names them all.
-        if path.ends_with("transcripts/rows.rs") {
-            continue;
-        }
         let Ok(text) = fs::read_to_string(&path) else {
             continue;
         };
-        let script = path.extension().is_some_and(|e| e == "txt");
-        let mut testing = name == "tests.rs" || path.iter().any(|part| part == "tests");
-        for line in text.lines() {
-            testing |= line.contains("#[cfg(test)]");
-            if (script && line.starts_with('#')) || (!script && testing) {
-                rows(line, named);
+        let name = path.file_stem().unwrap().to_string_lossy();
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("txt") if path.iter().any(|part| part == "transcripts") => {
+                rows_of_name(&name, named);
+                let header = text.lines().take_while(|line| line.starts_with('#'));
+                header.for_each(|line| rows(line, named));
+            }
+            Some("rs") => tests(&text).for_each(|name| rows_of_name(name, named)),
+            _ => {}
+        }
+    }
+}
+
+/// The names of functions that are tests.
+fn tests(text: &str) -> impl Iterator<Item = &str> {
+    let mut marked = false;
+    text.lines().filter_map(move |line| {
+        let line = line.trim_start();
+        let name = line.strip_prefix("async ").unwrap_or(line);
+        match name.strip_prefix("fn ") {
+            Some(name) => std::mem::take(&mut marked).then_some(name),
+            None => {
+                marked |= line.starts_with("#[test]");
+                None
             }
         }
+    })
+}
+
+/// `su-04-wrong`, `st_8_members`.
+fn rows_of_name(name: &str, named: &mut BTreeSet<String>) {
+    let name = name.split('(').next().unwrap_or_default();
+    let words: Vec<_> = name.split(['-', '_']).collect();
+    for pair in words.windows(2) {
+        rows(&pair.join("-").to_uppercase(), named);
     }
 }
 
