@@ -45,9 +45,10 @@ fn every_row_is_named_by_a_test() {
             let later = LATER.iter().any(|(id, _)| *id == row);
             let none = NONE.contains(&row.as_str());
             let elsewhere = ELSEWHERE.iter().any(|(id, _)| *id == row);
-            if elsewhere && named.contains(&row) {
-                panic!("{row} is named: it needs no line of its own");
-            }
+            assert!(
+                !elsewhere || !named.contains(&row),
+                "{row} is named: it needs no line of its own"
+            );
             if !later && !none && !elsewhere && !named.contains(&row) {
                 missing.push(row);
             } else if later && named.contains(&row) {
@@ -104,13 +105,11 @@ fn tests(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(move |line| {
         let line = line.trim_start();
         let name = line.strip_prefix("async ").unwrap_or(line);
-        match name.strip_prefix("fn ") {
-            Some(name) => std::mem::take(&mut marked).then_some(name),
-            None => {
-                marked |= line.starts_with("#[test]");
-                None
-            }
+        if let Some(name) = name.strip_prefix("fn ") {
+            return std::mem::take(&mut marked).then_some(name);
         }
+        marked |= line.starts_with("#[test]");
+        None
     })
 }
 

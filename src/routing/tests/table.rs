@@ -208,7 +208,7 @@ const STRANGER: &[(&str, &str)] = &[
     ("ghost@home.test", "Unknown"),
     ("ghost+alice@home.test", "Unknown"),
     ("x@empty.test", "Unknown"),
-    ("alice.@home.test", "Unknown"),
+    (r#""alice."@home.test"#, "Unknown"),
     ("home.test@home.test", "Unknown"),
     // AC-7
     ("dave@home.test", "Unknown"),
