@@ -26,7 +26,7 @@ use crate::{
         tls::Tls,
         world::{Local, RealWorld, World, calendar},
     },
-    service::password::Passwords,
+    service::{operate::kept, password::Passwords},
     store::{self, Broken, Store, disk::local::LocalDisk},
 };
 
@@ -197,6 +197,9 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     ring.pack_aside();
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
+    if found.lost > 0 || found.rebuilt {
+        let _asked_again = kept::forget(&plan.data);
+    }
     let found = both(office.found.clone(), found);
     for (level, text) in told(&found) {
         log::log!(target: "store", level, "{text}");

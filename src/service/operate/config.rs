@@ -1,6 +1,10 @@
 //! `config`: the values in effect and where they come from, and settings that the store keeps.
 
-use std::{fmt, path::PathBuf, rc::Rc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +15,7 @@ use crate::{
         value::Value,
     },
     net::certificate::{self, Files},
-    service::operate::{Context, Kind, Problem, Reply},
+    service::operate::{Context, Kind, Problem, Reply, kept},
     store,
 };
 
@@ -174,13 +178,23 @@ fn admit(config: &Config, key: &'static Key, value: Option<&Value>) -> Result<()
 }
 
 async fn keep(context: &Context<'_>, key: &Key, value: Option<String>) -> Result<(), Problem> {
+    let data = Path::new(context.config.text(&schema::DATA));
+    kept::forget(data).map_err(|error| {
+        let text = format!("{}: {error}", data.display());
+        Problem::new(Kind::TryAgain, text)
+    })?;
     let request = store::Request::Set {
         key: key.name.to_owned(),
         value,
     };
-    let kept = context.store.request(request).await;
-    kept.map(drop)
-        .map_err(|refusal| Problem::refused(&refusal, key.name))
+    let done = context.store.request(request).await;
+    done.map_err(|refusal| Problem::refused(&refusal, key.name))?;
+    let settings = context.store.read(store::Reader::settings)?;
+    // Without it the next start asks the store.
+    if let Err(error) = kept::write(data, &settings) {
+        log::warn!("settings: {}: {error}", data.display());
+    }
+    Ok(())
 }
 
 /// Has what was kept take effect; says when that is.
