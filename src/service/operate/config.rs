@@ -57,13 +57,20 @@ pub struct Row {
 impl Row {
     /// For programs: the value as the environment would have it, without the file's quotes.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "key": self.key,
-            "value": self.plain,
-            "from": self.from,
-            "waiting": self.waiting,
-        })
+    pub fn json(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Plain<'a> {
+            key: &'a str,
+            value: &'a str,
+            from: &'a str,
+            waiting: Option<&'a str>,
+        }
+        Plain {
+            key: &self.key,
+            value: &self.plain,
+            from: &self.from,
+            waiting: self.waiting.as_deref(),
+        }
     }
 
     #[must_use]
