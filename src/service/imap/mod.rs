@@ -174,9 +174,7 @@ impl Imap {
             Err(LoginError::Refused) => {
                 Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
             }
-            Err(LoginError::TryAgain) => {
-                Completion::no("Temporary authentication failure.").with_code("UNAVAILABLE")
-            }
+            Err(LoginError::TryAgain) => Completion::not_now(),
         }
     }
 

@@ -550,6 +550,15 @@ impl Machine for Session {
         }
     }
 
+    /// The keys of a SCRAM exchange are told at once.
+    fn not_now(question: &Question) -> Option<Answer> {
+        matches!(
+            question,
+            Question::Auth(sasl::Question::Password { .. } | sasl::Question::Proof { .. })
+        )
+        .then_some(Answer::Auth(sasl::Answer::TryAgain))
+    }
+
     fn stop(&mut self) {
         self.stopping = true;
     }
