@@ -46,6 +46,7 @@ impl Reception {
             Rc::clone(passwords),
             Rc::clone(world),
         ));
+        login.set_waiting(settings.waiting());
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
             doors: Rc::new(service::smtp::Shared::new(
@@ -72,6 +73,7 @@ impl Reception {
     pub fn renew(&self, hostname: &str, disk: u64, settings: Settings) {
         self.doors.set_options(settings.door(hostname, disk));
         self.imap.options.set(settings.imap());
+        self.imap.login.set_waiting(settings.waiting());
         *self.offers.borrow_mut() = Offers::new(&settings, hostname);
         *self.settings.borrow_mut() = settings;
     }

@@ -65,6 +65,17 @@ impl Settings {
             .max(LEAST)
     }
 
+    /// How many sessions may wait because somebody failed to log in (SU-14): a quarter of a house, so
+    /// that guessers fill none.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        [self.smtp_sessions.total, self.imap_sessions.total]
+            .into_iter()
+            .filter(|total| *total > 0)
+            .min()
+            .map_or(usize::MAX, |total| (total / 4).max(2))
+    }
+
     /// Those of a box that nobody configured.
     #[cfg(test)]
     #[must_use]
