@@ -490,6 +490,45 @@ fn texts_that_say_what_is_wrong() {
     assert_eq!(run("alias list", "").out.lines().count(), 2);
 }
 
+/// FW-8: no way of changing a row leaves a loop.
+#[test]
+fn no_loop_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str, input: &str| on(folder.path(), line, input);
+    run("domain add home.test", "");
+    for person in ["m", "n", "o"] {
+        let line = format!("user add {person}@home.test --password-stdin");
+        assert_eq!(run(&line, "hush").exit, 0);
+    }
+    for (line, exit) in [
+        ("alias add m@home.test n@home.test", 0),
+        ("alias disable m@home.test", 0),
+        ("alias add n@home.test m@home.test", 0),
+        ("alias enable m@home.test", 65),
+        ("alias test n@home.test", 0),
+        ("alias remove m@home.test", 0),
+        ("alias remove n@home.test", 0),
+        // Two people who forward to each other and keep copies; then one keeps none.
+        ("alias add m@home.test m@home.test,n@home.test", 0),
+        ("alias add n@home.test n@home.test,m@home.test", 0),
+        ("alias remove m@home.test m@home.test", 0),
+        ("alias remove n@home.test n@home.test", 65),
+        ("alias test n@home.test", 0),
+        // Who leads to nobody by now can still lose a target.
+        ("alias add x@home.test o@home.test,n@home.test", 0),
+        ("user remove o@home.test", 0),
+        ("alias disable x@home.test", 0),
+        ("alias enable x@home.test", 0),
+        ("alias remove x@home.test n@home.test", 0),
+    ] {
+        let played = run(line, "");
+        assert_eq!(played.exit, exit, "{line}: {}{}", played.out, played.err);
+        if exit == 65 {
+            assert!(played.err.contains("loop: "), "{line}: {}", played.err);
+        }
+    }
+}
+
 /// Ten thousand at once, as quickly as a person waits; then again, which changes nothing.
 #[test]
 fn ten_thousand_aliases_at_once() {
