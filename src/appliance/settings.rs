@@ -48,6 +48,8 @@ pub struct Settings {
     pub local: Vec<Domain>,
     /// What is put behind a bare local part in submission (AC-8).
     pub origin: Option<Domain>,
+    /// Key of an address (AC-12).
+    pub postmaster: Option<String>,
     /// `log.level`.
     pub level: ::log::LevelFilter,
 }
@@ -83,6 +85,7 @@ impl Settings {
             delimiter: Some('+'),
             local: Vec::new(),
             origin: None,
+            postmaster: None,
             level: log::LevelFilter::Info,
         }
     }
@@ -126,6 +129,7 @@ impl Settings {
                 local: self.local.clone(),
                 // The MX takes no bare local parts but `<postmaster>`.
                 origin: self.origin.clone(),
+                postmaster: self.postmaster.clone(),
             },
             soft_bounce: self.soft_bounce,
             queue_entries: self.queue,

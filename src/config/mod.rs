@@ -303,6 +303,11 @@ impl Config {
         }
     }
 
+    /// The key of the chosen postmaster's address (AC-12).
+    pub fn postmaster(&self) -> Option<&str> {
+        Some(self.text(&schema::ADDRESS_POSTMASTER)).filter(|key| !key.is_empty())
+    }
+
     /// What parts a name from a tag (AC-11).
     pub fn delimiter(&self) -> Option<char> {
         self.text(&schema::ADDRESS_DELIMITER).chars().next()

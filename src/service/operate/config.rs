@@ -11,8 +11,8 @@ use crate::{
         value::Value,
     },
     net::certificate::{self, Files},
-    service::operate::{Context, Kind, Problem, Reply},
-    store,
+    service::operate::{Context, Kind, Problem, Reply, domain, user},
+    store::{self, directory::DomainClass},
 };
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -120,6 +120,7 @@ async fn set(
         return Err(Problem::new(Kind::NotAllowed, text));
     }
     admit(&config, key, Some(&value))?;
+    fits(context, key, &value)?;
     let shown = format!("{name} = {}", value.toml());
     if dry_run {
         return Ok(Reply::Done(format!("would set {shown}")));
@@ -171,6 +172,37 @@ fn admit(config: &Config, key: &'static Key, value: Option<&Value>) -> Result<()
             .map_err(|error| Problem::new(Kind::BadData, format!("{}: {error}", key.name)))?;
     }
     Ok(())
+}
+
+/// Refuses what does not fit to people and domains as they are.
+fn fits(context: &Context<'_>, key: &Key, value: &Value) -> Result<(), Problem> {
+    match value {
+        Value::Text(address)
+            if key.name == schema::ADDRESS_POSTMASTER.name && !address.is_empty() =>
+        {
+            user::find(context, address).map(drop)
+        }
+        Value::Texts(names) if key.name == schema::ADDRESS_LOCAL.name => {
+            names.iter().try_for_each(|name| local(context, name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A domain has one class (AC-4).
+fn local(context: &Context<'_>, name: &str) -> Result<(), Problem> {
+    let row = context.store.read(|reader| reader.domain(name))?;
+    match row.map(|row| row.class) {
+        None | Some(DomainClass::Local) => Ok(()),
+        Some(class) => {
+            let text = format!(
+                "{name} is there as a domain of class {}; it cannot be of class local too \
+                 (pillarbox domain remove {name})",
+                domain::word(class)
+            );
+            Err(Problem::new(Kind::Exists, text))
+        }
+    }
 }
 
 async fn keep(context: &Context<'_>, key: &Key, value: Option<String>) -> Result<(), Problem> {

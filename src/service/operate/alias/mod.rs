@@ -319,7 +319,11 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
         route(rows, &options, Rights::Stranger, &path)
     });
     let routed = routed.map_err(|_| problem(&AliasProblem::LookupFailed))?;
-    let report = test::Report::of(recipient.to_string(), &routed);
+    let who = |user| {
+        let row = context.store.read(|reader| reader.user(user));
+        row.ok().flatten().map(|row| row.address)
+    };
+    let report = test::Report::of(recipient.to_string(), &routed, who);
     Ok(Reply::Test(report))
 }
 
