@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     appliance::hall::Kind,
+    config::{MEMORY_FIXED, MEMORY_SESSIONS},
     mail::domain::Domain,
     net::{certificate::Files, house::Limits},
     proto::smtp::server::{Auth, AuthOptions, Options, Tls},
@@ -12,11 +13,6 @@ use crate::{
 
 /// What an idle session under TLS holds at most, in octets; a message on its way holds more.
 pub const SESSION: u64 = 16 * 1024;
-/// What the process takes before the first session, in octets, beside the parts that have keys of
-/// their own.
-const FIXED: u64 = 7 * 1024 * 1024;
-/// However little is left, so much is there for sessions: without it nothing works at all.
-const LEAST: u64 = 2 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -59,10 +55,10 @@ impl Settings {
     /// the log's, `hash` what a password's hash takes.
     #[must_use]
     pub fn memory(limit: u64, cache: u64, ring: u64, hash: u64) -> u64 {
-        [FIXED, cache, ring, hash]
+        [MEMORY_FIXED, cache, ring, hash]
             .into_iter()
             .fold(limit, u64::saturating_sub)
-            .max(LEAST)
+            .max(MEMORY_SESSIONS)
     }
 
     /// Those of a box that nobody configured.

@@ -139,6 +139,16 @@ impl Profile {
         }
     }
 
+    /// What the hash of a password takes, in octets.
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        match self {
+            Self::Tiny => 7 * MIB,
+            Self::Small => 12 * MIB,
+            Self::Normal => 19 * MIB,
+        }
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -17,6 +17,8 @@ use crate::{
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
+    /// What the store keeps, as it is.
+    Kept,
     /// Keeps a value in the store.
     Set { key: String, value: String },
     /// With `changed`, only what is not a default.
@@ -88,6 +90,7 @@ pub(super) async fn operate(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     match request {
+        Request::Kept => kept(context),
         Request::Set { key, value } => set(context, key, value, dry_run).await,
         Request::Show { changed } => Ok(show(context.config, *changed)),
         Request::Unset { key } => unset(context, key, dry_run).await,
@@ -144,6 +147,18 @@ async fn unset(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply
     log::info!(target: "config", "unset {name}");
     let when = renewed(context, key)?;
     Ok(Reply::Done(format!("{name} is unset; {when}")))
+}
+
+fn kept(context: &Context<'_>) -> Result<Reply, Problem> {
+    let rows = context.store.read(store::Reader::settings)?;
+    let rows = rows.into_iter().map(|(key, value)| Row {
+        key,
+        plain: value.clone(),
+        value,
+        from: Place::Store.to_string(),
+        waiting: None,
+    });
+    Ok(Reply::Settings(rows.collect()))
 }
 
 fn find(name: &str) -> Result<&'static Key, Problem> {
