@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     appliance::hall::Kind,
+    config::{MEMORY_FIXED, MEMORY_SESSIONS},
     mail::domain::Domain,
     net::{certificate::Files, house::Limits},
     proto::smtp::server::{Auth, AuthOptions, Options, Tls},
@@ -12,11 +13,6 @@ use crate::{
 
 /// What an idle session under TLS holds at most, in octets; a message on its way holds more.
 pub const SESSION: u64 = 16 * 1024;
-/// What the process takes before the first session, in octets, beside the parts that have keys of
-/// their own.
-const FIXED: u64 = 7 * 1024 * 1024;
-/// However little is left, so much is there for sessions: without it nothing works at all.
-const LEAST: u64 = 2 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -50,6 +46,8 @@ pub struct Settings {
     pub local: Vec<Domain>,
     /// What is put behind a bare local part in submission (AC-8).
     pub origin: Option<Domain>,
+    /// Key of an address (AC-12).
+    pub postmaster: Option<String>,
     /// `log.level`.
     pub level: ::log::LevelFilter,
 }
@@ -59,10 +57,10 @@ impl Settings {
     /// the log's, `hash` what a password's hash takes.
     #[must_use]
     pub fn memory(limit: u64, cache: u64, ring: u64, hash: u64) -> u64 {
-        [FIXED, cache, ring, hash]
+        [MEMORY_FIXED, cache, ring, hash]
             .into_iter()
             .fold(limit, u64::saturating_sub)
-            .max(LEAST)
+            .max(MEMORY_SESSIONS)
     }
 
     /// How many sessions may wait because somebody failed to log in (SU-14): a quarter of a house, so
@@ -97,6 +95,7 @@ impl Settings {
             delimiter: Some('+'),
             local: Vec::new(),
             origin: None,
+            postmaster: None,
             level: log::LevelFilter::Info,
         }
     }
@@ -140,6 +139,7 @@ impl Settings {
                 local: self.local.clone(),
                 // The MX takes no bare local parts but `<postmaster>`.
                 origin: self.origin.clone(),
+                postmaster: self.postmaster.clone(),
             },
             soft_bounce: self.soft_bounce,
             queue_entries: self.queue,

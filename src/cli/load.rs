@@ -85,8 +85,8 @@ impl Found {
     }
 
     /// All that a start would stumble over, as far as that can be seen (OP-1).
-    pub fn check(&self) -> Vec<Mistake> {
-        let config = match self.load(Vec::new()) {
+    pub fn check(&self, store: Vec<(String, String)>) -> Vec<Mistake> {
+        let config = match self.load(store) {
             Ok(config) => config,
             Err(mistakes) => return mistakes,
         };

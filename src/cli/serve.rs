@@ -128,6 +128,7 @@ fn settings(config: &Config) -> Settings {
             .filter_map(|name| Domain::parse(name))
             .collect(),
         origin: Domain::parse(config.origin()),
+        postmaster: config.postmaster().map(ToOwned::to_owned),
         level: match config.text(&schema::LOG_LEVEL) {
             "error" => ::log::LevelFilter::Error,
             "warn" => ::log::LevelFilter::Warn,

@@ -15,12 +15,14 @@ use crate::{
         value::Value,
     },
     net::certificate::{self, Files},
-    service::operate::{Context, Kind, Problem, Reply, kept},
-    store,
+    service::operate::{Context, Kind, Problem, Reply, domain, kept, user},
+    store::{self, directory::DomainClass},
 };
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
+    /// What the store keeps, as it is.
+    Kept,
     /// Keeps a value in the store.
     Set { key: String, value: String },
     /// With `changed`, only what is not a default.
@@ -99,6 +101,7 @@ pub(super) async fn operate(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     match request {
+        Request::Kept => kept(context),
         Request::Set { key, value } => set(context, key, value, dry_run).await,
         Request::Show { changed } => Ok(show(context.config, *changed)),
         Request::Unset { key } => unset(context, key, dry_run).await,
@@ -131,6 +134,7 @@ async fn set(
         return Err(Problem::new(Kind::NotAllowed, text));
     }
     admit(&config, key, Some(&value))?;
+    fits(context, key, &value)?;
     let shown = format!("{name} = {}", value.toml());
     if dry_run {
         return Ok(Reply::Done(format!("would set {shown}")));
@@ -154,6 +158,18 @@ async fn unset(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply
     log::info!(target: "config", "unset {name}");
     let when = renewed(context, key)?;
     Ok(Reply::Done(format!("{name} is unset; {when}")))
+}
+
+fn kept(context: &Context<'_>) -> Result<Reply, Problem> {
+    let rows = context.store.read(store::Reader::settings)?;
+    let rows = rows.into_iter().map(|(key, value)| Row {
+        key,
+        plain: value.clone(),
+        value,
+        from: Place::Store.to_string(),
+        waiting: None,
+    });
+    Ok(Reply::Settings(rows.collect()))
 }
 
 fn find(name: &str) -> Result<&'static Key, Problem> {
@@ -182,6 +198,37 @@ fn admit(config: &Config, key: &'static Key, value: Option<&Value>) -> Result<()
             .map_err(|error| Problem::new(Kind::BadData, format!("{}: {error}", key.name)))?;
     }
     Ok(())
+}
+
+/// Refuses what does not fit to people and domains as they are.
+fn fits(context: &Context<'_>, key: &Key, value: &Value) -> Result<(), Problem> {
+    match value {
+        Value::Text(address)
+            if key.name == schema::ADDRESS_POSTMASTER.name && !address.is_empty() =>
+        {
+            user::find(context, address).map(drop)
+        }
+        Value::Texts(names) if key.name == schema::ADDRESS_LOCAL.name => {
+            names.iter().try_for_each(|name| local(context, name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A domain has one class (AC-4).
+fn local(context: &Context<'_>, name: &str) -> Result<(), Problem> {
+    let row = context.store.read(|reader| reader.domain(name))?;
+    match row.map(|row| row.class) {
+        None | Some(DomainClass::Local) => Ok(()),
+        Some(class) => {
+            let text = format!(
+                "{name} is there as a domain of class {}; it cannot be of class local too \
+                 (pillarbox domain remove {name})",
+                domain::word(class)
+            );
+            Err(Problem::new(Kind::Exists, text))
+        }
+    }
 }
 
 async fn keep(context: &Context<'_>, key: &Key, value: Option<String>) -> Result<(), Problem> {

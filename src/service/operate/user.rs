@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{id::UserId, secret::Secret, time::Time},
-    config::value::print_size,
+    config::{schema, value::print_size},
     service::{
-        lookup::POSTMASTER,
         operate::{Context, Kind, Problem, Reply, alias, columns, domain::word, name, some},
         password::{Credentials, Passwords},
     },
@@ -15,6 +14,9 @@ use crate::{
         directory::{DomainClass, Usage, User},
     },
 };
+
+/// One person after the other (ST-10).
+static ADDING: smol::lock::Mutex<()> = smol::lock::Mutex::new(());
 
 /// People that are read in one go.
 const SLICE: usize = 256;
@@ -115,8 +117,11 @@ async fn add(
     quota: u64,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
+    // Between count and change nobody else comes in.
+    let _alone = ADDING.lock().await;
     let key = free(context, address)?;
     check(password)?;
+    counted(context)?;
     let note = match context.store.read(|reader| reader.alias(&key))? {
         Some(alias) if alias.enabled => format!(
             "\nnote: the alias {key} -> {} goes before the mailbox; to change that: pillarbox alias \
@@ -140,6 +145,26 @@ async fn add(
     let done = context.store.request(request).await;
     done.map_err(|refusal| Problem::refused(&refusal, &key))?;
     Ok(Reply::Done(format!("added {key}{note}")))
+}
+
+/// Whether there may be one more person (ST-10).
+fn counted(context: &Context<'_>) -> Result<(), Problem> {
+    let most = context.config.number(&schema::LIMIT_MAILBOXES);
+    if most == 0 {
+        return Ok(());
+    }
+    let mut people = 0_u64;
+    each(context, |_, user, _| {
+        people = people.saturating_add(u64::from(user.removed.is_none()));
+    })?;
+    if people < most {
+        return Ok(());
+    }
+    let text = format!(
+        "there are {people} people with a mailbox already; to have more: pillarbox config set \
+         limit.mailboxes NUMBER (0 = no limit)"
+    );
+    Err(Problem::new(Kind::NotAllowed, text))
 }
 
 async fn enable(
@@ -227,9 +252,11 @@ fn left(context: &Context<'_>, key: &str) -> Result<String, Problem> {
             some(&aliases)
         );
     }
-    let postmaster = context.store.read(|reader| reader.setting(POSTMASTER))?;
-    if postmaster.as_deref() == Some(key) {
-        notes.push_str("\nnote: mail for postmaster went there; now the first person gets it");
+    if context.config.postmaster() == Some(key) {
+        notes.push_str(
+            "\nnote: mail for postmaster went there; now the first person gets it (pillarbox config \
+             set address.postmaster ADDRESS)",
+        );
     }
     Ok(notes)
 }
