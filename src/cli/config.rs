@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::{
-    cli::{Change, Global, Read, Stop, Terminal, change, load, load::Found, look, print},
+    cli::{Change, Global, Read, Stop, Terminal, change, load, load::Found, look, print, reach},
     config::{Config, Mistake, Place, Sources, reference, schema},
     service::operate::{Kind, Problem, Reply, Request, config},
 };
@@ -57,7 +57,16 @@ pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> R
     match verb {
         Verb::Check { file, read } => {
             let found = Found::new(terminal, global, file.as_deref())?;
-            let mistakes = found.check();
+            // Without the store: its settings are no help where even that is wrong.
+            let alone = found.load(Vec::new());
+            let kept = match &alone {
+                Ok(config) => reach::settings(terminal, config),
+                Err(_) => Vec::new(),
+            };
+            for name in alone.iter().flat_map(Config::unknown) {
+                terminal.complain(&format!("pillarbox: {name} in the environment is no key"));
+            }
+            let mistakes = found.check(kept);
             if read.json {
                 return Ok(check_json(terminal, &found, mistakes));
             }
@@ -111,7 +120,7 @@ fn check_json(terminal: &mut Terminal<'_>, found: &Found, mistakes: Vec<Mistake>
 
 fn default(terminal: &mut Terminal<'_>, key: Option<&str>, read: Read) -> Result<u8, Stop> {
     if let Some(name) = key.filter(|name| schema::find(name).is_none()) {
-        return Err(Problem::new(Kind::NoSuch, schema::unknown(name)).into());
+        return Err(Problem::new(Kind::BadData, schema::unknown(name)).into());
     }
     let sources = Sources {
         machine: load::machine(),

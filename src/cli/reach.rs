@@ -10,7 +10,10 @@ use crate::{
         privilege, start,
     },
     base::random::Random,
-    cli::{Global, Stop, Terminal, load::Found},
+    cli::{
+        Global, Stop, Terminal,
+        load::{self, Found},
+    },
     config::{
         Config,
         schema::{self, Profile},
@@ -90,6 +93,37 @@ fn creates(request: &Request) -> bool {
     )
 }
 
+/// What the store keeps, from the server or, when it is stopped, from the store itself; nothing where
+/// neither can be had. The caller has no other threads yet.
+pub fn settings(terminal: &mut Terminal<'_>, config: &Config) -> Vec<(String, String)> {
+    let call = Call {
+        request: Request::Config(operate::config::Request::Kept),
+        dry_run: false,
+    };
+    match ask(config, &call) {
+        Ok(Some(Reply::Settings(rows))) => {
+            rows.into_iter().map(|row| (row.key, row.plain)).collect()
+        }
+        Ok(None) => match load::kept(config) {
+            Some((settings, opened)) => {
+                tell(terminal, &opened);
+                settings
+            }
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// Nobody else will hear of it: the next start finds it mended.
+fn tell(terminal: &mut Terminal<'_>, opened: &store::Opened) {
+    for (level, text) in start::told(opened) {
+        if level <= log::Level::Warn {
+            terminal.complain(&format!("pillarbox: {text}"));
+        }
+    }
+}
+
 /// Asks the server; `None` if there is none.
 fn ask(config: &Config, call: &Call) -> Result<Option<Reply>, Problem> {
     let path = config.control();
@@ -129,12 +163,7 @@ fn here(
     let disk = LocalDisk::new(Path::new(data)).map_err(|error| on_disk(data, &error))?;
     let (store, running, opened) =
         Store::open(Arc::new(disk), options(config, &world)).map_err(Problem::from)?;
-    // Nobody else will hear of it: the next start finds it mended.
-    for (level, text) in start::told(&opened) {
-        if level <= log::Level::Warn {
-            terminal.complain(&format!("pillarbox: {text}"));
-        }
-    }
+    tell(terminal, &opened);
     let reply = work(&store, found, &world, call);
     store.stop();
     if running.join().is_err() {
@@ -190,5 +219,9 @@ fn on_disk(path: &str, error: &io::Error) -> Problem {
         io::ErrorKind::PermissionDenied => Kind::NotAllowed,
         _ => Kind::TryAgain,
     };
-    Problem::new(kind, format!("{path}: {error}"))
+    let next = match kind {
+        Kind::NotAllowed => " (only root may: put sudo in front)",
+        _ => "",
+    };
+    Problem::new(kind, format!("{path}: {error}{next}"))
 }

@@ -148,7 +148,7 @@ fn config_default() {
         serde_json::from_str::<serde_json::Value>(line).unwrap();
     }
     let wrong = play("config default listen.mxx", "");
-    assert_eq!(wrong.exit, 67);
+    assert_eq!(wrong.exit, 65);
     assert!(
         wrong.err.contains("did you mean \"listen.mx\"?"),
         "{}",
@@ -206,6 +206,15 @@ fn config_set_by_file_and_environment() {
     std::fs::write(&file, "listen.imaps = \"[::]:2525\"").unwrap();
     let wrong = run("config show");
     assert_eq!(wrong.exit, 78, "{}", wrong.out);
+    // OP-1: what a start would stumble over, and the way out.
+    let checked = run("config check");
+    assert_eq!(checked.exit, 78, "{}", checked.out);
+    assert_eq!(checked.err, wrong.err);
+    assert!(
+        checked.err.contains("(pillarbox config unset listen.mx)"),
+        "{}",
+        checked.err
+    );
     let unset = run("config unset listen.mx");
     assert_eq!(unset.exit, 0, "{}", unset.err);
     assert_eq!(run("config show").exit, 0);
@@ -499,5 +508,34 @@ fn live(life: &[(&str, &str, u8, &str)]) {
             played.out
         );
         assert_eq!(exit <= 1, played.err.is_empty(), "{line}: {}", played.err);
+    }
+}
+
+/// HD-4: what is taken in any case has to fit; the least value is told, and is right.
+#[test]
+fn memory_has_a_least_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "");
+    assert_eq!(run("config set profile normal").exit, 0);
+    let small = run("config set memory.limit 16MiB");
+    assert_eq!(small.exit, 65, "{}", small.out);
+    assert!(small.err.contains("48MiB or more"), "{}", small.err);
+    assert_eq!(run("config set memory.limit 47MiB").exit, 65);
+    assert_eq!(run("config set memory.limit 48MiB").exit, 0);
+    let cache = run("config set limit.store_cache 1GiB");
+    assert_eq!(cache.exit, 65, "{}", cache.out);
+    assert_eq!(run("config set limit.log_ring 1MiB").exit, 0);
+}
+
+/// What the configuration reckons with is what a hash takes.
+#[test]
+fn a_hash_takes_what_the_profile_says() {
+    use crate::{config::schema::Profile, service::password::Cost};
+    for profile in [Profile::Tiny, Profile::Small, Profile::Normal] {
+        assert_eq!(
+            u64::from(Cost::of(profile).memory) * 1024,
+            profile.hash(),
+            "{profile:?}"
+        );
     }
 }

@@ -17,12 +17,19 @@ use std::{
 };
 
 use schema::{KEYS, Key, Profile};
-use value::{Rate, Value};
+use value::{Rate, Value, print_size};
 
 use crate::base::network::Network;
 
 /// Prefix of the environment's names: `listen.mx` is `PILLARBOX_LISTEN_MX`.
 pub const ENVIRONMENT: &str = "PILLARBOX_";
+
+const MIB: u64 = 1024 * 1024;
+/// What the process takes before the first session, in octets, beside the parts that have keys of
+/// their own.
+pub const MEMORY_FIXED: u64 = 7 * MIB;
+/// However little is left, so much is there for sessions: without it nothing works at all.
+pub const MEMORY_SESSIONS: u64 = 2 * MIB;
 
 /// What defaults depend on.
 #[derive(Clone, Debug, Default)]
@@ -157,6 +164,11 @@ impl Config {
             unknown,
         };
         config.together(&mut mistakes);
+        for mistake in &mut mistakes {
+            if let Some(key) = config.kept(mistake) {
+                mistake.text = format!("{} (pillarbox config unset {key})", mistake.text);
+            }
+        }
         if mistakes.is_empty() {
             Ok(config)
         } else {
@@ -166,6 +178,19 @@ impl Config {
             });
             Err(mistakes)
         }
+    }
+
+    /// The key in the store that a mistake is about, alone or beside another.
+    fn kept(&self, mistake: &Mistake) -> Option<&'static str> {
+        let text = &mistake.text;
+        let named = |key: &&&'static Key| match mistake.place {
+            Place::Store => text.starts_with(&format!("{}: ", key.name)),
+            _ => {
+                matches!(self.value(key), Some((_, Place::Store)))
+                    && text.ends_with(&format!("is taken by {}", key.name))
+            }
+        };
+        KEYS.iter().find(named).map(|key| key.name)
     }
 
     /// What is in effect in an appliance that runs with this and has read `new`: live keys have their
@@ -303,6 +328,11 @@ impl Config {
         }
     }
 
+    /// The key of the chosen postmaster's address (AC-12).
+    pub fn postmaster(&self) -> Option<&str> {
+        Some(self.text(&schema::ADDRESS_POSTMASTER)).filter(|key| !key.is_empty())
+    }
+
     /// What parts a name from a tag (AC-11).
     pub fn delimiter(&self) -> Option<char> {
         self.text(&schema::ADDRESS_DELIMITER).chars().next()
@@ -328,6 +358,22 @@ impl Config {
             }
             _ => "/run/pillarbox/control".to_owned(),
         }
+    }
+
+    /// The least `memory.limit` that holds what is taken before the first session, in octets, in whole
+    /// MiB (HD-4).
+    fn memory_least(&self) -> u64 {
+        [
+            MEMORY_FIXED,
+            MEMORY_SESSIONS,
+            self.number(&schema::LIMIT_STORE_CACHE),
+            self.number(&schema::LIMIT_LOG_RING),
+            self.profile.hash(),
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+        .div_ceil(MIB)
+        .saturating_mul(MIB)
     }
 
     /// What no key can tell alone.
@@ -364,6 +410,28 @@ impl Config {
         {
             let text = format!("{open} is not loopback, and IMAP has no STARTTLS in this version");
             say(&schema::LISTEN_IMAP, text);
+        }
+        let least = self.memory_least();
+        if self.number(&schema::MEMORY_LIMIT) < least {
+            // Whoever reads it looks at what was written, not at a default.
+            let parts = [
+                &schema::MEMORY_LIMIT,
+                &schema::LIMIT_STORE_CACHE,
+                &schema::LIMIT_LOG_RING,
+            ];
+            let written = parts
+                .into_iter()
+                .find(|key| place(key) != Place::Default)
+                .unwrap_or(&schema::PROFILE);
+            let text = format!(
+                "memory.limit has to be {} or more with a limit.store_cache of {}, a limit.log_ring \
+                 of {} and the profile {}",
+                print_size(least),
+                print_size(self.number(&schema::LIMIT_STORE_CACHE)),
+                print_size(self.number(&schema::LIMIT_LOG_RING)),
+                self.profile.name(),
+            );
+            say(written, text);
         }
         let mut taken: Vec<(Claim, &Key)> = Vec::new();
         for key in KEYS {

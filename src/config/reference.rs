@@ -49,6 +49,7 @@ pub fn kind(key: &Key) -> String {
         Kind::Host => "host name",
         Kind::Listeners => "`addr:port`, a list of them, or `off`",
         Kind::Networks => "networks (`192.0.2.0/24`), a list of them",
+        Kind::OptionalAddress => "address or empty",
         Kind::OptionalDomain => "domain or empty",
         Kind::OptionalPath => "path or empty",
         Kind::OptionalUrl => "URL or empty",

@@ -139,6 +139,16 @@ impl Profile {
         }
     }
 
+    /// What the hash of a password takes, in octets.
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        match self {
+            Self::Tiny => 7 * MIB,
+            Self::Small => 12 * MIB,
+            Self::Normal => 19 * MIB,
+        }
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -244,6 +254,8 @@ keys! {
         "The domain of local senders that have none; empty = hostname.";
     ADDRESS_LOCAL = "address.local", Kind::Domains, Default::Fixed(""), Live, "",
         "More names of this machine itself, beside localhost and hostname.";
+    ADDRESS_POSTMASTER = "address.postmaster", Kind::OptionalAddress, Default::Fixed(""), Live, "",
+        "Who reads the mail of postmaster, abuse, root and the like; empty = the first person.";
 
     SMTP_SOFT_BOUNCE = "smtp.soft_bounce", Kind::YesNo, Default::Fixed("false"), Live, "",
         "Refuse for now (4xx) what would be refused for good (5xx): for trying things out.";
@@ -310,6 +322,9 @@ keys! {
     LIMIT_FOLDERS = "limit.folders", Kind::Count { least: 0, most: 1_000_000 },
         Default::Fixed("1000"), Restart, "folders",
         "Folders of one person; 0 = no limit.";
+    LIMIT_MAILBOXES = "limit.mailboxes", Kind::Count { least: 0, most: 1_000_000 },
+        Default::Fixed("0"), Live, "people",
+        "People with a mailbox; 0 = no limit.";
     LIMIT_KEYWORDS = "limit.keywords", Kind::Count { least: 1, most: 10_000 },
         Default::Fixed("1000"), Restart, "keywords",
         "Keywords (labels) in one folder.";

@@ -5,7 +5,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::{base::network::Network, mail::domain::Domain};
+use crate::{
+    base::network::Network,
+    mail::{address::Address, domain::Domain},
+};
 
 /// The type of a key.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,8 @@ pub enum Kind {
     Listeners,
     /// Networks, of any number.
     Networks,
+    /// A full address, or empty.
+    OptionalAddress,
     /// A domain, or empty.
     OptionalDomain,
     /// As [`Kind::Path`], or empty.
@@ -122,9 +127,18 @@ impl Kind {
                 Network::parse(word).ok_or_else(|| format!("{:?} {what}", short(word)))
             })
             .map(Value::Networks),
-            Self::OptionalDomain | Self::OptionalPath | Self::OptionalUrl if text.is_empty() => {
+            Self::OptionalAddress
+            | Self::OptionalDomain
+            | Self::OptionalPath
+            | Self::OptionalUrl
+                if text.is_empty() =>
+            {
                 Ok(Value::Text(String::new()))
             }
+            Self::OptionalAddress => match Address::parse(text) {
+                Some(address) => Ok(Value::Text(address.key())),
+                None => wrong("address; write name@domain"),
+            },
             Self::OptionalDomain => match name(text) {
                 Some(name) => Ok(Value::Text(name)),
                 None => wrong("domain"),

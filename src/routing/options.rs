@@ -13,6 +13,9 @@ pub struct Options {
     /// What is put behind a bare local part (`address.origin`, AC-8); `None` where a listener takes no
     /// bare local parts. `<postmaster>` is taken everywhere.
     pub origin: Option<Domain>,
+    /// Key of the address of the person at whom standard names end (`address.postmaster`, AC-12);
+    /// `None` = whom the directory names.
+    pub postmaster: Option<String>,
 }
 
 impl Default for Options {
@@ -22,6 +25,7 @@ impl Default for Options {
             hostname: None,
             local: Vec::new(),
             origin: None,
+            postmaster: None,
         }
     }
 }

@@ -186,6 +186,19 @@ fn is_dead_end(refusal: &Refusal) -> bool {
     }
 }
 
+/// The person at whom standard names end (AC-12): who was chosen, while that person is there.
+pub fn postmaster(
+    directory: &dyn Directory,
+    options: &Options,
+) -> Result<Option<UserId>, LookupFailed> {
+    if let Some(key) = &options.postmaster
+        && let Some(user) = directory.mailbox(key)?
+    {
+        return Ok(Some(user));
+    }
+    directory.postmaster()
+}
+
 /// Rows that lead nowhere do not keep mail for the postmaster from a human (SR-26).
 fn last_resort(
     directory: &dyn Directory,
@@ -202,7 +215,7 @@ fn last_resort(
         address: address.clone(),
         heir: None,
     });
-    Some(match directory.postmaster() {
+    Some(match postmaster(directory, options) {
         Ok(Some(user)) => {
             let destination = Destination::Mailbox { user, address };
             walk.steps.push(Step::Winner(destination.clone()));

@@ -13,7 +13,7 @@ use crate::{
         directory::{Directory, Forward, LookupFailed},
         keys::Keys,
         options::Options,
-        route::{Destination, Refusal, Rights},
+        route::{Destination, Refusal, Rights, postmaster},
         step::Step,
         transport::{self, Choice},
     },
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
             if self.heir(keys, name, address, class)? {
                 return Ok(());
             }
-            if let Some(user) = self.directory.postmaster()? {
+            if let Some(user) = postmaster(self.directory, self.options)? {
                 self.steps.push(Step::Standard {
                     address: keys.full.clone(),
                     heir: None,

@@ -12,9 +12,6 @@ use crate::{
     },
 };
 
-/// The setting that names the person at whom postmaster and abuse end (SR-26).
-pub const POSTMASTER: &str = "postmaster";
-
 /// The setting that names the route for whatever no transport matches (TR-12).
 pub const DEFAULT_ROUTE: &str = "route.default";
 
@@ -192,14 +189,7 @@ impl Directory for Rows<'_> {
     }
 
     fn postmaster(&self) -> Result<Option<UserId>, LookupFailed> {
-        self.row(|reader| {
-            if let Some(key) = reader.setting(POSTMASTER)?
-                && let Some(user) = enabled(reader, &key)?
-            {
-                return Ok(Some(user));
-            }
-            first(reader)
-        })
+        self.row(first)
     }
 
     fn recipient(&self, key: &str) -> Result<bool, LookupFailed> {

@@ -22,7 +22,7 @@ use pillarbox::proto::imap::session;
 use pillarbox::proto::smtp::server::{self, Auth, AuthOptions, Tls};
 use pillarbox::service::imap::{self, Imap};
 use pillarbox::service::login::Login;
-use pillarbox::service::lookup::{DEFAULT_ROUTE, POSTMASTER};
+use pillarbox::service::lookup::DEFAULT_ROUTE;
 use pillarbox::service::notify::Registry;
 use pillarbox::service::password::{Cost, Passwords};
 use pillarbox::service::smtp::{self, Door, Kind};
@@ -268,7 +268,9 @@ impl House {
                 self.password(address, password).await;
             }
             "plaintext_auth" => self.plaintext_loopback = value == "loopback",
-            "postmaster" => self.set(POSTMASTER, value).await,
+            "postmaster" => {
+                self.doors(|door| door.routing.postmaster = Some(value.to_owned()));
+            }
             "queue_entries" => self.doors(|door| door.queue_entries = number()),
             "queue_octets" => self.doors(|door| door.queue_octets = number()),
             "recipients_max" => self.smtp.recipients_max = small(),

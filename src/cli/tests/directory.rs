@@ -490,6 +490,110 @@ fn texts_that_say_what_is_wrong() {
     assert_eq!(run("alias list", "").out.lines().count(), 2);
 }
 
+/// FW-8: no way of changing a row leaves a loop.
+#[test]
+fn no_loop_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str, input: &str| on(folder.path(), line, input);
+    run("domain add home.test", "");
+    for person in ["m", "n", "o"] {
+        let line = format!("user add {person}@home.test --password-stdin");
+        assert_eq!(run(&line, "hush").exit, 0);
+    }
+    for (line, exit) in [
+        ("alias add m@home.test n@home.test", 0),
+        ("alias disable m@home.test", 0),
+        ("alias add n@home.test m@home.test", 0),
+        ("alias enable m@home.test", 65),
+        ("alias test n@home.test", 0),
+        ("alias remove m@home.test", 0),
+        ("alias remove n@home.test", 0),
+        // Two people who forward to each other and keep copies may not keep none.
+        ("alias add m@home.test m@home.test,n@home.test", 0),
+        ("alias add n@home.test n@home.test,m@home.test", 0),
+        ("alias remove m@home.test m@home.test", 65),
+        ("alias test n@home.test", 0),
+        // Who leads to nobody by now can still lose a target.
+        ("alias add x@home.test o@home.test,n@home.test", 0),
+        ("user remove o@home.test", 0),
+        ("alias disable x@home.test", 0),
+        ("alias enable x@home.test", 0),
+        ("alias remove x@home.test n@home.test", 0),
+    ] {
+        let played = run(line, "");
+        assert_eq!(played.exit, exit, "{line}: {}{}", played.out, played.err);
+        if exit == 65 {
+            assert!(played.err.contains("loop: "), "{line}: {}", played.err);
+        }
+    }
+}
+
+/// AC-12, SR-26: the admin chooses at whom standard names end, and is told who that is.
+#[test]
+fn the_postmaster_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "hush");
+    run("domain add home.test");
+    run("user add anna@home.test --password-stdin");
+    run("user add ben@home.test --password-stdin");
+    let reads = |address: &str| run(&format!("alias test {address}")).out;
+    let to = |person: &str| format!("delivered to the mailbox of {person}@home.test\n");
+    assert!(reads("abuse@home.test").ends_with(&to("anna")));
+    assert_eq!(run("config set address.postmaster none@home.test").exit, 67);
+    assert_eq!(run("config set address.postmaster ben").exit, 65);
+    let set = run("config set address.postmaster Ben@home.test");
+    assert_eq!(set.exit, 0, "{}", set.err);
+    assert!(reads("abuse@home.test").ends_with(&to("ben")));
+    assert!(reads("root@localhost").ends_with(&to("ben")));
+    let renamed = run("user rename ben@home.test benny@home.test");
+    assert!(
+        renamed.out.contains("address.postmaster"),
+        "{}",
+        renamed.out
+    );
+    assert!(reads("postmaster@home.test").ends_with(&to("anna")));
+    assert_eq!(run("config unset address.postmaster").exit, 0);
+}
+
+/// ST-10: so many people and no more; who is removed counts no longer.
+#[test]
+fn mailboxes_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "hush");
+    run("domain add home.test");
+    assert_eq!(run("config set limit.mailboxes 1").exit, 0);
+    assert_eq!(run("user add a@home.test --password-stdin").exit, 0);
+    for line in [
+        "user add b@home.test --password-stdin",
+        "user add b@home.test --password-stdin -n",
+    ] {
+        let second = run(line);
+        assert_eq!(second.exit, 77, "{}", second.out);
+        assert!(second.err.contains("limit.mailboxes"), "{}", second.err);
+    }
+    assert_eq!(run("user remove a@home.test").exit, 0);
+    assert_eq!(run("user add b@home.test --password-stdin").exit, 0);
+}
+
+/// AC-4, from the configuration's side.
+#[test]
+fn a_domain_of_another_class_is_no_local_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "");
+    run("domain add home.test");
+    for line in [
+        "config set address.local nas.test,home.test",
+        "config set address.local home.test -n",
+    ] {
+        let refused = run(line);
+        assert_eq!(refused.exit, 73, "{}", refused.out);
+        for word in ["home.test", "class mailbox", "class local"] {
+            assert!(refused.err.contains(word), "{}", refused.err);
+        }
+    }
+    assert_eq!(run("config set address.local nas.test").exit, 0);
+}
+
 /// Ten thousand at once, as quickly as a person waits; then again, which changes nothing.
 #[test]
 fn ten_thousand_aliases_at_once() {

@@ -142,7 +142,7 @@ const TABLE: &[Verb] = &[
     ),
     verb("completion", "bash", How::Alone, NO),
     verb("config check", "", How::LookAlone, NO),
-    verb("config default", "", How::LookAlone, ("listen.xm", 67)),
+    verb("config default", "", How::LookAlone, ("listen.xm", 65)),
     verb("config reference", "", How::Alone, NO),
     verb(
         "config set",

@@ -188,6 +188,17 @@ const TABLE: &[Row] = &[
         ],
     ),
     (
+        Kind::OptionalAddress,
+        &[
+            ("", "", r#""""#),
+            ("Anna@Home.Test", "anna@home.test", r#""anna@home.test""#),
+        ],
+        &[
+            ("anna", "is no address; write name@domain"),
+            ("a b@home.test", "is no address; write name@domain"),
+        ],
+    ),
+    (
         Kind::OptionalDomain,
         &[
             ("", "", r#""""#),

@@ -21,6 +21,7 @@ use crate::{
 
 struct Rooms {
     store: Store,
+    options: RefCell<Options>,
     _folder: tempfile::TempDir,
 }
 
@@ -41,6 +42,7 @@ impl Rooms {
         let (store, _, _) = Store::open(disk, options).unwrap();
         Self {
             store,
+            options: RefCell::default(),
             _folder: folder,
         }
     }
@@ -89,7 +91,7 @@ impl Rooms {
 
     fn led(&self, recipient: &str) -> Result<Vec<Destination>, Refusal> {
         let path = parse_forward(recipient).unwrap();
-        let options = Options::default();
+        let options = self.options.borrow();
         look(&self.store, |rows| {
             route(rows, &options, Rights::Stranger, &path).outcome
         })
@@ -145,7 +147,7 @@ fn ac_1_and_ac_7_rows_take_effect_at_once_and_those_that_are_off_are_absent() {
         house.led("<abuse@home.test>"),
         Ok(mailbox(alice, "abuse@home.test"))
     );
-    house.set(POSTMASTER, "bob@home.test");
+    house.options.borrow_mut().postmaster = Some("bob@home.test".to_owned());
     assert_eq!(
         house.led("<abuse@home.test>"),
         Ok(mailbox(bob, "abuse@home.test"))

@@ -1,6 +1,10 @@
 //! `config`: the values in effect and where they come from, and settings that the store keeps.
 
-use std::{fmt, path::PathBuf, rc::Rc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +15,14 @@ use crate::{
         value::Value,
     },
     net::certificate::{self, Files},
-    service::operate::{Context, Kind, Problem, Reply},
-    store,
+    service::operate::{Context, Kind, Problem, Reply, domain, kept, user},
+    store::{self, directory::DomainClass},
 };
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
+    /// What the store keeps, as it is.
+    Kept,
     /// Keeps a value in the store.
     Set { key: String, value: String },
     /// With `changed`, only what is not a default.
@@ -53,13 +59,20 @@ pub struct Row {
 impl Row {
     /// For programs: the value as the environment would have it, without the file's quotes.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "key": self.key,
-            "value": self.plain,
-            "from": self.from,
-            "waiting": self.waiting,
-        })
+    pub fn json(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Plain<'a> {
+            key: &'a str,
+            value: &'a str,
+            from: &'a str,
+            waiting: Option<&'a str>,
+        }
+        Plain {
+            key: &self.key,
+            value: &self.plain,
+            from: &self.from,
+            waiting: self.waiting.as_deref(),
+        }
     }
 
     #[must_use]
@@ -88,6 +101,7 @@ pub(super) async fn operate(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     match request {
+        Request::Kept => kept(context),
         Request::Set { key, value } => set(context, key, value, dry_run).await,
         Request::Show { changed } => Ok(show(context.config, *changed)),
         Request::Unset { key } => unset(context, key, dry_run).await,
@@ -120,6 +134,7 @@ async fn set(
         return Err(Problem::new(Kind::NotAllowed, text));
     }
     admit(&config, key, Some(&value))?;
+    fits(context, key, &value)?;
     let shown = format!("{name} = {}", value.toml());
     if dry_run {
         return Ok(Reply::Done(format!("would set {shown}")));
@@ -143,6 +158,18 @@ async fn unset(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply
     log::info!(target: "config", "unset {name}");
     let when = renewed(context, key)?;
     Ok(Reply::Done(format!("{name} is unset; {when}")))
+}
+
+fn kept(context: &Context<'_>) -> Result<Reply, Problem> {
+    let rows = context.store.read(store::Reader::settings)?;
+    let rows = rows.into_iter().map(|(key, value)| Row {
+        key,
+        plain: value.clone(),
+        value,
+        from: Place::Store.to_string(),
+        waiting: None,
+    });
+    Ok(Reply::Settings(rows.collect()))
 }
 
 fn find(name: &str) -> Result<&'static Key, Problem> {
@@ -173,14 +200,55 @@ fn admit(config: &Config, key: &'static Key, value: Option<&Value>) -> Result<()
     Ok(())
 }
 
+/// Refuses what does not fit to people and domains as they are.
+fn fits(context: &Context<'_>, key: &Key, value: &Value) -> Result<(), Problem> {
+    match value {
+        Value::Text(address)
+            if key.name == schema::ADDRESS_POSTMASTER.name && !address.is_empty() =>
+        {
+            user::find(context, address).map(drop)
+        }
+        Value::Texts(names) if key.name == schema::ADDRESS_LOCAL.name => {
+            names.iter().try_for_each(|name| local(context, name))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A domain has one class (AC-4).
+fn local(context: &Context<'_>, name: &str) -> Result<(), Problem> {
+    let row = context.store.read(|reader| reader.domain(name))?;
+    match row.map(|row| row.class) {
+        None | Some(DomainClass::Local) => Ok(()),
+        Some(class) => {
+            let text = format!(
+                "{name} is there as a domain of class {}; it cannot be of class local too \
+                 (pillarbox domain remove {name})",
+                domain::word(class)
+            );
+            Err(Problem::new(Kind::Exists, text))
+        }
+    }
+}
+
 async fn keep(context: &Context<'_>, key: &Key, value: Option<String>) -> Result<(), Problem> {
+    let data = Path::new(context.config.text(&schema::DATA));
+    kept::forget(data).map_err(|error| {
+        let text = format!("{}: {error}", data.display());
+        Problem::new(Kind::TryAgain, text)
+    })?;
     let request = store::Request::Set {
         key: key.name.to_owned(),
         value,
     };
-    let kept = context.store.request(request).await;
-    kept.map(drop)
-        .map_err(|refusal| Problem::refused(&refusal, key.name))
+    let done = context.store.request(request).await;
+    done.map_err(|refusal| Problem::refused(&refusal, key.name))?;
+    let settings = context.store.read(store::Reader::settings)?;
+    // Without it the next start asks the store.
+    if let Err(error) = kept::write(data, &settings) {
+        log::warn!("settings: {}: {error}", data.display());
+    }
+    Ok(())
 }
 
 /// Has what was kept take effect; says when that is.

@@ -7,8 +7,11 @@ use crate::{
         domain::Domain,
         path::{ForwardPath, parse_forward},
     },
-    routing::Options,
-    service::operate::{Kind, Problem},
+    routing::{LookupFailed, Options, route::postmaster as postmaster_of},
+    service::{
+        lookup,
+        operate::{Context, Kind, Problem},
+    },
 };
 
 /// What routing has to know of the configuration.
@@ -22,6 +25,20 @@ pub(super) fn options(config: &Config) -> Options {
             .iter()
             .filter_map(|name| Domain::parse(name))
             .collect(),
+        postmaster: config.postmaster().map(ToOwned::to_owned),
+    }
+}
+
+/// The address of the person at whom standard names end (AC-12).
+pub(super) fn postmaster(context: &Context<'_>) -> Result<Option<String>, Problem> {
+    let options = options(context.config);
+    let found = lookup::find(context.store, |rows| match postmaster_of(rows, &options)? {
+        Some(user) => rows.user(user),
+        None => Ok(None),
+    });
+    match found {
+        Ok(person) => Ok(person.map(|person| person.address)),
+        Err(LookupFailed) => Err(Problem::new(Kind::TryAgain, "nobody can tell now")),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     net::tls::Tls,
-    service::operate::{Context, Kind, Problem, Reply, tls},
+    service::operate::{Context, Kind, Problem, Reply, name, tls},
     store,
 };
 
@@ -56,6 +56,8 @@ pub struct Report {
     pub hostname: String,
     pub profile: String,
     pub domains: u64,
+    /// Whose mailbox gets the mail of postmaster, abuse and the like.
+    pub postmaster: Option<String>,
     /// Messages that wait to leave.
     pub queued: u64,
     /// Until the certificate that most clients get ends; negative since it has.
@@ -135,6 +137,7 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
             .to_owned(),
         profile: context.config.profile().name().to_owned(),
         domains: u64::try_from(domains.len()).unwrap_or(u64::MAX),
+        postmaster: name::postmaster(context)?,
         queued,
         certificate_days,
         smtp_sessions: running.smtp_sessions,
@@ -164,6 +167,9 @@ impl Report {
             self.smtp_sessions,
             self.imap_sessions
         ));
+        if let Some(person) = &self.postmaster {
+            lines.push(format!("mail for postmaster, abuse and root: {person}"));
+        }
         lines.push(format!(
             "{} domains, {} messages queued; store: {} MiB live of {} MiB, {} MiB free, change {}",
             self.domains,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::routing::Routed;
+use crate::{
+    base::id::UserId,
+    routing::{Destination, Refusal, Routed},
+};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Report {
@@ -16,9 +19,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of an address that was routed.
+    /// Of an address that was routed; `who` has a mailbox.
     #[must_use]
-    pub fn of(address: String, routed: &Routed) -> Self {
+    pub fn of(address: String, routed: &Routed, who: impl Fn(UserId) -> Option<String>) -> Self {
         use crate::routing::Step;
         let steps = routed.steps.iter();
         let steps = steps.filter(|step| !matches!(step, Step::Winner(_)));
@@ -27,7 +30,14 @@ impl Report {
             found: routed.outcome.is_ok(),
             steps: steps.map(ToString::to_string).collect(),
             end: match &routed.outcome {
-                Ok(all) => all.iter().map(ToString::to_string).collect(),
+                Ok(all) => all.iter().map(|end| ended(end, &who)).collect(),
+                // What an admin most likely wants to know of an address elsewhere.
+                Err(Refusal::Foreign) => {
+                    let text = "refused: not to be passed on from here for strangers; who has \
+                         logged in may send there";
+                    vec![text.to_owned()]
+                }
+                Err(refusal @ Refusal::Transport { .. }) => vec![refusal.to_string()],
                 Err(refusal) => vec![format!("refused: {refusal}")],
             },
         }
@@ -41,5 +51,18 @@ impl Report {
 
     pub(super) fn exit(&self) -> u8 {
         u8::from(!self.found)
+    }
+}
+
+/// An end, with the name of the mailbox where that is another than the address.
+fn ended(end: &Destination, who: &impl Fn(UserId) -> Option<String>) -> String {
+    match end {
+        Destination::Mailbox { user, address } => match who(*user) {
+            Some(person) if !person.eq_ignore_ascii_case(address) => {
+                format!("{address}: delivered to the mailbox of {person}")
+            }
+            _ => end.to_string(),
+        },
+        _ => end.to_string(),
     }
 }

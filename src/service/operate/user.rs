@@ -4,17 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{id::UserId, secret::Secret, time::Time},
-    config::value::print_size,
+    config::{schema, value::print_size},
     service::{
-        lookup::POSTMASTER,
         operate::{Context, Kind, Problem, Reply, alias, columns, domain::word, name, some},
-        password::{Credentials, LENGTH_MAX, Passwords},
+        password::{Credentials, Passwords},
     },
     store::{
         self,
         directory::{DomainClass, Usage, User},
     },
 };
+
+/// One person after the other (ST-10).
+static ADDING: smol::lock::Mutex<()> = smol::lock::Mutex::new(());
 
 /// People that are read in one go.
 const SLICE: usize = 256;
@@ -115,8 +117,11 @@ async fn add(
     quota: u64,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
+    // Between count and change nobody else comes in.
+    let _alone = ADDING.lock().await;
     let key = free(context, address)?;
     check(password)?;
+    counted(context)?;
     let note = match context.store.read(|reader| reader.alias(&key))? {
         Some(alias) if alias.enabled => format!(
             "\nnote: the alias {key} -> {} goes before the mailbox; to change that: pillarbox alias \
@@ -140,6 +145,26 @@ async fn add(
     let done = context.store.request(request).await;
     done.map_err(|refusal| Problem::refused(&refusal, &key))?;
     Ok(Reply::Done(format!("added {key}{note}")))
+}
+
+/// Whether there may be one more person (ST-10).
+fn counted(context: &Context<'_>) -> Result<(), Problem> {
+    let most = context.config.number(&schema::LIMIT_MAILBOXES);
+    if most == 0 {
+        return Ok(());
+    }
+    let mut people = 0_u64;
+    each(context, |_, user, _| {
+        people = people.saturating_add(u64::from(user.removed.is_none()));
+    })?;
+    if people < most {
+        return Ok(());
+    }
+    let text = format!(
+        "there are {people} people with a mailbox already; to have more: pillarbox config set \
+         limit.mailboxes NUMBER (0 = no limit)"
+    );
+    Err(Problem::new(Kind::NotAllowed, text))
 }
 
 async fn enable(
@@ -175,6 +200,7 @@ async fn passwd(
         scram_salt: credentials.salt,
         scram_count: credentials.count,
         changed: true,
+        was: None,
     };
     change(context, request, &key, what, dry_run).await
 }
@@ -226,9 +252,11 @@ fn left(context: &Context<'_>, key: &str) -> Result<String, Problem> {
             some(&aliases)
         );
     }
-    let postmaster = context.store.read(|reader| reader.setting(POSTMASTER))?;
-    if postmaster.as_deref() == Some(key) {
-        notes.push_str("\nnote: mail for postmaster went there; now the first person gets it");
+    if context.config.postmaster() == Some(key) {
+        notes.push_str(
+            "\nnote: mail for postmaster went there; now the first person gets it (pillarbox config \
+             set address.postmaster ADDRESS)",
+        );
     }
     Ok(notes)
 }
@@ -379,22 +407,10 @@ fn parse(address: &str) -> Result<String, Problem> {
 /// Whether it can be a password, or the hash of one; nothing of it is told.
 fn check(password: &Password) -> Result<(), Problem> {
     match password {
-        Password::Clear(clear) => typeable(clear),
+        Password::Clear(clear) => Passwords::typeable(clear),
         Password::Hash(hash) => Passwords::import(hash).map(drop),
     }
     .map_err(|wrong| Problem::new(Kind::BadData, wrong))
-}
-
-fn typeable(password: &Secret) -> Result<(), String> {
-    let wrong = match str::from_utf8(password.reveal()) {
-        Err(_) => "the password is not UTF-8",
-        Ok("") => "the password is empty",
-        Ok(text) if text.len() > LENGTH_MAX => "the password is longer than 1024 octets",
-        // RFC 4616 section 2: no NUL; the others cannot be typed.
-        Ok(text) if text.chars().any(char::is_control) => "the password holds control characters",
-        Ok(_) => return Ok(()),
-    };
-    Err(wrong.to_owned())
 }
 
 /// What is stored of a password. `of`: whose it becomes, if that person is there.
@@ -454,7 +470,10 @@ mod tests {
             (&[b'x'; 1025], false),
             (&[b'x'; 1024], true),
         ] {
-            assert_eq!(typeable(&Secret::new(octets.to_vec())).is_ok(), right);
+            assert_eq!(
+                Passwords::typeable(&Secret::new(octets.to_vec())).is_ok(),
+                right
+            );
         }
     }
 

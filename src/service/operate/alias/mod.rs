@@ -8,13 +8,20 @@ use serde::{Deserialize, Serialize};
 use crate::{
     mail::address::Address,
     mail::path::parse_forward,
-    routing::{AliasProblem, Rights, alias::Target, check_alias, route},
+    routing::{
+        AliasProblem, Rights,
+        alias::{Source, Target},
+        check_alias, route,
+    },
     service::{
         lookup,
         operate::{Context, Kind, Problem, Reply, edit, name, some, test},
     },
     store::directory::{Alias, Edit, Swap},
 };
+
+/// One change of aliases at a time: what was looked at for loops still stands when it is saved (FW-8).
+static CHANGES: smol::lock::Mutex<()> = smol::lock::Mutex::new(());
 
 /// Rows that are read in one go.
 const SLICE: usize = 256;
@@ -86,6 +93,10 @@ pub(super) async fn operate(
     request: Request,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
+    let _alone = match request {
+        Request::List { .. } | Request::Test { .. } => None,
+        _ => Some(CHANGES.lock().await),
+    };
     match request {
         Request::Add {
             source,
@@ -177,11 +188,13 @@ async fn enable(
     enabled: bool,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
-    let (key, was) = find(context, source)?;
+    let (source, was) = find(context, source)?;
+    let key = source.key();
     let now = Alias {
         enabled,
         ..was.clone()
     };
+    no_loop(context, &source, &now)?;
     let what = if enabled { "enabled" } else { "disabled" };
     if dry_run {
         return Ok(Reply::Done(format!("{key}: would be: {what}")));
@@ -196,11 +209,15 @@ async fn remove(
     target: Option<&str>,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
-    let (key, was) = find(context, source)?;
+    let (source, was) = find(context, source)?;
+    let key = source.key();
     let now = match target {
         Some(target) => without(context, &key, &was, target)?,
         None => None,
     };
+    if let Some(now) = &now {
+        no_loop(context, &source, now)?;
+    }
     let done = match (target, &now) {
         (Some(_), Some(now)) => format!("alias {key} -> {}", now.targets.join(", ")),
         _ => format!("removed alias {key} -> {}", was.targets.join(", ")),
@@ -210,6 +227,34 @@ async fn remove(
     }
     swap(context, key, Some(was), now).await?;
     Ok(Reply::Done(done))
+}
+
+/// Whether a row that is there already can stand as it will be: it may lead to nobody by now, but in no
+/// circle (FW-8).
+fn no_loop(context: &Context<'_>, source: &Source, now: &Alias) -> Result<(), Problem> {
+    if !now.enabled {
+        return Ok(());
+    }
+    let options = name::options(context.config);
+    let mut whole = parse::stored(&now.targets);
+    let checked = lookup::look(context.store, |rows| {
+        loop {
+            match check_alias(rows, &options, source, &whole) {
+                // What leads to nobody leads in no circle; the others still may.
+                Err(AliasProblem::Unknown { chain }) => {
+                    let before = whole.len();
+                    whole.retain(|target| chain.get(1) != Some(&target.to_string()));
+                    if whole.is_empty() || whole.len() == before {
+                        return Ok(());
+                    }
+                }
+                Err(AliasProblem::NotOurs { .. }) => return Ok(()),
+                checked => return checked,
+            }
+        }
+    });
+    let checked = checked.map_err(|_| problem(&AliasProblem::LookupFailed))?;
+    checked.map_err(|wrong| problem(&wrong))
 }
 
 /// The row without a target; `None` if it was the last.
@@ -274,7 +319,11 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
         route(rows, &options, Rights::Stranger, &path)
     });
     let routed = routed.map_err(|_| problem(&AliasProblem::LookupFailed))?;
-    let report = test::Report::of(recipient.to_string(), &routed);
+    let who = |user| {
+        let row = context.store.read(|reader| reader.user(user));
+        row.ok().flatten().map(|row| row.address)
+    };
+    let report = test::Report::of(recipient.to_string(), &routed, who);
     Ok(Reply::Test(report))
 }
 
@@ -349,13 +398,12 @@ fn joined(was: Option<&Alias>, targets: &[Target], srs: Option<bool>) -> (Alias,
     (now, fresh)
 }
 
-fn find(context: &Context<'_>, source: &str) -> Result<(String, Alias), Problem> {
+fn find(context: &Context<'_>, source: &str) -> Result<(Source, Alias), Problem> {
     let options = name::options(context.config);
-    let key = parse::source(&options, source)
-        .map_err(|wrong| problem(&wrong))?
-        .key();
+    let source = parse::source(&options, source).map_err(|wrong| problem(&wrong))?;
+    let key = source.key();
     if let Some(row) = context.store.read(|reader| reader.alias(&key))? {
-        return Ok((key, row));
+        return Ok((source, row));
     }
     let text = format!("no such alias: {key} (pillarbox alias list)");
     Err(Problem::new(Kind::NoSuch, text))
