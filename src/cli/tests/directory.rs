@@ -594,6 +594,63 @@ fn a_domain_of_another_class_is_no_local_name() {
     assert_eq!(run("config set address.local nas.test").exit, 0);
 }
 
+/// Hints lead somewhere, and `transport test` says what routing does.
+#[test]
+fn hints_lead_somewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "hush");
+    run("domain add home.test");
+    run("domain add pass.test --class relay");
+    run("user add anna@home.test --password-stdin");
+    run("route add p --host a.test --port 25 --tls none");
+    run("transport add pass.test :");
+    for (line, exit, words) in [
+        (
+            "alias add home.test anna@home.test",
+            65,
+            &["@home.test"][..],
+        ),
+        (
+            "alias add tips anna@home.test",
+            0,
+            &["note: a name without a domain gets @"],
+        ),
+        (
+            "user add b@localhost --password-stdin",
+            77,
+            &["this machine itself", "alias add b@localhost"],
+        ),
+        (
+            "user add b@[127.0.0.1] --password-stdin",
+            65,
+            &["no domain"],
+        ),
+        (
+            "transport add *@home.test discard:",
+            65,
+            &["write home.test"],
+        ),
+        ("transport test root@localhost", 1, &["class local"]),
+        ("transport test x@pass.test", 0, &["(MX) of pass.test"]),
+        ("route default p", 0, &["p"]),
+        ("transport test x@pass.test", 0, &["relay:p"]),
+        ("transport test x@home.test", 1, &["class mailbox"]),
+        ("alias test x@away.test", 1, &["logged in may send"]),
+        (
+            "domain remove pass.test",
+            0,
+            &["note: transports still name it: pass.test"],
+        ),
+    ] {
+        let played = run(line);
+        assert_eq!(played.exit, exit, "{line}: {}{}", played.out, played.err);
+        for word in words {
+            let said = format!("{}{}", played.out, played.err);
+            assert!(said.contains(word), "{line}: {said}");
+        }
+    }
+}
+
 /// Ten thousand at once, as quickly as a person waits; then again, which changes nothing.
 #[test]
 fn ten_thousand_aliases_at_once() {

@@ -12,7 +12,7 @@ use crate::{
         lookup,
         operate::{
             Context, Kind, Problem, Reply,
-            alias::{OUTSIDE, joined, parse, problem},
+            alias::{OUTSIDE, forgotten, joined, parse, problem},
             edit, name, some,
         },
     },
@@ -65,7 +65,7 @@ pub(super) async fn add(
 }
 
 fn plan(store: &Store, options: &Options, text: &str, srs: Option<bool>) -> Result<Plan, Problem> {
-    let lines = lines(options, text)?;
+    let lines = lines(store, options, text)?;
     let pending = store.read(|reader| {
         // By source; the order is that of the lines.
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -163,14 +163,14 @@ fn blamed(lines: &[Line], source: &str, wrong: &AliasProblem) -> usize {
         .map_or(first, |line| line.0)
 }
 
-fn lines(options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
+fn lines(store: &Store, options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
     let mut out = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let parsed = one(options, line).map_err(|wrong| on_line(number, &wrong))?;
+        let parsed = one(store, options, line).map_err(|wrong| on_line(number, &wrong))?;
         out.push((number, parsed.0, parsed.1));
     }
     if out.is_empty() {
@@ -180,9 +180,10 @@ fn lines(options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
     Ok(out)
 }
 
-fn one(options: &Options, line: &str) -> Result<(Source, Vec<Target>), Problem> {
+fn one(store: &Store, options: &Options, line: &str) -> Result<(Source, Vec<Target>), Problem> {
     let words = parse::words(line);
     let (first, rest) = words.split_first().unwrap_or((&line, &[]));
+    forgotten(store, first)?;
     let source = parse::source(options, first).map_err(|wrong| problem(&wrong))?;
     let targets = parse::targets(options, rest).map_err(|wrong| problem(&wrong))?;
     parse::fits(&source, &targets)?;
