@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::schema,
     mail::domain::Domain,
-    service::operate::{Context, Kind, Problem, Reply, alias, columns, edit, name, some, user},
+    service::operate::{
+        Context, Kind, Problem, Reply, alias, columns, count, edit, name, some, user,
+    },
     store::{
         self, Reader,
         directory::{DomainClass, Edit, Swap},
@@ -84,9 +86,9 @@ async fn add(
     let list = recipients.map(|text| known(&name, text)).transpose()?;
     let done = match &list {
         Some(list) => format!(
-            "domain {name} (class {}), {} recipients",
+            "domain {name} (class {}), {}",
             word(class),
-            list.len()
+            count(list.len(), "recipient", "recipients")
         ),
         None if class == DomainClass::Mailbox => format!("domain {name}"),
         None => format!("domain {name} (class {})", word(class)),
@@ -352,8 +354,9 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
         .iter()
         .map(|row| {
             let mut notes = Vec::new();
-            if let Some(count) = row.recipients {
-                notes.push(format!("{count} recipients"));
+            if let Some(number) = row.recipients {
+                let number = usize::try_from(number).unwrap_or(usize::MAX);
+                notes.push(count(number, "recipient", "recipients"));
             }
             if !row.enabled {
                 notes.push("disabled".to_owned());

@@ -458,7 +458,10 @@ async fn credentials(
 fn amount(quota: u64) -> String {
     match quota {
         0 => "no limit".to_owned(),
-        octets => print_size(octets),
+        octets => match print_size(octets) {
+            plain if plain.bytes().all(|digit| digit.is_ascii_digit()) => format!("{plain} octets"),
+            sized => sized,
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         operate::{
             Context, Kind, Problem, Reply,
             alias::{OUTSIDE, forgotten, joined, parse, problem},
-            edit, name, some,
+            count, edit, name, some,
         },
     },
     store::{
@@ -49,9 +49,10 @@ pub(super) async fn add(
     // Ten thousand rows take a while: off the executor.
     let plan = blocking::unblock(move || plan(&store, &options, &text, srs)).await?;
     let aliases = plan.edits.len();
-    let what = format!("{aliases} aliases from {} lines", plan.lines);
+    let lines = count(plan.lines, "line", "lines");
+    let what = format!("{} from {lines}", count(aliases, "alias", "aliases"));
     let mut done = match (aliases, dry_run) {
-        (0, _) => format!("{} lines: all of it is there already", plan.lines),
+        (0, _) => format!("{lines}: all of it is there already"),
         (_, true) => format!("would add or change {what}"),
         (_, false) => format!("added or changed {what}"),
     };
