@@ -45,7 +45,13 @@ pub type Operate = Rc<dyn Fn(String) -> Local<'static, String>>;
 /// The path is somebody else's file, or its folder is not there.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+        Ok(found) if found.file_type().is_socket() => {
+            // One that nobody answers at was left behind.
+            if short(path, |path| UnixStream::connect(path)).is_ok() {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            fs::remove_file(path)?;
+        }
         Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
         Err(_) => {}
     }
@@ -205,6 +211,9 @@ mod tests {
             io::ErrorKind::ConnectionRefused
         );
         let listener = bind(&path).unwrap();
+        // One that answers is somebody's.
+        let taken = bind(&path).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let (done, end) = smol::channel::bounded::<()>(1);

@@ -46,13 +46,14 @@ impl Reception {
             Rc::clone(passwords),
             Rc::clone(world),
         ));
+        login.set_waiting(settings.waiting());
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
             doors: Rc::new(service::smtp::Shared::new(
                 store.clone(),
                 Rc::clone(world),
                 Rc::clone(&login),
-                settings.door(&plan.hostname),
+                settings.door(&plan.hostname, store.status().disk_octets),
                 appliance.memory.clone(),
             )),
             imap: Rc::new(service::imap::Shared::new(
@@ -69,9 +70,10 @@ impl Reception {
     }
 
     /// Other settings, for sessions that begin and, where a command looks anew, for those that run.
-    pub fn renew(&self, hostname: &str, settings: Settings) {
-        self.doors.set_options(settings.door(hostname));
+    pub fn renew(&self, hostname: &str, disk: u64, settings: Settings) {
+        self.doors.set_options(settings.door(hostname, disk));
         self.imap.options.set(settings.imap());
+        self.imap.login.set_waiting(settings.waiting());
         *self.offers.borrow_mut() = Offers::new(&settings, hostname);
         *self.settings.borrow_mut() = settings;
     }

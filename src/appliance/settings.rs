@@ -26,6 +26,8 @@ pub struct Settings {
     pub message_size: u64,
     /// Entries of the queue.
     pub queue: u64,
+    /// The queue may take a twentieth of the disk (`spec/ux.md` section 3.12, tiny machines).
+    pub queue_is_small: bool,
     /// For sessions and messages on their way, in octets (HD-4).
     pub memory: u64,
     /// The owner's certificate; else a self-signed one.
@@ -61,6 +63,17 @@ impl Settings {
             .max(MEMORY_SESSIONS)
     }
 
+    /// How many sessions may wait because somebody failed to log in (SU-14): a quarter of a house, so
+    /// that guessers fill none.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        [self.smtp_sessions.total, self.imap_sessions.total]
+            .into_iter()
+            .filter(|total| *total > 0)
+            .min()
+            .map_or(usize::MAX, |total| (total / 4).max(2))
+    }
+
     /// Those of a box that nobody configured.
     #[cfg(test)]
     #[must_use]
@@ -71,6 +84,7 @@ impl Settings {
             imap_sessions_per_person: 10,
             message_size: 1 << 20,
             queue: 1000,
+            queue_is_small: false,
             memory: u64::MAX,
             tls: None,
             plaintext_loopback: false,
@@ -115,9 +129,9 @@ impl Settings {
         }
     }
 
-    /// What the services behind them go by.
+    /// What the services behind them go by; `disk` in octets.
     #[must_use]
-    pub fn door(&self, hostname: &str) -> service::smtp::Options {
+    pub fn door(&self, hostname: &str, disk: u64) -> service::smtp::Options {
         service::smtp::Options {
             routing: routing::Options {
                 delimiter: self.delimiter,
@@ -129,6 +143,7 @@ impl Settings {
             },
             soft_bounce: self.soft_bounce,
             queue_entries: self.queue,
+            queue_octets: if self.queue_is_small { disk / 20 } else { 0 },
             hide_client: self.hide_client,
             hide_agent: self.hide_agent,
             ..service::smtp::Options::new(hostname)
@@ -180,6 +195,14 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn the_queue_of_a_small_machine_leaves_room_on_the_disk() {
+        let mut settings = Settings::of_tests();
+        assert_eq!(settings.door("mx.test", 1000 * MIB).queue_octets, 0);
+        settings.queue_is_small = true;
+        assert_eq!(settings.door("mx.test", 1000 * MIB).queue_octets, 50 * MIB);
+    }
 
     #[test]
     fn what_is_left_of_the_memory() {

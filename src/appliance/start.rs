@@ -26,7 +26,7 @@ use crate::{
         tls::Tls,
         world::{Local, RealWorld, World, calendar},
     },
-    service::password::Passwords,
+    service::{operate::kept, password::Passwords},
     store::{self, Broken, Store, directory::DomainClass, disk::local::LocalDisk},
 };
 
@@ -127,6 +127,7 @@ impl Failure {
             Self::Bind(BindError::Taken { .. }) | Self::Lock(LockError::Held { .. }) => 75,
             Self::Bind(BindError::Rights { .. }) => 77,
             Self::Bind(BindError::Other { .. }) | Self::Certificate(_) | Self::Rights(_) => 78,
+            Self::Control(_, error) if error.kind() == io::ErrorKind::AddrInUse => 75,
             Self::Control(..)
             | Self::Io(_)
             | Self::Lock(LockError::Io { .. })
@@ -142,6 +143,11 @@ impl fmt::Display for Failure {
         match self {
             Self::Bind(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
+            Self::Control(path, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "{}: another box answers there; give this one a data folder of its own (data, --data)",
+                path.display()
+            ),
             Self::Control(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Io(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
@@ -191,6 +197,9 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     ring.pack_aside();
     let disk = Arc::new(LocalDisk::new(&plan.data)?);
     let (store, writer, found) = Store::open(disk, plan.store.clone())?;
+    if found.lost > 0 || found.rebuilt {
+        let _asked_again = kept::forget(&plan.data);
+    }
     let found = both(office.found.clone(), found);
     for (level, text) in told(&found) {
         log::log!(target: "store", level, "{text}");
@@ -391,7 +400,8 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
     appliance.memory.limit(settings.memory);
     appliance.store.limit_messages(settings.message_size);
     ::log::set_max_level(settings.level);
-    reception.renew(&appliance.plan.hostname, settings);
+    let disk = appliance.store.status().disk_octets;
+    reception.renew(&appliance.plan.hostname, disk, settings);
     applied();
     Ok(())
 }

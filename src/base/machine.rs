@@ -56,6 +56,12 @@ pub trait Machine {
     /// The answer to the last [`Step::Ask`].
     fn answer(&mut self, answer: Self::Answer);
 
+    /// If this question is whether somebody may log in: the answer "not now". To settle it may take
+    /// long, and whoever asks it is the stranger that he was.
+    fn not_now(_: &Self::Question) -> Option<Self::Answer> {
+        None
+    }
+
     /// Something happened that an idle session may want to tell (a new message during IDLE).
     fn wake(&mut self) {}
 

@@ -16,7 +16,7 @@ use crate::{
         certificate::{self, Files},
         world::RealWorld,
     },
-    service::operate::{Kind, Problem},
+    service::operate::{Kind, Problem, kept},
     store::{self, Store, disk::local::LocalDisk, log::segment},
 };
 
@@ -153,6 +153,9 @@ pub fn kept(config: &Config) -> Option<(Vec<(String, String)>, store::Opened)> {
     if !data.join(segment::FOLDER).exists() {
         return None;
     }
+    if let Some(settings) = kept::read(&data) {
+        return Some((settings, store::Opened::default()));
+    }
     let options = options(config, &RealWorld::new());
     let opening = thread::spawn(move || {
         privilege::become_owner(&data).ok()?;
@@ -162,7 +165,9 @@ pub fn kept(config: &Config) -> Option<(Vec<(String, String)>, store::Opened)> {
         let settings = store.read(store::Reader::settings);
         store.stop();
         running.join().ok()?;
-        Some((settings.ok()?, opened))
+        let settings = settings.ok()?;
+        let _next_time = kept::write(&data, &settings);
+        Some((settings, opened))
     });
     opening.join().ok()?
 }

@@ -17,7 +17,7 @@ use crate::{
     },
     config::{
         Config,
-        schema::{self, Key},
+        schema::{self, Key, Profile},
     },
     mail::domain::Domain,
     net::{
@@ -108,6 +108,7 @@ fn settings(config: &Config) -> Settings {
         imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
         message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
         queue: config.number(&schema::LIMIT_QUEUE),
+        queue_is_small: config.profile() == Profile::Tiny,
         memory: Settings::memory(
             config.number(&schema::MEMORY_LIMIT),
             config.number(&schema::LIMIT_STORE_CACHE),

@@ -152,10 +152,14 @@ fn environment_of_others() {
 
 #[test]
 fn the_control_socket_lies_in_a_data_folder_that_was_given() {
-    assert_eq!(
-        load("data = \"/srv/x\"").unwrap().control(),
-        "/run/pillarbox/control"
-    );
+    for (file, socket) in [
+        ("", "/run/pillarbox/control"),
+        ("data = \"/var/lib/pillarbox\"", "/run/pillarbox/control"),
+        // Another box on this machine: neither is taken for the other.
+        ("data = \"/srv/x\"", "/srv/x/control"),
+    ] {
+        assert_eq!(load(file).unwrap().control(), socket, "{file}");
+    }
     let sources = Sources {
         options: vec![("data".to_owned(), "/srv/x/".to_owned())],
         ..Sources::default()

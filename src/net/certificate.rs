@@ -2,9 +2,8 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,7 +15,10 @@ use futures_rustls::{
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use time::OffsetDateTime;
 
-use crate::base::time::Time;
+use crate::{
+    base::time::Time,
+    net::file::{forget, store},
+};
 
 /// The self-signed certificate lives this long, in days. Phones take none that lives longer than 825,
 /// even if their owner trusts it; it is made anew by itself.
@@ -289,33 +291,6 @@ fn names(hostname: &str) -> Vec<String> {
     }
     names.retain(|name| !name.is_empty() && !name.starts_with('.'));
     names
-}
-
-/// Writes a file that is there whole, mode 600, or not at all.
-pub(super) fn store(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder)?;
-    let temporary = path.with_extension("tmp");
-    // One that a power cut left behind may have other rights.
-    forget(&temporary)?;
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(folder)?.sync_all()
-}
-
-/// Removes a file, if there is one.
-fn forget(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {

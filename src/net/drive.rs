@@ -169,6 +169,10 @@ where
         match machine.step(now) {
             Step::Read { until } => line.read(until, machine, service).await?,
             Step::Close => return Ok(()),
+            Step::Ask(question) if let Some(not_now) = S::Machine::not_now(&question) => {
+                line.ground.seat.progress(now);
+                Box::pin(log_in(line, question, not_now, machine, service)).await?;
+            }
             step => {
                 line.ground.seat.progress(now);
                 // Who waits for us is not silent.
@@ -177,6 +181,39 @@ where
             }
         }
     }
+}
+
+/// Asks whether somebody may log in. That may take long, and proves nothing: who waits here makes room
+/// as a stranger does, and is forgotten when the peer is gone.
+async fn log_in<S: Service>(
+    line: &mut Line<'_>,
+    question: <S::Machine as Machine>::Question,
+    not_now: <S::Machine as Machine>::Answer,
+    machine: &mut S::Machine,
+    service: &mut S,
+) -> Result<(), End> {
+    line.ground.seat.stranger(machine.stranger());
+    let mut gone = Instant::NEVER;
+    let answer = {
+        let mut asked = pin!(service.ask(question));
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = asked.as_mut().poll(context) {
+                return Poll::Ready(Ok(Some(answer)));
+            }
+            let seat = &line.ground.seat;
+            if seat.word() > line.known.0 {
+                return Poll::Ready(Ok(None));
+            }
+            let _registered = seat.poll_news(context, (seat.word(), seat.crowded()));
+            line.poll_hung_up(context, &mut gone).map(Err)
+        })
+        .await?
+    };
+    machine.answer(answer.unwrap_or(not_now));
+    if machine.stranger() {
+        line.ground.seat.failed();
+    }
+    Ok(())
 }
 
 /// Carries out the steps that an idle session does not wait in, so that it need not hold them.
@@ -305,6 +342,26 @@ impl<'a> Line<'a> {
             machine.wake();
         }
         Ok(())
+    }
+
+    /// Ready when the peer is gone: reset, or closed for longer than an answer to its last words takes.
+    /// What it says meanwhile waits.
+    fn poll_hung_up(&mut self, context: &mut Context<'_>, gone: &mut Instant) -> Poll<End> {
+        while *gone == Instant::NEVER && self.pending.len() < BUFFER {
+            let mut octets = [0; 512];
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut octets)) {
+                Ok(read @ 1..) => {
+                    let octets = octets.get(..read).unwrap_or_default();
+                    self.pending.extend_from_slice(octets);
+                }
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(End::Peer);
+                }
+                // Perhaps its sending side only.
+                Ok(_) | Err(_) => *gone = self.ground.world.now().plus_seconds(FAREWELL_WAIT),
+            }
+        }
+        self.poll_nap(context, *gone).map(|()| End::Peer)
     }
 
     fn feed_pending(&mut self, machine: &mut impl Machine) -> Result<(), End> {

@@ -73,6 +73,8 @@ struct Place {
     /// The last time it got anywhere.
     active: Cell<Instant>,
     stranger: Cell<bool>,
+    /// Tried to log in, in vain.
+    failed: Cell<bool>,
     word: Cell<Word>,
     waker: RefCell<Option<Waker>>,
 }
@@ -202,6 +204,7 @@ impl House {
             address,
             active: Cell::new(now),
             stranger: Cell::new(true),
+            failed: Cell::new(false),
             word: Cell::new(if rooms.stopping.get() {
                 Word::Stop
             } else {
@@ -229,7 +232,7 @@ impl House {
     }
 
     /// The stranger silent longest: first of those whose address holds clearly more places than the
-    /// newcomer's, else of all that had time to say something.
+    /// newcomer's, then of those that failed to log in, else of all that had time to say something.
     fn guest_to_go(&self, held: usize, now: Instant) -> Option<Rc<Place>> {
         let places = self.0.places.borrow();
         let strangers = || {
@@ -241,6 +244,11 @@ impl House {
         strangers()
             .filter(|place| self.held(place.address) > held.saturating_add(1))
             .min_by_key(|place| place.active.get())
+            .or_else(|| {
+                strangers()
+                    .filter(|place| place.failed.get())
+                    .min_by_key(|place| place.active.get())
+            })
             .or_else(|| {
                 strangers()
                     .filter(|place| place.active.get().plus(SILENCE) <= now)
@@ -312,6 +320,12 @@ impl Seat {
     /// Whether this session would have to make room.
     pub fn stranger(&self, stranger: bool) {
         self.place.stranger.set(stranger);
+    }
+
+    /// It tried to log in, in vain: while it is a stranger, it makes room before others do, however
+    /// busy it is.
+    pub fn failed(&self) {
+        self.place.failed.set(true);
     }
 
     #[must_use]
@@ -465,6 +479,20 @@ mod tests {
         let _newcomer = house.enter(at(3), Instant(2)).unwrap();
         assert_eq!(many[0].word(), Word::Leave);
         assert!(many[1].crowded());
+    }
+
+    /// SR-24, SU-14: however quickly it guesses on.
+    #[test]
+    fn who_failed_to_log_in_makes_room_first() {
+        let house = house(3, 0);
+        let seats: Vec<_> = (1..=3)
+            .map(|n| house.enter(at(n), Instant(u64::from(n))).unwrap())
+            .collect();
+        seats[1].failed();
+        seats[1].progress(Instant(400));
+        let _newcomer = house.enter(at(9), Instant(400)).unwrap();
+        let words: Vec<_> = seats.iter().map(Seat::word).collect();
+        assert_eq!(words, [Word::Stay, Word::Leave, Word::Stay]);
     }
 
     #[test]

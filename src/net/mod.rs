@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod drive;
+pub mod file;
 pub mod house;
 pub mod listen;
 pub mod pairs;

@@ -19,6 +19,7 @@ use crate::{
     base::time::Time,
     net::{
         certificate::{self, Error, FOLDER, Files, Flaw},
+        file,
         x509::About,
     },
 };
@@ -362,7 +363,7 @@ impl Import {
         let folder = place.imported();
         // No `with_extension`: a host name's last label is none.
         let path = folder.join(format!("{}.pem", self.name));
-        certificate::store(&folder, &path, &self.pem)
+        file::store(&folder, &path, &self.pem)
     }
 }
 

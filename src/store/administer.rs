@@ -128,8 +128,13 @@ fn person(rows: &impl Rows, request: &Request) -> Result<Change, Refusal> {
             scram_salt,
             scram_count,
             changed,
+            was,
         } => {
             directory::known(rows, *user)?;
+            let now = directory::user(rows, *user)?.map(|row| row.credentials);
+            if was.is_some() && *was != now {
+                return Err(Refusal::Changed);
+            }
             Change::SetPassword {
                 user: *user,
                 secrets: Secrets {

@@ -119,6 +119,8 @@ pub struct Status {
     pub live_octets: u64,
     pub log_octets: u64,
     pub free_octets: u64,
+    /// Of the file system that the data folder lies on.
+    pub disk_octets: u64,
     /// False while deliveries are refused with 452.
     pub room: bool,
     /// Number of the dump that counts; 0 = none.
@@ -438,7 +440,8 @@ impl Store {
         let space = self.0.disk.space();
         let enough = space.as_ref().is_ok_and(|s| s.free >= s.keep(self.0.least));
         status.room = enough && self.0.room.load(Ordering::Relaxed);
-        status.free_octets = space.map_or(0, |space| space.free);
+        status.free_octets = space.as_ref().map_or(0, |space| space.free);
+        status.disk_octets = space.map_or(0, |space| space.total);
         status
     }
 

@@ -130,6 +130,9 @@ pub enum Request {
         scram_count: u32,
         /// The credential version rises. False: the same password in another form.
         changed: bool,
+        /// Refused with [`Changed`](crate::store::Refusal::Changed) if the credential version is another
+        /// one by then.
+        was: Option<u64>,
     },
     SetQuota {
         user: UserId,

@@ -76,6 +76,7 @@ impl House {
             scram_salt: new.salt,
             scram_count: new.count,
             changed: true,
+            was: None,
         };
         self.store.request(request).await.unwrap();
     }

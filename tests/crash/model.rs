@@ -180,6 +180,7 @@ impl Wish {
                 scram_salt: [4; 16],
                 scram_count: 4096,
                 changed: true,
+                was: None,
             },
             Self::Purge(user) => Request::RemoveUser {
                 user: UserId(user),

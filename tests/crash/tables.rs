@@ -367,6 +367,7 @@ fn st_6_the_same_password_in_another_form() {
         scram_salt: [9; 16],
         scram_count: 10_000,
         changed,
+        was: None,
     };
     ask(&mut world, set("$argon2id$form", false)).unwrap();
     let store = world.store();

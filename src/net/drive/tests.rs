@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// Answers lines: `ask`, `content`, `send`, `tls`, `quit`, `panic`, `wait`; others come back.
+/// Answers lines: `ask`, `login`, `content`, `send`, `tls`, `quit`, `panic`, `wait`; others come back.
 struct Echo {
     input: Input,
     steps: Vec<Step<u32, Range>>,
@@ -41,6 +41,9 @@ struct Echo {
 }
 
 struct Range(u64);
+
+/// A question that is never settled.
+const LOGIN: u32 = 7;
 
 impl Length for Range {
     fn length(&self) -> u64 {
@@ -67,6 +70,7 @@ impl Echo {
     fn line(&mut self, line: &str) {
         match line {
             "ask" => self.steps.push(Step::Ask(20)),
+            "login" => self.steps.push(Step::Ask(LOGIN)),
             "content" => self.steps.push(Step::Content(vec![b'x'; 100])),
             "send" => self.steps.push(Step::Send(Range(200_000))),
             "tls" => {
@@ -122,6 +126,10 @@ impl Machine for Echo {
         self.say(&answer.to_string());
     }
 
+    fn not_now(question: &u32) -> Option<u32> {
+        (*question == LOGIN).then_some(0)
+    }
+
     fn wake(&mut self) {
         self.say("woken");
     }
@@ -145,6 +153,9 @@ impl Service for Host {
     type Machine = Echo;
 
     async fn ask(&mut self, question: u32) -> u32 {
+        if question == LOGIN {
+            std::future::pending::<()>().await;
+        }
         yield_now().await;
         question.saturating_add(if self.secured { 2 } else { 1 })
     }
@@ -439,6 +450,50 @@ fn a_full_house_serves_a_newcomer_at_once() {
     assert_eq!(client.line(), "one");
     assert_eq!(slow[0].line(), "stopping");
     assert_eq!(slow[0].line(), "");
+}
+
+/// SR-24, SU-14: who waits for an answer to a log-in is a stranger.
+#[test]
+fn who_waits_in_a_log_in_makes_room() {
+    let server = Server::start(Limits {
+        total: 4,
+        per_address: 0,
+    });
+    let mut guessers: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    for client in &mut guessers {
+        assert_eq!(client.line(), "hello");
+        client.say("login\r\n");
+    }
+    thread::sleep(Duration::from_millis(400));
+    let mut client = server.connect();
+    assert_eq!(client.line(), "hello");
+    // Whose log-in is not settled is told so, and goes.
+    assert_eq!(guessers[0].line(), "0");
+    assert_eq!(guessers[0].line(), "stopping");
+    assert_eq!(guessers[0].line(), "");
+    assert_eq!(server.end(), Some(End::Closed));
+    server.stop.try_send(()).unwrap();
+    for client in &mut guessers[1..] {
+        assert_eq!(client.line(), "0", "a stop does not wait for them");
+    }
+}
+
+/// The place of who hung up is free.
+#[test]
+fn who_hangs_up_in_a_log_in_is_gone() {
+    let server = Server::start(MANY);
+    let mut client = server.connect();
+    client.say("login\r\nnext\r\n");
+    assert_eq!(client.line(), "hello");
+    drop(client);
+    let mut other = server.connect();
+    other.say("login\r\nnext\r\n");
+    assert_eq!(server.end(), Some(End::Peer));
+    // What was said during the wait is heard after it.
+    assert_eq!(other.line(), "hello");
+    server.stop.try_send(()).unwrap();
+    assert_eq!(other.line(), "0");
+    assert_eq!(other.line(), "stopping");
 }
 
 #[test]

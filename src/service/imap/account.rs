@@ -3,9 +3,8 @@
 
 use super::{Imap, people::Presence};
 use crate::{
-    mail::address::Address,
     proto::imap::session::{Completion, StateChange},
-    store::{Broken, Store},
+    store::Broken,
 };
 
 impl Imap {
@@ -36,17 +35,4 @@ impl Imap {
         };
         Err(Completion::no(text).with_state(StateChange::Bye))
     }
-}
-
-/// The version of an account's secrets; 0 where there is no such account.
-pub fn credentials(store: &Store, name: &str) -> u64 {
-    let find = || {
-        let key = Address::parse(name)?.key();
-        let found = store.read(|reader| match reader.user_named(&key)? {
-            Some(id) => reader.user(id),
-            None => Ok(None),
-        });
-        Some(found.ok()??.credentials)
-    };
-    find().unwrap_or_default()
 }

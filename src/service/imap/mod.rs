@@ -157,16 +157,15 @@ impl Imap {
     }
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
-        // Looked up first: a secret that changes meanwhile makes the session end.
-        self.credentials = account::credentials(&self.shared.store, name);
         match self.shared.login.login(name, password, self.peer).await {
-            Ok(user) => match self
+            Ok(person) => match self
                 .shared
                 .people
-                .enter(user, self.shared.options.get().per_person)
+                .enter(person.id, self.shared.options.get().per_person)
             {
                 Some(presence) => {
                     self.user = Some(presence);
+                    self.credentials = person.credentials;
                     Completion::ok("Logged in")
                 }
                 None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
@@ -174,9 +173,7 @@ impl Imap {
             Err(LoginError::Refused) => {
                 Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
             }
-            Err(LoginError::TryAgain) => {
-                Completion::no("Temporary authentication failure.").with_code("UNAVAILABLE")
-            }
+            Err(LoginError::TryAgain) => Completion::not_now(),
         }
     }
 

@@ -83,6 +83,10 @@ pub struct Try {
 }
 
 impl Try {
+    pub fn is_known(self) -> bool {
+        self.known
+    }
+
     fn lane(self) -> Key {
         if self.known {
             self.pair()

@@ -50,6 +50,14 @@ pub enum LoginError {
     TryAgain,
 }
 
+/// Who was let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Person {
+    pub id: UserId,
+    /// The version of the account's secrets that was proved: with another one the session is over.
+    pub credentials: u64,
+}
+
 /// Lets people in.
 #[derive(Debug)]
 pub struct Login {
@@ -57,6 +65,9 @@ pub struct Login {
     passwords: Rc<Passwords>,
     world: Rc<dyn World>,
     guard: RefCell<Guard>,
+    /// How many wait because somebody failed, known devices aside, and how many may.
+    waiting: Cell<usize>,
+    waiting_max: Cell<usize>,
     /// Of this data folder; makes the salts of names that are not there.
     key: hmac::Key,
     deferred: Deferred,
@@ -76,6 +87,15 @@ struct Account {
     id: UserId,
     user: User,
     apps: Vec<(u32, AppPassword)>,
+}
+
+impl Account {
+    fn person(&self) -> Person {
+        Person {
+            id: self.id,
+            credentials: self.user.credentials,
+        }
+    }
 }
 
 /// One who wants to log in.
@@ -115,6 +135,33 @@ struct Admitted<'a> {
     under_way: UnderWay<'a>,
 }
 
+/// One of those who wait because somebody failed.
+struct Waiting<'a>(&'a Login);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waiting = &self.0.waiting;
+        waiting.set(waiting.get().saturating_sub(1));
+    }
+}
+
+/// A try that is being judged. Who hangs up before it is over has failed: else guessing would be free
+/// of delays.
+struct Judging<'a> {
+    login: &'a Login,
+    try_: Try,
+    over: bool,
+}
+
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            let now = self.login.world.now();
+            self.login.guard.borrow_mut().wrong(self.try_, now);
+        }
+    }
+}
+
 /// Ends a try whatever happens, also when the session is dropped while it waits.
 struct UnderWay<'a> {
     login: &'a Login,
@@ -137,6 +184,8 @@ impl Login {
             passwords,
             world,
             guard: RefCell::default(),
+            waiting: Cell::new(0),
+            waiting_max: Cell::new(usize::MAX),
             key,
             deferred: Deferred::default(),
         }
@@ -153,7 +202,7 @@ impl Login {
         name: &str,
         password: &Secret,
         peer: IpAddr,
-    ) -> Result<UserId, LoginError> {
+    ) -> Result<Person, LoginError> {
         let caller = Caller::new(name, peer, "password");
         // Nobody can guess an app password, so nobody who has one need wait for those who guess.
         let account = self.look(&caller)?;
@@ -169,16 +218,27 @@ impl Login {
         let user = account.as_ref().map(|account| (account.id, &account.user));
         let now = self.world.now();
         let place = self.guard.borrow().place(admitted.try_, now);
+        let mut judging = Judging {
+            login: self,
+            try_: admitted.try_,
+            over: false,
+        };
         let verdict = self.passwords.verify(user, password, place, now).await;
+        judging.over = true;
         if verdict == Verdict::Busy {
             return Err(self.defer(&caller, "too many wait"));
         }
-        let right = verdict != Verdict::Wrong;
+        // It may have changed while others were judged.
+        let verified = account.as_ref().map(Account::person);
+        let account = self.look(&caller)?;
+        let same = account.as_ref().map(Account::person) == verified;
+        let right = verdict != Verdict::Wrong && same;
         let account = self.judge(&caller, admitted, account, right).await?;
+        let person = account.person();
         if verdict == Verdict::Right && Passwords::outdated(&account.user) {
             self.renew(&caller, &account, password).await;
         }
-        Ok(account.id)
+        Ok(person)
     }
 
     /// Waits until a try may be judged.
@@ -195,18 +255,54 @@ impl Login {
             return Err(self.defer(caller, "too many tries"));
         };
         let under_way = UnderWay { login: self, try_ };
+        // The lane may be held by one that has to wait.
+        let (_, mut waiting) = self.turn(caller, try_, None)?;
         let lane = lane.lock_arc().await;
-        let at = self.guard.borrow().admit(try_, self.world.now());
-        let Some(at) = at else {
-            return Err(self.defer(caller, "too many tries"));
-        };
+        let at;
+        (at, waiting) = self.turn(caller, try_, waiting)?;
         self.world.sleep(at).await;
+        drop(waiting);
         Ok(Admitted {
             try_,
             at: self.world.now(),
             lane,
             under_way,
         })
+    }
+
+    /// When this try may be judged; a seat among those who wait if that is not now.
+    fn turn<'a>(
+        &'a self,
+        caller: &Caller<'_>,
+        try_: Try,
+        waiting: Option<Waiting<'a>>,
+    ) -> Result<(Instant, Option<Waiting<'a>>), LoginError> {
+        let now = self.world.now();
+        let at = self.guard.borrow().admit(try_, now);
+        let Some(at) = at else {
+            return Err(self.defer(caller, "too many tries"));
+        };
+        if at <= now || waiting.is_some() {
+            return Ok((at, waiting));
+        }
+        Ok((at, self.wait(caller, try_)?))
+    }
+
+    /// A seat among those who wait; a known device needs none.
+    fn wait(&self, caller: &Caller<'_>, try_: Try) -> Result<Option<Waiting<'_>>, LoginError> {
+        if try_.is_known() {
+            return Ok(None);
+        }
+        if self.waiting.get() >= self.waiting_max.get() {
+            return Err(self.defer(caller, "too many wait for their next try"));
+        }
+        self.waiting.set(self.waiting.get().saturating_add(1));
+        Ok(Some(Waiting(self)))
+    }
+
+    /// How many sessions may wait because somebody failed: each of them takes a place in a house.
+    pub fn set_waiting(&self, most: usize) {
+        self.waiting_max.set(most);
     }
 
     /// Lets somebody in whose secret was right, or says no, late.
@@ -238,6 +334,7 @@ impl Login {
         let wait = self.guard.borrow_mut().wrong(try_, now);
         drop(lane);
         log::warn!("login refused user=<{shown}> client={peer}: {why}");
+        let _waiting = self.wait(caller, try_)?;
         self.world.sleep(whole_seconds(at, wait, now)).await;
         drop(under_way);
         Err(LoginError::Refused)
@@ -248,7 +345,7 @@ impl Login {
         caller: &Caller<'_>,
         account: &Account,
         (id, app): &(u32, AppPassword),
-    ) -> UserId {
+    ) -> Person {
         caller.welcome(&format!(" app-password=<{}>", app.name.escape_debug()));
         let time = self.world.time();
         let user = account.id;
@@ -259,7 +356,7 @@ impl Login {
             let request = Request::UsedAppPassword { user, id, time };
             let _ = self.store.request(request).await;
         }
-        user
+        account.person()
     }
 
     /// Puts our own form in the place of an imported hash (ST-6), or adds keys for SCRAM. The log-in
@@ -270,12 +367,6 @@ impl Login {
             log::warn!("login user=<{shown}>: the password was not hashed anew");
             return;
         };
-        // Another one may have been set meanwhile.
-        match self.look(caller) {
-            Ok(Some(now)) if now.id == account.id && now.user.password == account.user.password => {
-            }
-            _ => return,
-        }
         let request = Request::SetPassword {
             user: account.id,
             password: new.password,
@@ -283,6 +374,8 @@ impl Login {
             scram_salt: new.salt,
             scram_count: new.count,
             changed: false,
+            // Another one may have been set meanwhile.
+            was: Some(account.user.credentials),
         };
         match self.store.request(request).await {
             Ok(_) => log::info!("login user=<{shown}>: the password is stored anew"),

@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::{Account, Caller, Login, LoginError};
+use super::{Account, Caller, Login, LoginError, Person};
 use crate::{
-    base::id::UserId,
     proto::sasl::{Answer, Question},
     service::password::{APPS_MAX, scram},
     store::directory::ScramKeys,
@@ -17,12 +16,12 @@ const NONCE: usize = 18;
 
 impl Login {
     /// Answers a question; with the answer that ends an exchange well, who it is.
-    pub async fn sasl(&self, question: Question, peer: IpAddr) -> (Answer, Option<UserId>) {
+    pub async fn sasl(&self, question: Question, peer: IpAddr) -> (Answer, Option<Person>) {
         match question {
             Question::Keys { name } => (self.keys(&name, peer), None),
             Question::Password { name, password } => {
                 match self.login(&name, &password, peer).await {
-                    Ok(user) => (Answer::Right, Some(user)),
+                    Ok(person) => (Answer::Right, Some(person)),
                     Err(error) => (refusal(error), None),
                 }
             }
@@ -31,7 +30,7 @@ impl Login {
                 auth_message,
                 proof,
             } => match self.prove(&name, &auth_message, &proof, peer).await {
-                Ok((user, signature)) => (Answer::Signature(signature), Some(user)),
+                Ok((person, signature)) => (Answer::Signature(signature), Some(person)),
                 Err(error) => (refusal(error), None),
             },
         }
@@ -67,7 +66,7 @@ impl Login {
         message: &[u8],
         proof: &[u8; 32],
         peer: IpAddr,
-    ) -> Result<(UserId, [u8; 32]), LoginError> {
+    ) -> Result<(Person, [u8; 32]), LoginError> {
         let caller = Caller::new(name, peer, "scram");
         let account = self.look(&caller)?;
         // Whatever is there, as much is computed as for an account with all it can have.
@@ -82,8 +81,8 @@ impl Login {
         if let (Some(account), Some(app)) = (&account, proved)
             && account.user.enabled
         {
-            let user = self.welcome_app(&caller, account, app).await;
-            return Ok((user, scram::sign(&app.1.scram, message)));
+            let person = self.welcome_app(&caller, account, app).await;
+            return Ok((person, scram::sign(&app.1.scram, message)));
         }
         let admitted = self.admit(&caller).await?;
         let account = self.look(&caller)?;
@@ -91,7 +90,7 @@ impl Login {
         let right = scram::proves(keys.as_ref().unwrap_or(&NO_KEYS), message, proof);
         let account = self.judge(&caller, admitted, account, right).await?;
         let keys = keys.ok_or(LoginError::Refused)?;
-        Ok((account.id, scram::sign(&keys, message)))
+        Ok((account.person(), scram::sign(&keys, message)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_executor::LocalExecutor;
+use smol::future::{poll_once, zip};
 use tempfile::TempDir;
 
 use super::*;
@@ -416,6 +417,78 @@ fn who_is_disabled_stays_out() {
     });
 }
 
+/// A new password for alice.
+async fn new_password(house: &House, password: &str) -> Request {
+    let user = house.account("alice").id;
+    let new = house.passwords.hash(&secret(password), None).await.unwrap();
+    Request::SetPassword {
+        user,
+        password: new.password,
+        scram: new.scram,
+        scram_salt: new.salt,
+        scram_count: new.count,
+        changed: true,
+        was: None,
+    }
+}
+
+/// SU-9: a password that changes while it is verified lets nobody in; who is let in, is so with the
+/// version that was proved.
+#[test]
+fn su_9_a_password_that_changes_while_it_is_verified() {
+    let house = House::new();
+    smol::block_on(async {
+        let request = new_password(&house, "new").await;
+        let hush = secret("hush");
+        let mut old = Box::pin(house.login.login("alice@home.test", &hush, v4(1)));
+        assert!(poll_once(&mut old).await.is_none(), "it hashes");
+        house.store.request(request).await.unwrap();
+        assert_eq!(old.await, Err(LoginError::Refused));
+        let (new, number) = (secret("new"), house.account("alice").user.credentials);
+        let person = house.login.login("alice@home.test", &new, v4(2)).await;
+        assert_eq!(person.unwrap().credentials, number);
+    });
+}
+
+/// SU-9: what is stored anew at a log-in is decided against the secrets that were proved, also behind
+/// a change that is on its way.
+#[test]
+fn su_9_a_rehash_does_not_undo_a_new_password() {
+    let house = House::new();
+    smol::block_on(async {
+        let before = house.account("alice");
+        let request = new_password(&house, "new").await;
+        let user = &before.user;
+        let rehash = Request::SetPassword {
+            user: before.id,
+            password: user.password.clone(),
+            scram: user.scram.clone(),
+            scram_salt: user.scram_salt,
+            scram_count: user.scram_count,
+            changed: false,
+            was: Some(user.credentials),
+        };
+        let changes = zip(house.store.request(request), house.store.request(rehash));
+        let (set, renewed) = changes.await;
+        assert!(set.is_ok());
+        assert!(matches!(renewed, Err(store::Refusal::Changed)));
+        assert_eq!(house.log_in("alice", "new", v4(1)).await, (Ok(()), 0));
+    });
+}
+
+/// SU-14: who hangs up while the password is looked at has failed.
+#[test]
+fn su_14_hanging_up_saves_no_time() {
+    let house = House::new();
+    smol::block_on(async {
+        let wrong = secret("wrong");
+        let mut gone = Box::pin(house.login.login("alice@home.test", &wrong, v4(1)));
+        assert!(poll_once(&mut gone).await.is_none(), "it hashes");
+        drop(gone);
+        assert_eq!(house.log_in("bob", "sesame", v4(1)).await, (Ok(()), 2));
+    });
+}
+
 #[test]
 fn an_answer_leaves_at_a_whole_second() {
     for (wait, now, due) in [
@@ -637,4 +710,31 @@ fn su_14_an_account_that_everybody_guesses_at() {
         scene.step();
     }
     assert_eq!(scene.done("late"), [(Ok(()), 50)]);
+}
+
+/// SU-14, UX-160: few sessions wait because of a failure; known devices, and who did nothing wrong, do
+/// not mind.
+#[test]
+fn su_14_few_wait_for_their_next_try() {
+    let mut scene = Scene::new();
+    scene.house.login.set_waiting(2);
+    scene.comes("known", "alice", v4(1), true);
+    (0..10).for_each(|_| scene.step());
+    for number in 0..4 {
+        scene.comes("wrong", "bob", of(number), false);
+    }
+    (0..40).for_each(|_| scene.step());
+    let wrong = scene.done("wrong");
+    assert_eq!(wrong.len(), 2);
+    assert!(wrong.iter().all(|(outcome, _)| *outcome == TRY_AGAIN));
+    scene.comes("again", "bob", of(0), true);
+    scene.comes("right", "bob", v4(2), true);
+    scene.comes("known wrong", "alice", v4(1), false);
+    (0..10).for_each(|_| scene.step());
+    assert_eq!(scene.done("again"), [(TRY_AGAIN, 0)]);
+    assert_eq!(scene.done("right")[0].0, Ok(()));
+    (0..300).for_each(|_| scene.step());
+    assert_eq!(scene.done("wrong")[2..], [(REFUSED, 2000), (REFUSED, 2000)]);
+    assert_eq!(scene.done("known wrong"), [(REFUSED, 2000)]);
+    assert_eq!(scene.house.login.waiting.get(), 0);
 }

@@ -1,6 +1,10 @@
 //! `config`: the values in effect and where they come from, and settings that the store keeps.
 
-use std::{fmt, path::PathBuf, rc::Rc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +15,7 @@ use crate::{
         value::Value,
     },
     net::certificate::{self, Files},
-    service::operate::{Context, Kind, Problem, Reply, domain, user},
+    service::operate::{Context, Kind, Problem, Reply, domain, kept, user},
     store::{self, directory::DomainClass},
 };
 
@@ -58,13 +62,20 @@ pub struct Row {
 impl Row {
     /// For programs: the value as the environment would have it, without the file's quotes.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "key": self.key,
-            "value": self.plain,
-            "from": self.from,
-            "waiting": self.waiting,
-        })
+    pub fn json(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Plain<'a> {
+            key: &'a str,
+            value: &'a str,
+            from: &'a str,
+            waiting: Option<&'a str>,
+        }
+        Plain {
+            key: &self.key,
+            value: &self.plain,
+            from: &self.from,
+            waiting: self.waiting.as_deref(),
+        }
     }
 
     #[must_use]
@@ -245,13 +256,23 @@ fn local(context: &Context<'_>, name: &str) -> Result<(), Problem> {
 }
 
 async fn keep(context: &Context<'_>, key: &Key, value: Option<String>) -> Result<(), Problem> {
+    let data = Path::new(context.config.text(&schema::DATA));
+    kept::forget(data).map_err(|error| {
+        let text = format!("{}: {error}", data.display());
+        Problem::new(Kind::TryAgain, text)
+    })?;
     let request = store::Request::Set {
         key: key.name.to_owned(),
         value,
     };
-    let kept = context.store.request(request).await;
-    kept.map(drop)
-        .map_err(|refusal| Problem::refused(&refusal, key.name))
+    let done = context.store.request(request).await;
+    done.map_err(|refusal| Problem::refused(&refusal, key.name))?;
+    let settings = context.store.read(store::Reader::settings)?;
+    // Without it the next start asks the store.
+    if let Err(error) = kept::write(data, &settings) {
+        log::warn!("settings: {}: {error}", data.display());
+    }
+    Ok(())
 }
 
 /// Has what was kept take effect; says when that is.

@@ -6,6 +6,7 @@ pub mod alias;
 pub mod app_password;
 pub mod config;
 pub mod domain;
+pub mod kept;
 mod name;
 pub mod queue;
 pub mod route;

@@ -7,7 +7,7 @@ use crate::{
     config::{schema, value::print_size},
     service::{
         operate::{Context, Kind, Problem, Reply, alias, columns, domain::word, name, some},
-        password::{Credentials, LENGTH_MAX, Passwords},
+        password::{Credentials, Passwords},
     },
     store::{
         self,
@@ -200,6 +200,7 @@ async fn passwd(
         scram_salt: credentials.salt,
         scram_count: credentials.count,
         changed: true,
+        was: None,
     };
     change(context, request, &key, what, dry_run).await
 }
@@ -417,22 +418,10 @@ fn parse(address: &str) -> Result<String, Problem> {
 /// Whether it can be a password, or the hash of one; nothing of it is told.
 fn check(password: &Password) -> Result<(), Problem> {
     match password {
-        Password::Clear(clear) => typeable(clear),
+        Password::Clear(clear) => Passwords::typeable(clear),
         Password::Hash(hash) => Passwords::import(hash).map(drop),
     }
     .map_err(|wrong| Problem::new(Kind::BadData, wrong))
-}
-
-fn typeable(password: &Secret) -> Result<(), String> {
-    let wrong = match str::from_utf8(password.reveal()) {
-        Err(_) => "the password is not UTF-8",
-        Ok("") => "the password is empty",
-        Ok(text) if text.len() > LENGTH_MAX => "the password is longer than 1024 octets",
-        // RFC 4616 section 2: no NUL; the others cannot be typed.
-        Ok(text) if text.chars().any(char::is_control) => "the password holds control characters",
-        Ok(_) => return Ok(()),
-    };
-    Err(wrong.to_owned())
 }
 
 /// What is stored of a password. `of`: whose it becomes, if that person is there.
@@ -495,7 +484,10 @@ mod tests {
             (&[b'x'; 1025], false),
             (&[b'x'; 1024], true),
         ] {
-            assert_eq!(typeable(&Secret::new(octets.to_vec())).is_ok(), right);
+            assert_eq!(
+                Passwords::typeable(&Secret::new(octets.to_vec())).is_ok(),
+                right
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 //! and PostfixAdmin.
 
 use super::{
-    argon,
+    Passwords, argon,
     crypt::{self, Unfit},
 };
 use crate::base::secret::Secret;
@@ -114,7 +114,11 @@ pub fn import(text: &Secret) -> Result<Imported, String> {
         (_, Some(_)) => Err(format!(
             "{{{name}}} with an encoding behind the dot cannot be taken over; write the hash without it"
         )),
-        (Form::Clear, None) => Ok(Imported::Clear(Secret::new(rest.as_bytes().to_vec()))),
+        (Form::Clear, None) => {
+            let clear = Secret::new(rest.as_bytes().to_vec());
+            Passwords::typeable(&clear)?;
+            Ok(Imported::Clear(clear))
+        }
         (Form::Hash(starts), None) => hash(rest, starts, Some(name)),
     }
 }
@@ -255,6 +259,19 @@ mod tests {
             assert!(!problem.contains("hunter2"), "HD-2: {problem}");
         }
         assert!(import(&Secret::new(b"\xff".to_vec())).is_err());
+    }
+
+    /// As when it is typed.
+    #[test]
+    fn st_6_clear_passwords_that_nobody_could_type() {
+        for (text, problem) in [
+            ("{PLAIN}", "the password is empty"),
+            ("{CLEAR}\t", "the password holds control characters"),
+            ("{PLAIN}hush\0", "the password holds control characters"),
+        ] {
+            assert_eq!(read(text), Err(problem.to_owned()), "{text:?}");
+        }
+        assert!(read(&format!("{{PLAIN}}{}", "x".repeat(1025))).is_err());
     }
 
     #[test]

@@ -9,9 +9,10 @@ pub mod line;
 mod remember;
 pub mod scram;
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, sync::Arc};
 
 use ring::hmac;
+use smol::lock::Mutex;
 
 pub use self::{
     app::{APPS_MAX, NAME_MAX as APP_NAME_MAX},
@@ -62,6 +63,8 @@ pub struct Passwords {
     /// Makes every salt another one.
     salts: Cell<u64>,
     line: Line,
+    /// Held by the hash itself, that goes on when the session which wanted it is gone.
+    hashing: Arc<Mutex<()>>,
     remembered: Remembered,
 }
 
@@ -82,6 +85,7 @@ impl Passwords {
             key: hmac::Key::new(hmac::HMAC_SHA256, &random),
             salts: Cell::new(0),
             line: Line::default(),
+            hashing: Arc::default(),
             remembered: Remembered::default(),
         }
     }
@@ -92,7 +96,9 @@ impl Passwords {
         let (salt, count) = self.scram_salt(of);
         let (cost, argon_salt, password) = (self.cost, self.random(), password.clone());
         let _turn = self.line.turn(Place::ADMIN).await.ok()?;
+        let alone = self.hashing.lock_arc().await;
         blocking::unblock(move || {
+            let _alone = alone;
             let prepared = scram::prepare(&password);
             let hash = argon::new(cost, &prepared, &argon_salt)?;
             let phc = argon::write(cost, &argon_salt, &hash);
@@ -104,6 +110,25 @@ impl Passwords {
             })
         })
         .await
+    }
+
+    /// Whether this can be a new password; nothing of it is told.
+    ///
+    /// # Errors
+    ///
+    /// A text for people.
+    pub fn typeable(password: &Secret) -> Result<(), String> {
+        let wrong = match str::from_utf8(password.reveal()) {
+            Err(_) => "the password is not UTF-8",
+            Ok("") => "the password is empty",
+            Ok(text) if text.len() > LENGTH_MAX => "the password is longer than 1024 octets",
+            // RFC 4616 section 2: no NUL; the others cannot be typed.
+            Ok(text) if text.chars().any(char::is_control) => {
+                "the password holds control characters"
+            }
+            Ok(_) => return Ok(()),
+        };
+        Err(wrong.to_owned())
     }
 
     /// Reads the hash of another server (ST-6).
@@ -184,7 +209,9 @@ impl Passwords {
         let Ok(turn) = self.line.turn(place).await else {
             return Verdict::Busy;
         };
+        let alone = self.hashing.lock_arc().await;
         let right = blocking::unblock(move || {
+            let _alone = alone;
             let stored = stored.as_ref().map(Secret::reveal).unwrap_or_default();
             let prepared = scram::prepare(&password);
             if let Some(hash) = argon::read(stored) {

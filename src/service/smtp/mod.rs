@@ -163,9 +163,9 @@ impl Door {
 
     async fn auth(&mut self, question: sasl::Question) -> sasl::Answer {
         let shared = &self.shared;
-        let (answer, user) = shared.login.sasl(question, self.client.ip).await;
-        if let Some(user) = user {
-            self.claimed = submission::identify(&shared.store, user);
+        let (answer, person) = shared.login.sasl(question, self.client.ip).await;
+        if let Some(person) = person {
+            self.claimed = submission::identify(&shared.store, person);
             if self.claimed.is_none() {
                 return sasl::Answer::TryAgain;
             }

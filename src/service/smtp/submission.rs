@@ -8,6 +8,7 @@ use crate::{
     routing::{self, LookupFailed},
     service::{
         inbound::Failure,
+        login::Person,
         lookup::{self, Rows},
         reply,
         smtp::{Door, Kind, envelope::Objection},
@@ -37,12 +38,12 @@ impl Identity {
 }
 
 /// `None` if the person is gone, or nobody can tell.
-pub(super) fn identify(store: &Store, user: UserId) -> Option<Identity> {
-    let row = lookup::find(store, |rows| rows.user(user)).ok()??;
+pub(super) fn identify(store: &Store, person: Person) -> Option<Identity> {
+    let row = lookup::find(store, |rows| rows.user(person.id)).ok()??;
     Some(Identity {
-        user,
+        user: person.id,
         name: row.address,
-        credentials: row.credentials,
+        credentials: person.credentials,
         method: "",
     })
 }

@@ -395,6 +395,11 @@ impl Machine for Session {
         }
     }
 
+    fn not_now(question: &Question) -> Option<Answer> {
+        matches!(question, Question::Login { .. })
+            .then(|| Answer::Done(Vec::new(), Completion::not_now()))
+    }
+
     /// Only an idle client is told; others learn it with their next command.
     fn wake(&mut self) {
         if matches!(

@@ -72,6 +72,12 @@ impl Completion {
         Self::plain(Status::No, text)
     }
 
+    /// Whether somebody may log in cannot be told now.
+    #[must_use]
+    pub fn not_now() -> Self {
+        Self::no("Temporary authentication failure.").with_code("UNAVAILABLE")
+    }
+
     /// `tag BAD text`, nothing else.
     #[must_use]
     pub fn bad(text: &str) -> Self {

@@ -24,6 +24,11 @@ impl Clock {
         self.times(now).last.plus_seconds(options.data_wait_s)
     }
 
+    /// When octets came last.
+    pub fn last(&self) -> Option<Instant> {
+        self.0.as_ref().map(|times| times.last)
+    }
+
     /// Octets came; false if they came too slowly.
     #[must_use]
     pub fn came(&mut self, now: Instant, octets: usize, options: &Options) -> bool {

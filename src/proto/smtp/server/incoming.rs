@@ -249,6 +249,7 @@ impl Session {
             until = until.min(enough);
         }
         self.state = State::Content(incoming);
+        let until = until.min(self.until_stranger(now));
         Some(self.read(until))
     }
 

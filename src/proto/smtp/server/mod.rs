@@ -42,6 +42,9 @@ const UNKNOWN: &str = "UNKNOWN";
 /// For so many seconds after a message the peer is no stranger.
 const KNOWN_S: u64 = 60;
 
+/// With recipients, the peer is no stranger until it has been silent for so many seconds.
+const PROGRESS_S: u64 = 10;
+
 /// What the service decides. Each is answered with [`Answer::Reply`], `End` also with
 /// [`Answer::Hang`], `Auth` with [`Answer::Auth`].
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -409,7 +412,29 @@ impl Session {
             Some(known) if now < known => until.min(known),
             _ => until,
         };
+        let until = until.min(self.until_stranger(now));
         Some(self.read(until))
+    }
+
+    /// Since when nothing has come, neither a command nor content.
+    fn silent_since(&self) -> Option<Instant> {
+        match &self.state {
+            State::Content(incoming) => incoming.clock.last(),
+            _ => self.since,
+        }
+    }
+
+    /// When a transaction that stands still makes the peer a stranger again, if that is to come.
+    fn until_stranger(&self, now: Instant) -> Instant {
+        let silent = self.silent_since().filter(|_| self.mail.has_recipient());
+        let until = silent.map(|at| at.plus_seconds(PROGRESS_S));
+        until.filter(|at| now < *at).unwrap_or(Instant::NEVER)
+    }
+
+    /// Whether there is a transaction, and it gets on (SR-24).
+    fn gets_on(&self) -> bool {
+        let silent = self.silent_since();
+        self.mail.has_recipient() && silent.is_none_or(|at| self.now < at.plus_seconds(PROGRESS_S))
     }
 
     /// Reads, but first lets the replies go.
@@ -550,6 +575,15 @@ impl Machine for Session {
         }
     }
 
+    /// The keys of a SCRAM exchange are told at once.
+    fn not_now(question: &Question) -> Option<Answer> {
+        matches!(
+            question,
+            Question::Auth(sasl::Question::Password { .. } | sasl::Question::Proof { .. })
+        )
+        .then_some(Answer::Auth(sasl::Answer::TryAgain))
+    }
+
     fn stop(&mut self) {
         self.stopping = true;
     }
@@ -559,7 +593,7 @@ impl Machine for Session {
     }
 
     fn stranger(&self) -> bool {
-        self.settled.is_none() && !self.mail.has_recipient() && !self.peer.authenticated
+        self.settled.is_none() && !self.gets_on() && !self.peer.authenticated
     }
 
     /// All that was said before the handshake is forgotten (RFC 3207 section 4.2). With implicit TLS

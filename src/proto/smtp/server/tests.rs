@@ -120,6 +120,29 @@ fn stranger_until_it_makes_progress() {
     assert!(driver.session.stranger());
 }
 
+/// SR-24: recipients alone are no progress, nor is half a command or content that does not flow.
+#[test]
+fn sr_24_a_transaction_that_stands_still_makes_a_stranger() {
+    let mut driver = driver();
+    driver.feed(b"EHLO a.test\r\nMAIL FROM:<x@away.test>\r\nRCPT TO:<alice@home.test>\r\n");
+    driver.wait(9);
+    driver.feed(b"RCP");
+    assert!(!driver.session.stranger());
+    driver.wait(1);
+    assert!(driver.session.stranger());
+    driver.feed(b"T TO:<bob@home.test>\r\n");
+    assert!(!driver.session.stranger());
+    driver.feed(b"DATA\r\n");
+    driver.wait(9);
+    driver.feed(b"a\r\n");
+    driver.wait(9);
+    assert!(!driver.session.stranger());
+    driver.wait(1);
+    assert!(driver.session.stranger());
+    driver.feed(b"b\r\n");
+    assert!(!driver.session.stranger());
+}
+
 /// Whoever logged in is no stranger, whatever comes after.
 #[test]
 fn who_logged_in_is_no_stranger() {
