@@ -27,7 +27,7 @@ use crate::{
         world::{Local, RealWorld, World, calendar},
     },
     service::{operate::kept, password::Passwords},
-    store::{self, Broken, Store, disk::local::LocalDisk},
+    store::{self, Broken, Store, directory::DomainClass, disk::local::LocalDisk},
 };
 
 /// Threads for content reads, searches and CPU-heavy work.
@@ -203,6 +203,12 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     let found = both(office.found.clone(), found);
     for (level, text) in told(&found) {
         log::log!(target: "store", level, "{text}");
+    }
+    for name in &plan.settings.local {
+        let row = store.read(|reader| reader.domain(name.as_str()))?;
+        if row.is_some_and(|row| row.class != DomainClass::Local) {
+            log::warn!(target: "config", "address.local: {name} is a domain of another class, which counts");
+        }
     }
     let memory = Memory::new(plan.settings.memory);
     let Settings {

@@ -9,7 +9,7 @@ use crate::{
     cli::{Terminal, table},
     config::{
         reference,
-        schema::{KEYS, Key},
+        schema::{Effect, KEYS, Key},
     },
 };
 
@@ -161,9 +161,15 @@ fn value(argument: &Arg) -> String {
 fn entry(page: &mut String, key: &Key) {
     let kind = reference::kind(key).replace('`', "");
     let default = reference::default(key).replace('`', "");
+    // Such a key can be written, but nothing comes of it.
+    let lacks = match (key.needs, key.effect) {
+        (Some(_), _) => " Not in this version.",
+        (None, Effect::Later) => " Not in this version; kept for a later one.",
+        _ => "",
+    };
     let _ = writeln!(
         page,
-        ".TP\n.B {}\n{}\n.br\nValue: {}. Default: {}.",
+        ".TP\n.B {}\n{}\n.br\nValue: {}. Default: {}.{lacks}",
         roff(key.name),
         roff(key.help),
         roff(&kind),
@@ -239,6 +245,15 @@ mod tests {
         }
         for key in KEYS {
             assert!(page.contains(&format!(".B {}\n", key.name)), "{}", key.name);
+        }
+        let entry = |name: &str| page.split(&format!(".B {name}\n")).nth(1).unwrap();
+        for (name, lacks) in [
+            ("listen.pop3", true),
+            ("queue.give_up", true),
+            ("listen.mx", false),
+        ] {
+            let entry = entry(name).split(".TP").next().unwrap();
+            assert_eq!(entry.contains("Not in this version"), lacks, "{name}");
         }
         for section in [
             "DESCRIPTION",

@@ -10,6 +10,9 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// What waits, the oldest first
+    #[command(
+        after_help = "This version keeps mail for others in the queue and does not send it yet."
+    )]
     List {
         #[command(flatten)]
         read: Read,

@@ -15,7 +15,9 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:
   pillarbox route add provider --host smtp.example.net --port 587 --tls starttls \\
       --user me@example.net --password-stdin < file-with-password
-  pillarbox route default provider     all mail to others leaves through it")]
+  pillarbox route default provider     all mail to others leaves through it
+
+This version keeps mail for others in the queue and does not send it yet.")]
     Add(Box<Add>),
     /// Choose the account that all mail to others leaves through; without NAME, say which it is
     #[command(after_help = "Without a default, mail to others goes straight to their servers.")]

@@ -67,6 +67,10 @@ pub(super) enum Verb {
         change: Change,
     },
     /// Remove a person; the mail is kept for 30 days
+    #[command(
+        after_help = "There is no command yet that gives kept mail back; to lock somebody out and keep all,
+use: pillarbox user disable ADDRESS"
+    )]
     Remove {
         address: String,
         /// The mail goes at once

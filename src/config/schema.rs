@@ -241,7 +241,7 @@ keys! {
     TLS_CERTIFICATE = "tls.certificate", Kind::OptionalPath, Default::Fixed(""), Live, "",
         "A certificate chain in PEM; empty = a self-signed one is made.";
     TLS_KEY = "tls.key", Kind::OptionalPath, Default::Fixed(""), Live, "",
-        "The certificate's private key in PEM.";
+        "The certificate's private key in PEM; with config set, before tls.certificate.";
     TLS_MIN = "tls.min", Kind::Choice(&["1.2", "1.3"]), Default::Fixed("1.2"), Restart, "",
         "The oldest TLS version that is spoken.";
     TLS_PLAINTEXT_AUTH = "tls.plaintext_auth", Kind::Choice(&["off", "loopback"]),

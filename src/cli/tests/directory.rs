@@ -201,7 +201,7 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
         "domain add pass.test --class relay --recipients-stdin",
         "c\n",
         0,
-        "added domain pass.test (class relay), 1 recipients\n",
+        "added domain pass.test (class relay), 1 recipient\n",
     ),
     ("alias test a@pass.test", "", 1, "  a@pass.test"),
     ("domain disable pass.test", "", 0, "pass.test: disabled"),
@@ -209,7 +209,7 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
         "domain list",
         "",
         0,
-        "home.test  mailbox\npass.test  relay    1 recipients, disabled\n",
+        "home.test  mailbox\npass.test  relay    1 recipient, disabled\n",
     ),
     ("domain enable pass.test", "", 0, "pass.test: enabled"),
     ("domain remove pass.test", "", 0, "removed"),
@@ -592,6 +592,105 @@ fn a_domain_of_another_class_is_no_local_name() {
         }
     }
     assert_eq!(run("config set address.local nas.test").exit, 0);
+}
+
+/// Hints lead somewhere, and `transport test` says what routing does.
+#[test]
+fn hints_lead_somewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "hush");
+    run("domain add home.test");
+    run("domain add pass.test --class relay");
+    run("user add anna@home.test --password-stdin");
+    run("route add p --host a.test --port 25 --tls none");
+    run("transport add pass.test :");
+    for (line, exit, words) in [
+        (
+            "alias add home.test anna@home.test",
+            65,
+            &["@home.test"][..],
+        ),
+        (
+            "alias add tips anna@home.test",
+            0,
+            &["note: a name without a domain gets @"],
+        ),
+        (
+            "user add b@localhost --password-stdin",
+            77,
+            &["this machine itself", "alias add b@localhost"],
+        ),
+        (
+            "user add b@[127.0.0.1] --password-stdin",
+            65,
+            &["no domain"],
+        ),
+        (
+            "transport add *@home.test discard:",
+            65,
+            &["write home.test"],
+        ),
+        ("transport test root@localhost", 1, &["class local"]),
+        ("transport test x@pass.test", 0, &["(MX) of pass.test"]),
+        ("route default p", 0, &["p"]),
+        ("transport test x@pass.test", 0, &["relay:p"]),
+        ("transport test x@home.test", 1, &["class mailbox"]),
+        ("alias test x@away.test", 1, &["logged in may send"]),
+        (
+            "domain remove pass.test",
+            0,
+            &["note: transports still name it: pass.test"],
+        ),
+    ] {
+        let played = run(line);
+        assert_eq!(played.exit, exit, "{line}: {}{}", played.out, played.err);
+        for word in words {
+            let said = format!("{}{}", played.out, played.err);
+            assert!(said.contains(word), "{line}: {said}");
+        }
+    }
+}
+
+/// What hardly anybody means is done, and told.
+#[test]
+fn notes_on_what_is_hardly_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| on(folder.path(), line, "hush");
+    run("domain add home.test");
+    run("user add anna@home.test --password-stdin");
+    for (line, note) in [
+        ("user quota anna@home.test 500", Some("quota 500 octets")),
+        ("user quota anna@home.test 2GiB", Some("quota 2GiB")),
+        ("config set limit.message_size 10", Some("note: hardly any")),
+        ("config set limit.message_size 30MiB", None),
+        ("config set limit.message_size 0", None),
+        (
+            "config set tls.key /nowhere/k",
+            Some("now set tls.certificate"),
+        ),
+    ] {
+        let played = run(line);
+        assert_eq!(played.exit, 0, "{line}: {}", played.err);
+        match note {
+            Some(note) => assert!(played.out.contains(note), "{line}: {}", played.out),
+            None => assert!(!played.out.contains("note"), "{line}: {}", played.out),
+        }
+    }
+}
+
+/// A name in the environment that is no key is told, and does no harm.
+#[test]
+fn names_in_the_environment_that_are_no_keys() {
+    let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), &b""[..]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::new(&mut out, &mut err, &mut input);
+    terminal.environment = vec![("PILLARBOX_LISTEN_XM".to_owned(), "off".to_owned())];
+    let data = folder.path().display().to_string();
+    let words = ["pillarbox", "--data", &data, "config", "check"];
+    let exit = run_in(&mut terminal, words.into_iter().map(OsString::from));
+    assert_eq!((exit, out.as_slice()), (0, &b""[..]));
+    let err = String::from_utf8(err).unwrap();
+    assert!(err.contains("PILLARBOX_LISTEN_XM"), "{err}");
 }
 
 /// Ten thousand at once, as quickly as a person waits; then again, which changes nothing.

@@ -19,6 +19,9 @@ use crate::{
     store::{self, directory::DomainClass},
 };
 
+/// Messages are hardly ever smaller, in octets.
+const SIZE_SMALL: u64 = 64 * 1024;
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
     /// What the store keeps, as it is.
@@ -141,7 +144,28 @@ async fn set(
     }
     keep(context, key, Some(value.text())).await?;
     log::info!(target: "config", "set {shown}");
-    Ok(Reply::Done(format!("{shown}; {}", renewed(context, key)?)))
+    let note = note(context.config, key, &value);
+    Ok(Reply::Done(format!(
+        "{shown}; {}{note}",
+        renewed(context, key)?
+    )))
+}
+
+/// What is most likely not meant, or comes next.
+fn note(config: &Config, key: &Key, value: &Value) -> &'static str {
+    match value {
+        Value::Size(1..SIZE_SMALL) if key.name == schema::LIMIT_MESSAGE_SIZE.name => {
+            "\nnote: hardly any message is that small; most mail will be refused"
+        }
+        Value::Text(path)
+            if key.name == schema::TLS_KEY.name
+                && !path.is_empty()
+                && config.text(&schema::TLS_CERTIFICATE).is_empty() =>
+        {
+            "\nnote: the key is not looked at alone; now set tls.certificate, which puts both to use"
+        }
+        _ => "",
+    }
 }
 
 async fn unset(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::schema,
     mail::domain::Domain,
-    service::operate::{Context, Kind, Problem, Reply, alias, columns, edit, name, some, user},
+    service::operate::{
+        Context, Kind, Problem, Reply, alias, columns, count, edit, name, some, user,
+    },
     store::{
         self, Reader,
         directory::{DomainClass, Edit, Swap},
@@ -84,9 +86,9 @@ async fn add(
     let list = recipients.map(|text| known(&name, text)).transpose()?;
     let done = match &list {
         Some(list) => format!(
-            "domain {name} (class {}), {} recipients",
+            "domain {name} (class {}), {}",
             word(class),
-            list.len()
+            count(list.len(), "recipient", "recipients")
         ),
         None if class == DomainClass::Mailbox => format!("domain {name}"),
         None => format!("domain {name} (class {})", word(class)),
@@ -245,18 +247,54 @@ async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Repl
         );
         return Err(Problem::new(Kind::NotAllowed, text));
     }
+    let notes = left(context, &name)?;
     if dry_run {
-        return Ok(Reply::Done(format!("would remove domain {name}")));
+        return Ok(Reply::Done(format!("would remove domain {name}{notes}")));
     }
     let request = store::Request::RemoveDomain { name: name.clone() };
     match context.store.request(request).await {
-        Ok(_) => Ok(Reply::Done(format!("removed domain {name}"))),
+        Ok(_) => Ok(Reply::Done(format!("removed domain {name}{notes}"))),
         Err(store::Refusal::NotEmpty) => Err(Problem::new(
             Kind::NotAllowed,
             format!("{name} is still in use; remove or rename people and aliases there first"),
         )),
         Err(refusal) => Err(Problem::refused(&refusal, &name)),
     }
+}
+
+/// What still names a domain that goes, as notes.
+fn left(context: &Context<'_>, name: &str) -> Result<String, Problem> {
+    let mut notes = String::new();
+    let transports = context.store.read(store::Reader::transports)?;
+    let within = |pattern: &str| {
+        pattern
+            .rsplit('@')
+            .next()
+            .map(|d| d.trim_start_matches('.'))
+            == Some(name)
+    };
+    let transports: Vec<_> = transports
+        .into_iter()
+        .map(|(pattern, _)| pattern)
+        .filter(|pattern| within(pattern))
+        .collect();
+    if let Some(first) = transports.first() {
+        notes = format!(
+            "\nnote: transports still name it: {} (pillarbox transport remove {first})",
+            some(&transports)
+        );
+    }
+    let origin = context.config.text(&schema::ADDRESS_ORIGIN) == name;
+    let local = context.config.list(&schema::ADDRESS_LOCAL);
+    for (named, key) in [
+        (origin, &schema::ADDRESS_ORIGIN),
+        (local.iter().any(|own| own == name), &schema::ADDRESS_LOCAL),
+    ] {
+        if named {
+            notes = format!("{notes}\nnote: {} still names it", key.name);
+        }
+    }
+    Ok(notes)
 }
 
 async fn request(context: &Context<'_>, request: store::Request) -> Result<(), Problem> {
@@ -316,8 +354,9 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
         .iter()
         .map(|row| {
             let mut notes = Vec::new();
-            if let Some(count) = row.recipients {
-                notes.push(format!("{count} recipients"));
+            if let Some(number) = row.recipients {
+                let number = usize::try_from(number).unwrap_or(usize::MAX);
+                notes.push(count(number, "recipient", "recipients"));
             }
             if !row.enabled {
                 notes.push("disabled".to_owned());

@@ -286,6 +286,12 @@ async fn edit(context: &Context<'_>, edits: Vec<Edit>, what: &str) -> Result<(),
     }
 }
 
+/// A number of things.
+fn count(number: usize, one: &str, more: &str) -> String {
+    let word = if number == 1 { one } else { more };
+    format!("{number} {word}")
+}
+
 /// The first few of many, in words.
 fn some(names: &[String]) -> String {
     const SHOWN: usize = 3;

@@ -8,9 +8,12 @@ use crate::{
     service::operate::{Context, Kind, Problem, Reply, columns, name::shown},
     store::{
         self,
-        queue::{QueueEntry, QueuedRecipient},
+        queue::{BodyKind, QueueEntry, QueuedRecipient},
     },
 };
+
+/// Why mail waits for which nothing has been tried.
+pub const WAITS: &str = "this version does not send yet";
 
 /// Entries that are read in one go.
 const SLICE: usize = 256;
@@ -51,6 +54,8 @@ pub struct Message {
     pub envid: Option<String>,
     /// `FULL` or `HDRS`.
     pub ret: Option<String>,
+    /// `7BIT`, `8BITMIME` or `BINARYMIME`.
+    pub body: String,
     pub requiretls: bool,
     pub smtputf8: bool,
 }
@@ -109,7 +114,10 @@ fn row(entry: QueueEntry) -> Row {
         arrived: entry.arrived.rfc3339(),
         size: entry.size,
         sender: entry.queued.sender,
-        reason: recipients.iter().find_map(|r| r.reason.clone()),
+        reason: recipients
+            .iter()
+            .find_map(|r| r.reason.clone())
+            .or_else(|| Some(WAITS.to_owned())),
         recipients: recipients.into_iter().map(|r| r.address).collect(),
     }
 }
@@ -136,6 +144,12 @@ fn show(context: &Context<'_>, id: &str) -> Result<Reply, Problem> {
             };
             word.to_owned()
         }),
+        body: match queued.body {
+            BodyKind::BinaryMime => "BINARYMIME",
+            BodyKind::EightBitMime => "8BITMIME",
+            BodyKind::SevenBit => "7BIT",
+        }
+        .to_owned(),
         requiretls: queued.requiretls,
         smtputf8: queued.smtputf8,
     })))
@@ -145,7 +159,7 @@ fn recipient(row: QueuedRecipient) -> Recipient {
     Recipient {
         address: row.address,
         transport: row.transport,
-        reason: row.reason,
+        reason: row.reason.or_else(|| Some(WAITS.to_owned())),
         srs: row.srs,
         notify: row.notify.map(|notify| notify.to_string()),
         orcpt: row.orcpt,
@@ -203,7 +217,21 @@ impl Message {
             if let Some(reason) = &recipient.reason {
                 line = format!("{line} ({reason})");
             }
+            for (value, what) in [(&recipient.notify, "NOTIFY"), (&recipient.orcpt, "ORCPT")] {
+                if let Some(value) = value {
+                    line = format!("{line}, {what}={value}");
+                }
+            }
+            if recipient.srs {
+                line.push_str(", sender rewritten (SRS)");
+            }
             lines.push(line);
+        }
+        lines.push(format!("BODY={}", self.body));
+        for (value, what) in [(&self.ret, "RET"), (&self.envid, "ENVID")] {
+            if let Some(value) = value {
+                lines.push(format!("{what}={value}"));
+            }
         }
         for (on, what) in [
             (self.requiretls, "goes only where TLS is sure (REQUIRETLS)"),

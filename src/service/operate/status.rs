@@ -171,9 +171,15 @@ impl Report {
             lines.push(format!("mail for postmaster, abuse and root: {person}"));
         }
         lines.push(format!(
-            "{} domains, {} messages queued; store: {} MiB live of {} MiB, {} MiB free, change {}",
+            "{} domains, {} messages queued{}; store: {} MiB live of {} MiB, {} MiB free, change {}",
             self.domains,
             self.queued,
+            // Whoever waits for mail to leave is told.
+            if self.queued > 0 {
+                " (this version does not send yet)"
+            } else {
+                ""
+            },
             mebibytes(self.live_octets),
             mebibytes(self.log_octets),
             mebibytes(self.free_octets),

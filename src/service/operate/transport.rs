@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    routing::transport::{Target, TransportProblem, candidates, parse_pattern, parse_target},
+    routing::{
+        class::class,
+        transport::{Target, TransportProblem, candidates, parse_pattern, parse_target},
+    },
     service::{
-        lookup::DEFAULT_ROUTE,
-        operate::{
-            Context, Kind, Problem, Reply, columns, domain, edit, name, route, test::Report,
-        },
+        lookup::{self, DEFAULT_ROUTE},
+        operate::{Context, Kind, Problem, Reply, columns, edit, name, route, test::Report},
     },
     store::{
         Reader,
@@ -53,6 +54,14 @@ async fn add(
     let pattern = parse_pattern(pattern)
         .map_err(|wrong| problem(&wrong))?
         .to_string();
+    if let Some((local, domain)) = pattern.split_once('@')
+        && local.contains('*')
+    {
+        let text = format!(
+            "{pattern}: a * stands for everybody only alone; for all of a domain write {domain}"
+        );
+        return Err(Problem::new(Kind::BadData, text));
+    }
     let target = parse_target(target.trim()).map_err(|wrong| problem(&wrong))?;
     let (there, lacking) = context.store.read(|reader| {
         let lacking = match &target {
@@ -135,16 +144,17 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
     let address = name::address(address)?;
     let options = name::options(context.config);
     let domain = address.domain.as_str();
-    let (targets, class, default) = context.store.read(|reader| {
+    let (targets, default) = context.store.read(|reader| {
         let mut targets = Vec::new();
         for pattern in candidates(&options, &address) {
             let row = reader.transport(&pattern)?;
             targets.push((pattern, row.map(|row| row.target)));
         }
-        let class = reader.domain(domain)?.filter(|row| row.enabled);
         let default = reader.setting(DEFAULT_ROUTE)?;
-        Ok((targets, class.map(|row| row.class), default))
+        Ok((targets, default))
     })?;
+    let class = lookup::find(context.store, |rows| class(rows, &options, &address.domain));
+    let class = class.map_err(|_| Problem::new(Kind::TryAgain, "nobody can tell now"))?;
     let mut steps = Vec::new();
     let mut winner = None;
     for (pattern, target) in targets {
@@ -161,12 +171,11 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
     let end = match winner {
         Some(target) if target != ":" => target,
         _ => match (class, default) {
-            (Some(class), _) => format!(
-                "no transport: {domain} is a domain of ours (class {})",
-                domain::word(class)
-            ),
-            (None, Some(route)) => format!("no transport: the default route, relay:{route}"),
-            (None, None) => format!("no transport: the mail servers (MX) of {domain}"),
+            (Some(class), _) if class.is_hosted() => {
+                format!("no transport: {domain} is a domain of ours (class {class})")
+            }
+            (_, Some(route)) => format!("no transport: the default route, relay:{route}"),
+            (_, None) => format!("no transport: the mail servers (MX) of {domain}"),
         },
     };
     Ok(Reply::Test(Report {

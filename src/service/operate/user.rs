@@ -379,6 +379,17 @@ fn free(context: &Context<'_>, address: &str) -> Result<String, Problem> {
         Ok((taken, reader.domain(domain)?))
     })?;
     let Some(row) = row else {
+        if domain.starts_with('[') {
+            let text = format!("{domain} is no domain; nobody can have a mailbox there");
+            return Err(Problem::new(Kind::BadData, text));
+        }
+        if name::listed(context.config).iter().any(|own| own == domain) {
+            let text = format!(
+                "{domain} is a name of this machine itself; give your mail a domain of its own, or \
+                 forward the address: pillarbox alias add {key} TARGET"
+            );
+            return Err(Problem::new(Kind::NotAllowed, text));
+        }
         let text = format!("no such domain: {domain} (pillarbox domain add {domain})");
         return Err(Problem::new(Kind::NoSuch, text));
     };
@@ -436,7 +447,10 @@ async fn credentials(
 fn amount(quota: u64) -> String {
     match quota {
         0 => "no limit".to_owned(),
-        octets => print_size(octets),
+        octets => match print_size(octets) {
+            plain if plain.bytes().all(|digit| digit.is_ascii_digit()) => format!("{plain} octets"),
+            sized => sized,
+        },
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{
         lookup,
         operate::{
             Context, Kind, Problem, Reply,
-            alias::{OUTSIDE, joined, parse, problem},
-            edit, name, some,
+            alias::{OUTSIDE, forgotten, joined, parse, problem},
+            count, edit, name, some,
         },
     },
     store::{
@@ -49,9 +49,10 @@ pub(super) async fn add(
     // Ten thousand rows take a while: off the executor.
     let plan = blocking::unblock(move || plan(&store, &options, &text, srs)).await?;
     let aliases = plan.edits.len();
-    let what = format!("{aliases} aliases from {} lines", plan.lines);
+    let lines = count(plan.lines, "line", "lines");
+    let what = format!("{} from {lines}", count(aliases, "alias", "aliases"));
     let mut done = match (aliases, dry_run) {
-        (0, _) => format!("{} lines: all of it is there already", plan.lines),
+        (0, _) => format!("{lines}: all of it is there already"),
         (_, true) => format!("would add or change {what}"),
         (_, false) => format!("added or changed {what}"),
     };
@@ -65,7 +66,7 @@ pub(super) async fn add(
 }
 
 fn plan(store: &Store, options: &Options, text: &str, srs: Option<bool>) -> Result<Plan, Problem> {
-    let lines = lines(options, text)?;
+    let lines = lines(store, options, text)?;
     let pending = store.read(|reader| {
         // By source; the order is that of the lines.
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
@@ -163,14 +164,14 @@ fn blamed(lines: &[Line], source: &str, wrong: &AliasProblem) -> usize {
         .map_or(first, |line| line.0)
 }
 
-fn lines(options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
+fn lines(store: &Store, options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
     let mut out = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let parsed = one(options, line).map_err(|wrong| on_line(number, &wrong))?;
+        let parsed = one(store, options, line).map_err(|wrong| on_line(number, &wrong))?;
         out.push((number, parsed.0, parsed.1));
     }
     if out.is_empty() {
@@ -180,9 +181,10 @@ fn lines(options: &Options, text: &str) -> Result<Vec<Line>, Problem> {
     Ok(out)
 }
 
-fn one(options: &Options, line: &str) -> Result<(Source, Vec<Target>), Problem> {
+fn one(store: &Store, options: &Options, line: &str) -> Result<(Source, Vec<Target>), Problem> {
     let words = parse::words(line);
     let (first, rest) = words.split_first().unwrap_or((&line, &[]));
+    forgotten(store, first)?;
     let source = parse::source(options, first).map_err(|wrong| problem(&wrong))?;
     let targets = parse::targets(options, rest).map_err(|wrong| problem(&wrong))?;
     parse::fits(&source, &targets)?;

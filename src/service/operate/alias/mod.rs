@@ -17,7 +17,10 @@ use crate::{
         lookup,
         operate::{Context, Kind, Problem, Reply, edit, name, some, test},
     },
-    store::directory::{Alias, Edit, Swap},
+    store::{
+        Store,
+        directory::{Alias, Edit, Swap},
+    },
 };
 
 /// One change of aliases at a time: what was looked at for loops still stands when it is saved (FW-8).
@@ -122,6 +125,8 @@ async fn add(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     let options = name::options(context.config);
+    forgotten(context.store, source)?;
+    let bare = !source.contains('@');
     let source = parse::source(&options, source).map_err(|wrong| problem(&wrong))?;
     let targets =
         parse::targets(&options, &parse::words(targets)).map_err(|wrong| problem(&wrong))?;
@@ -164,6 +169,12 @@ async fn add(
              pillarbox alias add {key} {key}"
         );
     }
+    if bare {
+        text = format!(
+            "{text}\nnote: a name without a domain gets @{}",
+            source.domain()
+        );
+    }
     if !now.enabled {
         text = format!("{text}\nnote: this alias is disabled (pillarbox alias enable {key})");
     }
@@ -171,6 +182,21 @@ async fn add(
         swap(context, key, was, Some(now)).await?;
     }
     Ok(Reply::Done(text))
+}
+
+/// Refuses a domain of ours as a source where the @ was left out.
+fn forgotten(store: &Store, source: &str) -> Result<(), Problem> {
+    if !source.contains('.') || source.contains('@') {
+        return Ok(());
+    }
+    let Ok(domain) = name::domain(source) else {
+        return Ok(());
+    };
+    if store.read(|reader| reader.domain(&domain))?.is_none() {
+        return Ok(());
+    }
+    let text = format!("{domain} is a domain; an alias for all of it is written @{domain}");
+    Err(Problem::new(Kind::BadData, text))
 }
 
 /// Whether an alias names its own source: that mailbox gets a copy (FW-3).

@@ -173,7 +173,10 @@ fn a_running_box_takes_live_keys_at_once() {
     // Certificate files are looked at before they are kept.
     assert_eq!(
         running.set("tls.key", "/nowhere/k"),
-        done("tls.key = \"/nowhere/k\"; in effect")
+        done(
+            "tls.key = \"/nowhere/k\"; in effect\nnote: the key is not looked at alone; now set \
+             tls.certificate, which puts both to use"
+        )
     );
     let (kind, text) = running.set("tls.certificate", "/nowhere/c").unwrap_err();
     assert_eq!(kind, Kind::BadData);
