@@ -1,8 +1,18 @@
 //! Where a command reads and writes. A reader who has gone away (`| head`) is no failure.
 
-use std::io::{self, BufRead, IsTerminal, Read as _, Write};
+use std::{
+    io::{self, BufRead, IsTerminal, Read as _, Write},
+    process,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
+    thread,
+};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use async_signal::{Signal, Signals};
+use rustix::{
+    process::{getpid, kill_process},
+    termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
+};
+use smol::stream::StreamExt;
 
 use crate::{
     base::secret::Secret,
@@ -186,26 +196,81 @@ pub(super) fn secret(
     Err(Problem::new(Kind::Usage, text))
 }
 
+/// How the terminal was before a prompt that shows nothing.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// While it lives, what is typed is not shown.
-struct Quiet(Option<Termios>);
+struct Quiet;
 
 impl Quiet {
     fn new() -> Self {
-        let stdin = io::stdin();
-        let Ok(before) = tcgetattr(&stdin) else {
-            return Self(None);
-        };
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        let set = tcsetattr(&stdin, OptionalActions::Flush, &quiet);
-        Self(set.is_ok().then_some(before))
+        if let Ok(now) = tcgetattr(io::stdin()) {
+            // From here on: a signal that ends or stops the process would leave the terminal silent.
+            watch();
+            let mut before = before();
+            set(&hidden(&now));
+            *before = Some(now);
+        }
+        Self
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
+        if let Some(shown) = before().take() {
+            set(&shown);
         }
     }
+}
+
+fn before() -> MutexGuard<'static, Option<Termios>> {
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hidden(shown: &Termios) -> Termios {
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden
+}
+
+fn set(modes: &Termios) {
+    let _ = tcsetattr(io::stdin(), OptionalActions::Flush, modes);
+}
+
+/// Carries out signals itself from now on, on a thread of its own: the terminal first. Without it they
+/// do what they always do.
+fn watch() {
+    static WATCHING: Once = Once::new();
+    WATCHING.call_once(|| {
+        let signals = [
+            Signal::Cont,
+            Signal::Hup,
+            Signal::Int,
+            Signal::Term,
+            Signal::Tstp,
+        ];
+        let Ok(mut signals) = Signals::new(signals) else {
+            return;
+        };
+        let watching = move || {
+            while let Some(Ok(signal)) = smol::block_on(signals.next()) {
+                let before = before();
+                if let Some(shown) = &*before {
+                    match signal {
+                        Signal::Cont => set(&hidden(shown)),
+                        _ => set(shown),
+                    }
+                }
+                match signal {
+                    Signal::Cont => {}
+                    Signal::Tstp => {
+                        let _ = kill_process(getpid(), rustix::process::Signal::STOP);
+                    }
+                    // What a shell says of a process that a signal ended.
+                    signal => process::exit((signal as i32).saturating_add(128)),
+                }
+            }
+        };
+        let _ = thread::Builder::new().spawn(watching);
+    });
 }

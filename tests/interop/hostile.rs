@@ -5,7 +5,9 @@ use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::house::{ANNA, House};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use crate::house::{ANNA, House, PASSWORD};
 use crate::talk::{Imap, Smtp, Talk};
 
 /// How long an honest client may wait for a whole delivery, or a whole look into its INBOX, while
@@ -102,6 +104,65 @@ fn two_thousand_connections() {
         "of 1,000 connections to a house for 100 sessions, {told} were told 421"
     );
     drop(open);
+    unharmed(&mut house);
+}
+
+/// SR-24, SU-14, UX-160: a crowd that guesses passwords over and over holds up neither mail nor the
+/// people of the house.
+#[test]
+fn guessers_keep_nobody_out() {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    let mut house = House::with("profile = \"tiny\"");
+    let (over, tries) = (AtomicBool::new(false), AtomicU32::new(0));
+    let submission = house.submission;
+    let guess = |last: u8| -> io::Result<()> {
+        let mut smtp = Smtp::over(Talk::between([127, 0, 2, last], submission)?)?;
+        while !over.load(Ordering::Relaxed) {
+            let number = tries.fetch_add(1, Ordering::Relaxed);
+            let who = format!("\0u{}@home.test\0wrong{number}", number % 7);
+            smtp.0
+                .send(format!("AUTH PLAIN {}\r\n", STANDARD.encode(who)))?;
+            smtp.reply()?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        for last in 1..=10 {
+            let (guess, over) = (&guess, &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    // Sent away: it comes again.
+                    let _ = guess(last);
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        let mut slow = Vec::new();
+        for visit in 1..=5 {
+            let begun = Instant::now();
+            let from = [127, 0, 3, visit];
+            let mail = || Smtp::over(Talk::between(from, house.mx)?);
+            let right = STANDARD.encode(format!("\0{ANNA}\0{PASSWORD}"));
+            let log_in = || {
+                let mut smtp = Smtp::over(Talk::between(from, submission)?)?;
+                smtp.command(&format!("AUTH PLAIN {right}"), "235")
+            };
+            let mut said = Vec::new();
+            while let Err(error) = mail().and_then(|_| log_in()) {
+                said.push(error.to_string());
+                if begun.elapsed() > AT_ONCE {
+                    break;
+                }
+            }
+            if begun.elapsed() > AT_ONCE {
+                slow.push((visit, begun.elapsed(), said));
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(slow.is_empty(), "{slow:?}");
+    });
+    assert!(tries.load(Ordering::Relaxed) > 20);
     unharmed(&mut house);
 }
 

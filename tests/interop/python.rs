@@ -42,3 +42,13 @@ fn two_sessions_see_each_other() {
 fn python_reads_odd_messages_as_we_do() {
     run(&House::new(), "oracle.py");
 }
+
+/// Not the terminal of whoever runs the tests: one that the script makes.
+#[test]
+fn a_prompt_gives_the_terminal_back() {
+    let house = House::new();
+    let command = house.pillarbox(&["user", "passwd", ANNA]);
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let said = Program::python("prompt.py").args(words).run();
+    assert!(said.trim_end().ends_with("done"), "{said}");
+}
