@@ -68,6 +68,8 @@ pub struct House {
     pub(super) store: Store,
     running: Option<Running>,
     disk: Arc<MemoryDisk>,
+    /// What messages on their way may take (HD-4).
+    memory: Memory,
     faults: Arc<Faults>,
     smtp: server::Options,
     submission: server::Options,
@@ -116,14 +118,10 @@ impl House {
         let mut door = smtp::Options::new(hostname.clone());
         door.routing.hostname = Domain::parse(&hostname);
         door.routing.origin = Domain::parse("home.test");
-        let doors = smtp::Shared::new(
-            store.clone(),
-            outside,
-            login.clone(),
-            door,
-            Memory::new(u64::MAX),
-        );
+        let memory = Memory::new(u64::MAX);
+        let doors = smtp::Shared::new(store.clone(), outside, login.clone(), door, memory.clone());
         Self {
+            memory,
             world,
             store,
             running: Some(running),
@@ -197,7 +195,7 @@ impl House {
                 login,
                 world,
                 options,
-                Memory::new(u64::MAX),
+                self.memory.clone(),
             ))
         });
         shared.clone()
@@ -263,6 +261,7 @@ impl House {
                     auth.old_outlook = value == "on";
                 }
             }
+            "memory" => self.memory.limit(number()),
             "password" => {
                 let (address, password) = value.split_once(' ').unwrap();
                 self.password(address, password).await;
