@@ -20,7 +20,7 @@ use crate::{
     },
     net::world::{RealClock, RealWorld, World as _},
     service::{
-        operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request, wire},
+        operate::{self, Answer, Call, Context, Kind, Problem, Reply, Request, kept, wire},
         password::{Cost, Passwords},
     },
     store::{self, Store, disk::local::LocalDisk, log::segment},
