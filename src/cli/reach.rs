@@ -164,6 +164,9 @@ fn here(
     let (store, running, opened) =
         Store::open(Arc::new(disk), options(config, &world)).map_err(Problem::from)?;
     tell(terminal, &opened);
+    if opened.lost > 0 || opened.rebuilt {
+        let _asked_again = kept::forget(Path::new(data));
+    }
     let reply = work(&store, found, &world, call);
     store.stop();
     if running.join().is_err() {
