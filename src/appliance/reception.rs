@@ -8,6 +8,7 @@ use crate::{
         settings::{Offers, Settings},
         start::Appliance,
     },
+    base::machine::Machine as _,
     net::{
         drive::{self, End},
         world::Local,
@@ -99,7 +100,7 @@ impl Reception {
         let options = self.offers.borrow().of(caller.kind, peer.is_loopback());
         let mut machine = smtp::server::Session::new(options, caller.ground.world.now());
         if let Some(secured) = &caller.secured {
-            crate::base::machine::Machine::secured(&mut machine, secured.clone());
+            machine.secured(secured.clone());
         }
         let client = Client::new(peer, None);
         let service = Door::new(Rc::clone(&self.doors), door, client, caller.secured);

@@ -431,15 +431,25 @@ impl Store {
         self.0.secret
     }
 
+    /// Whether mail is taken (SR-30).
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.is_enough(&self.0.disk.space())
+    }
+
+    fn is_enough(&self, space: &std::io::Result<disk::Space>) -> bool {
+        // Others fill the disk too: the writer's last look may be old.
+        let enough = space.as_ref().is_ok_and(|s| s.free >= s.keep(self.0.least));
+        enough && self.0.room.load(Ordering::Relaxed)
+    }
+
     /// Figures for `status`.
     #[must_use]
     pub fn status(&self) -> Status {
         let status = self.0.status.lock();
         let mut status = status.unwrap_or_else(PoisonError::into_inner).clone();
-        // Others fill the disk too: the writer's last look may be old.
         let space = self.0.disk.space();
-        let enough = space.as_ref().is_ok_and(|s| s.free >= s.keep(self.0.least));
-        status.room = enough && self.0.room.load(Ordering::Relaxed);
+        status.room = self.is_enough(&space);
         status.free_octets = space.as_ref().map_or(0, |space| space.free);
         status.disk_octets = space.map_or(0, |space| space.total);
         status

@@ -35,7 +35,7 @@ struct Found {
     rooms: Vec<(UserId, recipient::Room)>,
     /// The store's last change at that moment.
     sequence: u64,
-    /// The queue takes no more.
+    /// Some of it leaves, and the queue takes no more.
     queue_full: bool,
 }
 
@@ -131,7 +131,7 @@ impl Door {
         let refused = |refusal| reply::recipient(refusal, forward, hint);
         let mut destinations = found.routed.outcome.map_err(refused)?;
         self.room()?;
-        if found.queue_full && destinations.iter().any(leaves) {
+        if found.queue_full {
             return Err(reply::queue_full());
         }
         if transaction.is_crowded(destinations.len()) && !transaction.recipients.is_empty() {
@@ -203,24 +203,27 @@ impl Door {
             (Kind::Submission, None) => None,
         };
         let routed = routing::route(rows, &options.routing, self.rights(), forward);
-        let mut rooms = Vec::new();
+        let (mut rooms, mut leaves) = (Vec::new(), false);
         for destination in routed.outcome.iter().flatten() {
-            if let Destination::Mailbox { user, .. } = destination {
-                rooms.push((*user, rows.room(*user)?));
+            match destination {
+                Destination::Discard { .. } => {}
+                Destination::Mailbox { user, .. } => rooms.push((*user, rows.room(*user)?)),
+                Destination::Queue { .. } => leaves = true,
             }
         }
+        let queue_full = leaves && rows.queue_full(options.queue_entries, options.queue_octets)?;
         Ok(Found {
             objection,
             routed,
             rooms,
             sequence: rows.sequence()?,
-            queue_full: rows.queue_full(options.queue_entries, options.queue_octets)?,
+            queue_full,
         })
     }
 
     /// Whether the disk takes anything (SR-30).
     pub(super) fn room(&self) -> Result<(), Reply> {
-        if self.shared.store.status().room {
+        if self.shared.store.has_room() {
             Ok(())
         } else {
             Err(reply::no_room())
@@ -260,13 +263,6 @@ fn drop_full(forward: &ForwardPath, destinations: &mut Vec<Destination>, full: &
         }
         _ => true,
     });
-}
-
-fn leaves(destination: &Destination) -> bool {
-    match destination {
-        Destination::Queue { .. } => true,
-        Destination::Discard { .. } | Destination::Mailbox { .. } => false,
-    }
 }
 
 /// A bare local part with the origin behind it (AC-8).
