@@ -52,7 +52,9 @@ impl Line<'_> {
                 response::envelope(line.item("ENVELOPE"), &summary.envelope);
             }
             (
-                FetchItem::Body
+                FetchItem::Binary(_)
+                | FetchItem::BinarySize(_)
+                | FetchItem::Body
                 | FetchItem::BodyStructure
                 | FetchItem::Envelope
                 | FetchItem::BodySection(_)

@@ -114,6 +114,8 @@ impl Compiler<'_> {
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::ModSeq(modseq) => Key::ModSeq(*modseq),
             SearchKey::Not(key) => Key::Not(Box::new(self.key(key))),
+            // Not yet.
+            SearchKey::Older(_) | SearchKey::Younger(_) => Key::All,
             SearchKey::On(date) => Key::On(*date),
             SearchKey::Or(keys) => Key::Or(Box::new((self.key(&keys.0), self.key(&keys.1)))),
             SearchKey::Recent => Key::Recent,
