@@ -49,7 +49,7 @@ impl Line<'_> {
                 response::body_structure(line.item("BODYSTRUCTURE"), &summary.structure);
             }
             (FetchItem::Envelope, Some(summary)) => {
-                response::envelope(line.item("ENVELOPE"), &summary.envelope);
+                response::envelope(line.item("ENVELOPE"), &summary.envelope());
             }
             (
                 FetchItem::Binary(_)
