@@ -9,6 +9,7 @@ pub mod fixup;
 pub mod flag;
 pub mod fold;
 pub mod header;
+pub mod kept;
 pub mod octets;
 pub mod path;
 pub mod structure;
