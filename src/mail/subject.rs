@@ -1,7 +1,9 @@
 //! The base subject of RFC 5256 section 2.1: what is left of a subject when the marks of replies,
 //! forwards and lists are gone.
 
-use crate::mail::header::decode_words;
+use std::borrow::Cow;
+
+use crate::mail::header::{decode_words, unfold};
 
 /// What a subject comes down to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -14,7 +16,13 @@ pub struct Base<'a> {
 /// Step 1: encoded words decoded, each run of white space one space. `value` as it stands in the
 /// header.
 #[must_use]
-pub fn decode(value: &[u8]) -> String {
+pub fn decode(value: &[u8]) -> Cow<'_, str> {
+    if let Cow::Borrowed(value) = unfold(value)
+        && let Ok(text) = str::from_utf8(value)
+        && ["=?", "\t", "  "].iter().all(|odd| !text.contains(odd))
+    {
+        return Cow::Borrowed(text);
+    }
     let decoded = decode_words(value);
     let mut out = String::with_capacity(decoded.len());
     for c in decoded.chars() {
@@ -25,7 +33,7 @@ pub fn decode(value: &[u8]) -> String {
             out.push(' ');
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Steps 2 to 7, of what [`decode`] made. Each step goes on where the last one ended: the time grows

@@ -190,7 +190,7 @@ fn steps_of_references() {
                 (2, 2, "b", "s", &[]),
                 (3, 3, "c", "re:s", &[]),
             ],
-            "((1 3)(2))",
+            "((1)(2)(3))",
         ),
         (
             "two that hold several together",
