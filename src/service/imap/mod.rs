@@ -275,7 +275,7 @@ impl Imap {
         match self.running.take() {
             Some(Running::Ending(ending)) => self.end(Vec::new(), ending),
             Some(Running::Fetching(fetching)) => Box::pin(self.fetch_more(fetching)).await,
-            Some(Running::Searching(searching)) => self.search_told(searching),
+            Some(Running::Searching(searching)) => Box::pin(self.search_more(searching)).await,
             Some(Running::Telling(telling)) => self.store_told(telling).await,
             None => Answer::Done(Vec::new(), Completion::ok("Completed")),
         }

@@ -105,7 +105,12 @@ pub async fn read<T: Send + 'static>(
     .await
 }
 
-fn summarize(content: &mut Content) -> Result<Summary<'static>, Broken> {
+/// Makes a summary from content: for the pool.
+///
+/// # Errors
+///
+/// What the content says.
+pub fn summarize(content: &mut Content) -> Result<Summary<'static>, Broken> {
     let mut builder = SummaryBuilder::new();
     let mut at = content.prefix().len() as u64;
     loop {
