@@ -29,7 +29,7 @@ fn states() {
          S: * 1 FETCH (FLAGS ())
          S: e OK Fetch completed.
          C: f CLOSE
-         Q: Command(Close)
+         Q: Command(Close, 
          A: OK Close completed. > deselected
          S: f OK
          C: g CHECK
@@ -49,7 +49,7 @@ fn capability_and_log_in_in_clear() {
         ..Options::default()
     };
     play_cut(
-        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE SPECIAL-USE CREATE-SPECIAL-USE UIDPLUS MOVE UNSELECT CHILDREN LOGINDISABLED] Pillarbox ready.
+        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN
          C: a CAPABILITY
          S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR
          S: a OK
@@ -139,7 +139,7 @@ fn literals() {
          C: a\\0b
          S: d BAD
          C: e NOOP
-         Q: Command(Noop)
+         Q: Command(Noop, 
          A: OK Done
          S: e OK",
     );
