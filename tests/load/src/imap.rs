@@ -45,7 +45,10 @@ pub fn time(options: &Options) -> Result<(), Failure> {
         other => other.to_owned(),
     };
     let mut link = log_in(options, tls(options)?.as_ref())?;
-    command(&mut link, &format!("SELECT {folder}"))?;
+    // The first SELECT of a server that just started is one to time.
+    if !text.starts_with("SELECT") {
+        command(&mut link, &format!("SELECT {folder}"))?;
+    }
     let watch = options
         .has("watch")
         .then(|| options.number("watch", 0))
