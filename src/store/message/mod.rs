@@ -4,6 +4,7 @@ pub mod arrive;
 pub mod content;
 pub mod copy;
 pub mod expunge;
+pub mod filter;
 pub mod flag;
 
 use std::ops::ControlFlow;

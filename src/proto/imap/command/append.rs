@@ -27,5 +27,7 @@ pub fn append(lexer: &mut Lexer<'_>) -> Result<Command, SyntaxError> {
         flags,
         date,
         size,
+        binary: false,
+        utf8: false,
     })))
 }

@@ -21,6 +21,7 @@ pub fn select(lexer: &mut Lexer<'_>, read_only: bool) -> Result<Command, SyntaxE
         folder,
         read_only,
         condstore,
+        qresync: None,
     })))
 }
 

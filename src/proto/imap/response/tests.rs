@@ -57,18 +57,26 @@ fn folders() {
                 "LIST",
                 ["\\HasNoChildren", "\\Sent"],
                 "Gesendete & Entwürfe",
+                false,
             );
         },
     );
     check("* LSUB () \"/\" INBOX\r\n", |out| {
-        list(out, "LSUB", [], "INBOX");
+        list(out, "LSUB", [], "INBOX", false);
+    });
+    check("* LSUB () \"/\" \"A & \u{fc}\"\r\n", |out| {
+        list(out, "LSUB", [], "A & \u{fc}", true);
     });
     check("* LIST (\\Noselect) \"/\" \"\"\r\n", list_root);
-    check("* STATUS a (MESSAGES 3 UNSEEN 0)\r\n", |out| {
+    check("* STATUS a (MESSAGES 3 APPENDLIMIT NIL)\r\n", |out| {
         status(
             out,
             "a",
-            [(StatusItem::Messages, 3), (StatusItem::Unseen, 0)],
+            [
+                (StatusItem::Messages, Some(3)),
+                (StatusItem::AppendLimit, None),
+            ],
+            false,
         );
     });
     let mut out = vec![];

@@ -49,7 +49,7 @@ impl Session {
             return Work::Again;
         }
         self.ask(
-            Question::AppendBegin(message),
+            Question::AppendBegin(message, self.enabled),
             Asked::AppendBegin { size, waits },
         )
     }

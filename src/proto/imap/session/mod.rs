@@ -2,6 +2,7 @@
 //! what needs no store, and asks for the rest.
 
 mod append;
+mod enable;
 mod login;
 mod output;
 mod question;
@@ -12,11 +13,11 @@ mod tests;
 
 use std::mem;
 
-pub use self::question::{Answer, Completion, Piece, Question, StateChange, Status};
+pub use self::question::{Answer, Completion, Enabled, Piece, Question, StateChange, Status};
 
 use self::append::Skip;
 use self::output::Output;
-use super::capability;
+use super::capability::{self, Told};
 use crate::base::id::ContentRange;
 use crate::base::line::Input;
 use crate::base::machine::{Machine, Step};
@@ -64,6 +65,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What the server can do, as the client is told now.
+    fn capabilities(&self, authenticated: bool) -> String {
+        capability::list(&Told {
+            authenticated,
+            login: self.login,
+            append_limit: self.append_limit,
+            compress: false,
+        })
+    }
+}
+
 /// One client's session. While it idles it holds no buffer.
 #[derive(Debug)]
 pub struct Session {
@@ -84,6 +97,7 @@ pub struct Session {
     bad: u8,
     failed: u8,
     crowded: bool,
+    enabled: Enabled,
     signals: Signals,
 }
 
@@ -163,7 +177,7 @@ impl Session {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let mut out = Output::default();
-        let capabilities = capability::list(false, options.login);
+        let capabilities = options.capabilities(false);
         out.line(&format!("* OK [{capabilities}] Pillarbox ready."));
         Self {
             options,
@@ -179,6 +193,7 @@ impl Session {
             bad: 0,
             failed: 0,
             crowded: false,
+            enabled: Enabled::default(),
             signals: Signals::default(),
         }
     }

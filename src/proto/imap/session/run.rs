@@ -1,10 +1,10 @@
 //! A command that is whole is carried out, refused, or passed on.
 
-use super::super::capability;
 use super::super::command::table::Needs;
 use super::super::command::{self, Command};
 use super::super::lexer::{Lexer, SyntaxError};
 use super::append::Skip;
+use super::enable;
 use super::{Asked, Completion, Phase, Question, Session, State, Wait, Work};
 use crate::base::machine::Machine as _;
 
@@ -53,7 +53,7 @@ impl Session {
             Command::Append(_) => self.complete(&words(SyntaxError::Argument)),
             Command::Authenticate(command) => return self.authenticate(&command),
             Command::Capability => {
-                let list = capability::list(!self.stranger(), self.options.login);
+                let list = self.options.capabilities(!self.stranger());
                 self.out.line(&format!("* {list}"));
                 self.complete(&Completion::ok("Capability completed."));
             }
@@ -72,7 +72,13 @@ impl Session {
             Command::StartTls => {
                 self.complete(&Completion::bad("STARTTLS is not available"));
             }
-            command => return self.ask(Question::Command(Box::new(command)), Asked::Command),
+            Command::Compress => self.complete(&Completion::no("Compression is not available")),
+            Command::Enable(names) => self.enable(&names),
+            command => {
+                self.enabled.condstore |= enable::implied(&command);
+                let question = Question::Command(Box::new(command), self.enabled);
+                return self.ask(question, Asked::Command);
+            }
         }
         Work::Again
     }
@@ -97,7 +103,7 @@ impl Session {
             return Work::Again;
         }
         if std::mem::take(&mut self.signals.woken) {
-            return self.ask(Question::Poll, Asked::Poll);
+            return self.ask(Question::Poll(self.enabled), Asked::Poll);
         }
         Work::Wait(Wait::Idle)
     }

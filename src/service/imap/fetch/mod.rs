@@ -244,7 +244,10 @@ fn needs(items: &[FetchItem]) -> Needs {
                 needs.seen = true;
             }
             FetchItem::Rfc822Header => needs.content = true,
-            FetchItem::Flags
+            // Not yet.
+            FetchItem::Binary(_)
+            | FetchItem::BinarySize(_)
+            | FetchItem::Flags
             | FetchItem::InternalDate
             | FetchItem::ModSeq
             | FetchItem::Rfc822Size
