@@ -33,6 +33,7 @@ use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::R
 
 use smol::lock::Semaphore;
 
+pub use self::search::{Filling, fill};
 use self::{
     append::Appending,
     fetch::{Fetching, Promised},
@@ -40,6 +41,7 @@ use self::{
     search::Searching,
     selected::Selected,
 };
+
 use self::{
     store::Telling,
     sync::{Ending, Tell},
@@ -116,6 +118,12 @@ impl Shared {
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
+    }
+
+    /// Whether no session reads contents right now.
+    fn is_quiet(&self) -> bool {
+        let reads = [self.reads.try_acquire(), self.reads.try_acquire()];
+        reads.iter().all(Option::is_some) && self.searches.try_acquire().is_some()
     }
 }
 

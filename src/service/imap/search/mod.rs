@@ -4,6 +4,7 @@
 mod collect;
 mod content;
 mod decode;
+mod fill;
 mod key;
 mod scan;
 mod tell;
@@ -25,9 +26,10 @@ use crate::{
     },
 };
 
+use self::scan::on_pool;
 pub use self::{
     collect::Sink,
-    scan::{make_filter, on_pool},
+    fill::{Filling, fill},
 };
 
 /// A client that waits for long hears something now and then, in seconds: it knows that we are here,
@@ -54,7 +56,8 @@ pub enum Purpose {
 enum Stage {
     Scan(Box<Scan>),
     Collect(Box<Collect>),
-    Tell(Box<Told>, Vec<Held>),
+    /// With what it holds of the ceiling for memory.
+    Tell(Box<Told>, #[expect(dead_code, reason = "held")] Vec<Held>),
 }
 
 /// How far a command has come.
@@ -66,7 +69,8 @@ enum Said {
 impl Imap {
     pub(super) async fn search(&mut self, search: Search) -> Outcome {
         let (key, uid) = (search.key.clone(), search.uid);
-        self.seek(&key, uid, Purpose::Search(Box::new(search))).await
+        self.seek(&key, uid, Purpose::Search(Box::new(search)))
+            .await
     }
 
     /// Begins to look for messages.
@@ -143,7 +147,11 @@ impl Imap {
                 Stage::Tell(told, _) => {
                     let mut out = Vec::new();
                     let done = told.write(&mut out, SLICE_OCTETS);
-                    return Ok(if done { Said::All(out) } else { Said::Part(out) });
+                    return Ok(if done {
+                        Said::All(out)
+                    } else {
+                        Said::Part(out)
+                    });
                 }
             };
             if let Some(stage) = next {
@@ -185,7 +193,13 @@ impl Imap {
                 if returns.save {
                     selected.save(tell::saved(returns, &found.uids));
                 }
-                tell::extended(&search.tag, uid, returns, &numbers, modseq.then_some(&found))
+                tell::extended(
+                    &search.tag,
+                    uid,
+                    returns,
+                    &numbers,
+                    modseq.then_some(&found),
+                )
             }
             None => tell::plain(&numbers, modseq.then_some(&found)),
         };

@@ -119,6 +119,7 @@ impl Imap {
             let open = std::mem::take(&mut scan.open);
             let plan = Arc::clone(&scan.plan);
             let looked = on_pool(&self.shared, move |store| plan.look(store, open)).await?;
+            tell_lost(&looked.lost);
             for (uid, modseq) in looked.matches {
                 scan.found.note(uid, modseq);
             }
@@ -221,6 +222,20 @@ struct Looked {
     filters: Vec<(ContentId, Vec<u8>)>,
     summaries: Vec<(ContentId, Vec<u8>)>,
     left: Vec<Open>,
+    lost: Vec<Lost>,
+}
+
+/// A content that is not there, or cannot be read as a whole.
+pub type Lost = (ContentId, Option<Broken>);
+
+/// Logs what the pool met.
+pub fn tell_lost(lost: &[Lost]) {
+    for (id, why) in lost {
+        match why {
+            Some(broken) => log::error!("imap: content {id}: {broken}"),
+            None => log::error!("imap: content {id} is not there"),
+        }
+    }
 }
 
 impl Plan {
@@ -278,15 +293,18 @@ impl Plan {
     }
 
     fn look_at(&self, store: &Store, open: &Open, out: &mut Looked) -> Result<(), Broken> {
-        let (id, content) = (open.row.content, open_content(store, open.row.content)?);
+        let id = open.row.content;
+        let opened = open_content(store, id, &mut out.lost)?;
         // What is lost holds nothing that could be found.
-        let lost = content.is_none();
-        let seen = match content {
-            Some(content) => look_into(store, id, content, &self.needles, open.collect)?,
+        let empty = opened.is_none().then(|| SummaryBuilder::new().finish());
+        let seen = match opened {
+            Some(content) => {
+                let collect = open.collect;
+                look_into(store, id, content, &self.needles, collect, &mut out.lost)?
+            }
             None => Seen::default(),
         };
         let stored = seen.stored.as_deref().and_then(Summary::decode);
-        let empty = lost.then(|| SummaryBuilder::new().finish());
         let summary = stored.or(seen.made).or(empty);
         let facts = Facts {
             uid: open.uid,
@@ -300,7 +318,8 @@ impl Plan {
             out.matches.push((open.uid, open.row.modseq));
         }
         out.filters.extend(seen.filter.map(|filter| (id, filter)));
-        out.summaries.extend(seen.summary.map(|stored| (id, stored)));
+        out.summaries
+            .extend(seen.summary.map(|stored| (id, stored)));
         Ok(())
     }
 }
@@ -323,6 +342,7 @@ fn look_into(
     mut content: Content,
     needles: &Needles,
     collect: bool,
+    lost: &mut Vec<Lost>,
 ) -> Result<Seen, Broken> {
     let stored = store.read(|reader| reader.summary(id, <[u8]>::to_vec))?;
     let too_big = stored.as_deref().map(Stored::read) == Some(Stored::TooBig);
@@ -342,30 +362,40 @@ fn look_into(
     match read {
         Ok(()) => seen.filter = look.filter.map(filter::Builder::finish),
         // What is damaged holds what could be read of it.
-        Err(broken) => log::error!("imap: content {id}: {broken}"),
+        Err(broken) => lost.push((id, Some(broken))),
     }
     Ok(seen)
 }
 
-/// Makes the filter of a content; `None` where it is gone or cannot be read. Reads content: for the
-/// pool.
+/// Makes the filter of a content, and says how many octets it has; `None` where it is gone or cannot
+/// be read. Reads content: for the pool.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn make_filter(store: &Store, id: ContentId) -> Result<Option<Vec<u8>>, Broken> {
-    let Some(content) = open_content(store, id)? else {
-        return Ok(None);
+pub fn make_filter(
+    store: &Store,
+    id: ContentId,
+    lost: &mut Vec<Lost>,
+) -> Result<(Option<Vec<u8>>, u64), Broken> {
+    let Some(content) = open_content(store, id, lost)? else {
+        return Ok((None, 0));
     };
-    Ok(look_into(store, id, content, &Needles::default(), true)?.filter)
+    let size = content.size();
+    let seen = look_into(store, id, content, &Needles::default(), true, lost)?;
+    Ok((seen.filter, size))
 }
 
 /// A message's content; `None` where it is lost: that must not keep anybody from the other messages.
-fn open_content(store: &Store, id: ContentId) -> Result<Option<Content>, Broken> {
+fn open_content(
+    store: &Store,
+    id: ContentId,
+    lost: &mut Vec<Lost>,
+) -> Result<Option<Content>, Broken> {
     match store.content(id) {
         Ok(Some(content)) => return Ok(Some(content)),
-        Ok(None) => log::error!("imap: content {id} is not there"),
-        Err(broken @ Broken::Corrupt(_)) => log::error!("imap: content {id}: {broken}"),
+        Ok(None) => lost.push((id, None)),
+        Err(broken @ Broken::Corrupt(_)) => lost.push((id, Some(broken))),
         Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => return Err(broken),
     }
     Ok(None)

@@ -90,8 +90,14 @@ pub fn extended(
     write::string(&mut out, tag.as_bytes());
     write::text(&mut out, if uid { ") UID" } else { ")" });
     let items = [
-        (" MIN ", min.then(|| numbers.first().map(u64::from)).flatten()),
-        (" MAX ", max.then(|| numbers.last().map(u64::from)).flatten()),
+        (
+            " MIN ",
+            min.then(|| numbers.first().map(u64::from)).flatten(),
+        ),
+        (
+            " MAX ",
+            max.then(|| numbers.last().map(u64::from)).flatten(),
+        ),
         (" COUNT ", count.then(|| numbers.count())),
         (" MODSEQ ", found.and_then(|found| mod_seq(returns, found))),
     ];
@@ -114,8 +120,16 @@ fn mod_seq(returns: SearchReturn, found: &Found) -> Option<u64> {
     let (first, last) = (found.first?.1, found.last?.1);
     let ModSeq(modseq) = match returns {
         SearchReturn { all: true, .. } | SearchReturn { count: true, .. } => found.highest,
-        SearchReturn { min: true, max: false, .. } => first,
-        SearchReturn { min: false, max: true, .. } => last,
+        SearchReturn {
+            min: true,
+            max: false,
+            ..
+        } => first,
+        SearchReturn {
+            min: false,
+            max: true,
+            ..
+        } => last,
         _ => first.max(last),
     };
     Some(modseq)

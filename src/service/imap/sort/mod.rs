@@ -90,7 +90,11 @@ impl Keys {
             return 0;
         };
         let value = line.value();
-        let value = unfold(value.get(..value.len().min(MAILBOX_MAX)).unwrap_or_default());
+        let value = unfold(
+            value
+                .get(..value.len().min(MAILBOX_MAX))
+                .unwrap_or_default(),
+        );
         let envelope = Envelope::from_header(&[b"From: ", &*value, b"\r\n"].concat());
         let first = envelope.from.first();
         let mut local = String::new();
@@ -113,7 +117,9 @@ impl Keys {
         // With the order, and the answer.
         let numbers = self.numbers.len().saturating_mul(4 + 4 + 11);
         let keys = self.keys.len().saturating_mul(8);
-        numbers.saturating_add(keys).saturating_add(self.texts.len()) as u64
+        numbers
+            .saturating_add(keys)
+            .saturating_add(self.texts.len()) as u64
     }
 
     /// `* SORT` and the numbers.
@@ -147,7 +153,11 @@ impl Keys {
                 }
             };
             if order.is_ne() {
-                return if criterion.reverse { order.reverse() } else { order };
+                return if criterion.reverse {
+                    order.reverse()
+                } else {
+                    order
+                };
             }
         }
         a.cmp(&b)

@@ -105,7 +105,9 @@ impl Threading {
 
     pub fn octets(&self) -> u64 {
         // With what arranging takes, and the answer.
-        self.builder.octets().saturating_add(self.count.saturating_mul(48))
+        self.builder
+            .octets()
+            .saturating_add(self.count.saturating_mul(48))
     }
 
     /// `* THREAD` and the trees.
