@@ -28,7 +28,7 @@ mod summary;
 mod sync;
 mod thread;
 
-use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc, sync::Arc};
 
 use smol::lock::Semaphore;
 
@@ -90,7 +90,7 @@ pub struct Shared {
     pub options: Cell<Options>,
     /// What messages on their way may take (HD-4).
     pub memory: Memory,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     searches: Semaphore,
     people: Rc<People>,
 }
@@ -111,7 +111,7 @@ impl Shared {
             world,
             options: Cell::new(options),
             memory,
-            reads: Semaphore::new(READS_MAX),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
