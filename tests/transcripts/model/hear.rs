@@ -47,15 +47,17 @@ impl Play {
                 _ => {}
             }
         }
-        let tagged = out.lines().rev().find(|line| !line.starts_with("* "));
+        let mut lines = out.lines();
+        let tagged = lines.rfind(|line| !line.starts_with("* ") && !line.starts_with("+ "));
         codes.extend(tagged.and_then(highest));
         // RFC 7162 section 6.
         if let Some(code) = codes.last() {
             client.highest = *code;
-        } else {
+            client.shown = 0;
+        } else if tagged.is_some() {
             client.highest = client.highest.max(client.shown);
+            client.shown = 0;
         }
-        client.shown = 0;
     }
 }
 

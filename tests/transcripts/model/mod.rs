@@ -169,6 +169,7 @@ impl Play {
 
     async fn idle(&mut self, session: usize) {
         self.feed(session, b"i IDLE\r\n").await;
+        self.hear_idle(session);
         for _ in 0..self.random(3) {
             if self.coin() {
                 self.deliver().await;
@@ -177,14 +178,19 @@ impl Play {
             }
             let now = self.house.world.now();
             self.connections[session].run(now).await;
+            self.hear_idle(session);
         }
         self.feed(session, b"DONE\r\n").await;
-        self.trace.push(format!("{session} idle"));
+        let out = self.hear_idle(session);
+        assert!(out.contains("i OK"), "{out}\n{:#?}", self.trace);
+    }
+
+    fn hear_idle(&mut self, session: usize) -> String {
         let out = std::mem::take(self.connections[session].out());
         let out = String::from_utf8(out).unwrap();
-        assert!(out.contains("i OK"), "{out}\n{:#?}", self.trace);
-        self.trace.push(out.clone());
+        self.trace.push(format!("{session} idle {out}"));
         self.hear(session, "IDLE", &out);
+        out
     }
 
     /// Somebody without a session flags messages, or has them go: POP3, the command line.
