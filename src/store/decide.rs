@@ -195,6 +195,8 @@ pub fn decide(
             }
         }
         Request::RemoveQueued { queue } => queue::decide_remove(rows, *queue)?,
+        // They change nothing that lasts; the writer stores them by itself.
+        Request::Filters(_) => return Ok(nothing()),
         other => return administer::decide(rows, numbers, other),
     };
     Ok(done(change, Reply::Done))

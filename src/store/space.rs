@@ -38,6 +38,7 @@ impl Room {
             | Request::Copy { .. }
             | Request::CreateFolder { .. }
             | Request::Deliver(_)
+            | Request::Filters(_)
             | Request::Summarize { .. } => Self::Plenty,
             // MOVE to the trash is how people delete.
             Request::Edit(_)

@@ -106,6 +106,7 @@ pub fn drop_unnamed(
         counters::set_segment(tables, number, &segment)?;
     }
     tables.remove(&key::content(id))?;
+    tables.remove(&key::filter(id))?;
     tables.remove(&key::summary(id))?;
     Ok(())
 }
