@@ -13,7 +13,8 @@ use crate::{
         apply::Context,
         change::Change,
         index::table::{Rows, Tables},
-        mailbox, message,
+        mailbox::{self, Folder},
+        message,
     },
 };
 
@@ -36,13 +37,31 @@ pub fn decide(
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    change(id, &folder, gone)
+}
+
+/// Decides that messages go, \Deleted or not: names exactly those of `uids` that exist.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoFolder`].
+pub fn decide_named(
+    rows: &impl Rows,
+    id: FolderId,
+    uids: &Ranges,
+) -> Result<Option<Change>, Refusal> {
+    let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    change(id, &folder, message::existing(rows, id, uids)?)
+}
+
+fn change(id: FolderId, folder: &Folder, gone: Ranges) -> Result<Option<Change>, Refusal> {
     if gone.is_empty() {
         return Ok(None);
     }
     Ok(Some(Change::Expunge {
         folder: id,
         uids: gone,
-        modseq: mailbox::next_modseq(&folder)?,
+        modseq: mailbox::next_modseq(folder)?,
     }))
 }
 
