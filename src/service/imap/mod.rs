@@ -62,6 +62,9 @@ use crate::{
     store::Store,
 };
 
+/// Also for those who read mail in another way.
+pub(super) use self::summary::read as read_content;
+
 /// Rows that are read in one transaction.
 const SLICE_ROWS: u32 = 256;
 
