@@ -18,6 +18,7 @@ mod people;
 mod quota;
 mod refusal;
 mod rest;
+mod resync;
 mod search;
 mod select;
 mod selected;
@@ -216,8 +217,11 @@ impl Imap {
             self.shared.store.settle().await?;
             selected.unsettled = false;
             self.shared.registry.catch_up();
-            let store = &self.shared.store;
-            store.read(|reader| selected.pass_told(reader))?;
+            // Who asks for MODSEQs is told those too.
+            if !self.enabled.condstore {
+                let store = &self.shared.store;
+                store.read(|reader| selected.pass_told(reader))?;
+            }
         }
         Ok(())
     }

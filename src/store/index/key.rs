@@ -175,6 +175,12 @@ pub fn journal(folder: FolderId, modseq: ModSeq) -> Vec<u8> {
     )
 }
 
+/// What the keys of a folder's journal begin with.
+#[must_use]
+pub fn journals(folder: FolderId) -> Vec<u8> {
+    key(Kind::Journal, &[&folder.0.to_be_bytes()])
+}
+
 #[must_use]
 pub fn message(folder: FolderId, uid: Uid) -> Vec<u8> {
     key(
@@ -245,6 +251,13 @@ pub fn user(id: UserId) -> Vec<u8> {
 #[must_use]
 pub fn uid_of(key: &[u8]) -> Option<Uid> {
     second_u32_of(key).map(Uid)
+}
+
+/// The MODSEQ at the end of a journal's key.
+#[must_use]
+pub fn modseq_of(key: &[u8]) -> Option<ModSeq> {
+    let octets = key.get(5..13)?.try_into().ok()?;
+    Some(ModSeq(u64::from_be_bytes(octets)))
 }
 
 /// The second number of keys that are two.

@@ -13,7 +13,8 @@ use crate::{
         apply::Context,
         change::Change,
         index::table::{Rows, Tables},
-        mailbox, message,
+        mailbox,
+        message::{self, journal},
     },
 };
 
@@ -28,6 +29,9 @@ pub fn decide(
     uids: Option<&Ranges>,
 ) -> Result<Option<Change>, Refusal> {
     let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    if folder.deleted == 0 {
+        return Ok(None);
+    }
     let all = Ranges::span(1, u32::MAX);
     let mut gone = Ranges::new();
     message::scan(rows, id, uids.unwrap_or(&all), &mut |uid, message| {
@@ -65,5 +69,6 @@ pub fn apply(
     message::for_each(tables, id, uids, &mut |tables, uid, message| {
         message::take(tables, at, id, &mut folder, uid, &message)
     })?;
+    journal::vanished(tables, id, &mut folder, modseq, uids)?;
     message::put_folder(tables, id, folder)
 }

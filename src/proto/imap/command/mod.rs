@@ -33,13 +33,15 @@ pub struct Opened<'a> {
     lexer: Lexer<'a>,
 }
 
-/// Reads tag and name of a command that is whole, literals included.
+/// Reads tag and name of a command that is whole, literals included. `utf8`: the client has enabled
+/// UTF8=ACCEPT.
 ///
 /// # Errors
 ///
 /// [`SyntaxError::Tag`]: the answer cannot have one.
-pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
+pub fn open(octets: &[u8], utf8: bool) -> Result<Opened<'_>, SyntaxError> {
     let mut lexer = Lexer::new(octets);
+    lexer.utf8 = utf8;
     let tag = lexer.tag()?;
     Ok(Opened {
         tag,
@@ -49,8 +51,14 @@ pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
 }
 
 impl Opened<'_> {
+    /// After a failure of [`Self::parse`]: the word that was not understood, and what follows.
+    #[must_use]
+    pub fn word(&self) -> &[u8] {
+        self.lexer.word()
+    }
+
     /// Reads the arguments, to the end.
-    pub fn parse(mut self) -> Result<Command, SyntaxError> {
+    pub fn parse(&mut self) -> Result<Command, SyntaxError> {
         let mut command = (self.entry?.parse)(&mut self.lexer)?;
         self.lexer.end()?;
         if let Command::Search(search) = &mut command {
@@ -58,6 +66,16 @@ impl Opened<'_> {
         }
         Ok(command)
     }
+}
+
+/// The next message of an APPEND to `folder` (RFC 3502), from what follows the one before, with the
+/// head of its literal; `None` if that one was the last.
+///
+/// # Errors
+///
+/// [`SyntaxError::Argument`]: it is neither.
+pub fn append_more(line: &[u8], folder: &str) -> Result<Option<Box<AppendMessage>>, SyntaxError> {
+    append::more(&mut Lexer::new(line), folder)
 }
 
 fn entry(lexer: &mut Lexer<'_>) -> Result<&'static table::Entry, SyntaxError> {

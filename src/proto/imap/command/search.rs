@@ -23,6 +23,10 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
     }
     let mut charset = UTF_8;
     if word(lexer, "CHARSET") {
+        // RFC 6855 section 3: everything is UTF-8 then.
+        if lexer.utf8 {
+            return Err(SyntaxError::Argument);
+        }
         lexer.space()?;
         charset = known(lexer)?;
         lexer.space()?;

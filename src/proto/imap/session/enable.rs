@@ -2,7 +2,7 @@
 
 use super::super::command::{Command, FetchItem, SearchKey, StatusItem};
 use super::super::response;
-use super::{Completion, Session};
+use super::{Completion, Enabled, Session};
 
 impl Session {
     pub(super) fn enable(&mut self, names: &[String]) {
@@ -19,6 +19,19 @@ impl Session {
         self.out.octets(line);
         self.complete(&Completion::ok("Enable completed."));
     }
+}
+
+/// What only works for clients that have enabled it (RFC 7162 sections 3.2.5 and 3.2.6).
+pub(super) fn needed(command: &Command, enabled: Enabled) -> Result<(), Completion> {
+    let qresync = match command {
+        Command::Fetch(fetch) => fetch.vanished,
+        Command::Select(select) => select.qresync.is_some(),
+        _ => false,
+    };
+    if qresync && !enabled.qresync {
+        return Err(Completion::bad("ENABLE QRESYNC first"));
+    }
+    Ok(())
 }
 
 /// Whether a command enables CONDSTORE (RFC 7162 section 3.1).

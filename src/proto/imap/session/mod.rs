@@ -15,7 +15,7 @@ use std::mem;
 
 pub use self::question::{Answer, Completion, Enabled, Piece, Question, StateChange, Status};
 
-use self::append::Skip;
+use self::append::{Appending, Skip};
 use self::output::Output;
 use super::capability::{self, Told};
 use crate::base::id::ContentRange;
@@ -87,6 +87,8 @@ pub struct Session {
     /// How many octets of `command` are literals.
     literals: usize,
     out: Output,
+    /// The APPEND that runs.
+    append: Option<Box<Appending>>,
     /// Of the command that runs; `*` where it has none.
     tag: Box<str>,
     phase: Phase,
@@ -119,11 +121,13 @@ enum State {
 
 #[derive(Debug)]
 enum Phase {
+    /// The service is to forget the messages of an APPEND that is refused.
+    Abort(Box<Completion>),
     /// Octets of a message go to the service; so many are to come.
     Append {
         left: u64,
     },
-    /// The line end after a message.
+    /// What follows a message: another, or the line end.
     AppendTail,
     /// A question is out.
     Asked(Asked),
@@ -185,6 +189,7 @@ impl Session {
             command: Vec::new(),
             literals: 0,
             out,
+            append: None,
             tag: "*".into(),
             phase: Phase::Command,
             state: State::NotAuthenticated,
@@ -203,6 +208,7 @@ impl Session {
             self.bye("Server shutting down");
         }
         match self.phase {
+            Phase::Abort(_) => self.abort(),
             Phase::Append { left } => self.append_octets(left),
             Phase::AppendTail => self.append_tail(),
             Phase::Asked(_) => Work::Step(Step::Read {
@@ -231,7 +237,8 @@ impl Session {
             | Phase::Literal { .. }
             | Phase::Response
             | Phase::Skip(_) => true,
-            Phase::Append { .. }
+            Phase::Abort(_)
+            | Phase::Append { .. }
             | Phase::AppendTail
             | Phase::Asked(_)
             | Phase::Bye
@@ -295,6 +302,7 @@ impl Session {
     fn complete(&mut self, completion: &Completion) {
         self.wait = None;
         self.phase = Phase::Command;
+        self.append = None;
         self.out.completion(&self.tag, completion);
         match completion.state {
             None => {}
