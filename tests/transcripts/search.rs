@@ -390,7 +390,10 @@ async fn play(seed: u64) {
         assert_eq!(found, want, "seed {seed}, search {round}: {words}");
         some += usize::from(!found.is_empty() && found.len() < MESSAGES);
     }
-    assert!(some > SEARCHES / 4, "only {some} searches told messages apart");
+    assert!(
+        some > SEARCHES / 4,
+        "only {some} searches told messages apart"
+    );
 }
 
 async fn talk(house: &House, connection: &mut dyn Connection, say: &str) -> String {

@@ -224,7 +224,15 @@ impl Window {
 
     /// Takes the next octets; returns what they add.
     fn push(&mut self, octets: &[u8], last: bool) -> &str {
-        let octets = self.transfer.decode(octets);
+        let mut octets = self.transfer.decode(octets);
+        let open = if last {
+            self.transfer.finish()
+        } else {
+            Vec::new()
+        };
+        if !open.is_empty() {
+            octets.to_mut().extend(open);
+        }
         let mut rest = octets.as_ref();
         self.decoded.clear();
         loop {

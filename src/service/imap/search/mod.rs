@@ -3,7 +3,7 @@
 
 mod collect;
 mod content;
-mod decode;
+pub(super) mod decode;
 mod fill;
 mod key;
 mod scan;
