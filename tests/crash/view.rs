@@ -48,6 +48,8 @@ pub struct PersonView {
     pub password: String,
     pub credentials: u64,
     pub apps: BTreeMap<u32, String>,
+    /// Gone, and the mail is kept.
+    pub removed: bool,
 }
 
 impl Default for PersonView {
@@ -56,6 +58,7 @@ impl Default for PersonView {
             password: PASSWORD.to_owned(),
             credentials: 1,
             apps: BTreeMap::new(),
+            removed: false,
         }
     }
 }
@@ -107,6 +110,7 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
             password: String::from_utf8_lossy(row.password.reveal()).into_owned(),
             credentials: row.credentials,
             apps: apps.into_iter().map(|(id, app)| (id, app.name)).collect(),
+            removed: row.removed.is_some(),
         };
         view.people.insert(user.0, person);
         view.users.insert(user.0, row.address);
@@ -119,6 +123,9 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
             })
             .map_err(broken)?;
         let (mut octets, mut count) = (0, 0);
+        if usage.folders as usize != folders.len() {
+            return Err(format!("{user:?} has {} folders: {usage:?}", folders.len()));
+        }
         for (id, row) in folders {
             let mut folder = FolderView {
                 user: user.0,
@@ -157,6 +164,15 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
                 .filter(|(_, m)| !Flags(m.flags).has(Flags::SEEN))
                 .map(|(uid, _)| *uid)
                 .collect();
+            let deleted = folder.messages.values();
+            let deleted = deleted.filter(|m| Flags(m.flags).has(Flags::DELETED));
+            let deleted = deleted.fold((0, 0), |(n, sum), m| (n + 1, sum + m.size));
+            let told = store.read(|reader| reader.deleted(id)).map_err(broken)?;
+            if deleted != told {
+                return Err(format!(
+                    "folder {id:?} counts {told:?} deleted, not {deleted:?}"
+                ));
+            }
             let sum: u64 = folder.messages.values().map(|m| m.size).sum();
             let counted = (folder.messages.len(), unseen.len(), sum);
             let said = (row.exists as usize, row.unseen as usize, row.octets);

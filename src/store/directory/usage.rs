@@ -18,6 +18,7 @@ use crate::{
 pub struct Usage {
     pub octets: u64,
     pub messages: u64,
+    pub folders: u32,
     /// The highest warning that was given, in percent: 0, 80 or 95.
     pub warned: u8,
 }
@@ -53,6 +54,21 @@ pub(in crate::store) fn count(
             };
         }
     }
+    tables.set(&key::usage(user), &row)
+}
+
+/// One folder more or less.
+pub(in crate::store) fn count_folder(
+    tables: &mut Tables<'_>,
+    user: UserId,
+    more: bool,
+) -> Result<(), Broken> {
+    let mut row = usage(tables, user)?;
+    row.folders = if more {
+        row.folders.saturating_add(1)
+    } else {
+        row.folders.saturating_sub(1)
+    };
     tables.set(&key::usage(user), &row)
 }
 

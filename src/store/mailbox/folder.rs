@@ -23,6 +23,7 @@ use crate::{
             journal::{self, Extent},
         },
         request::Special,
+        value,
     },
 };
 
@@ -47,7 +48,7 @@ pub fn decide_create(
     if mailbox::named(rows, user, name)?.is_some() {
         return Err(Refusal::Exists);
     }
-    let count = mailbox::all(rows, user)?.len() as u64;
+    let count = u64::from(directory::usage::usage(rows, user)?.folders);
     if numbers.folders_max > 0 && count >= numbers.folders_max {
         return Err(Refusal::Limit {
             name: "limit.folders",
@@ -55,11 +56,11 @@ pub fn decide_create(
         });
     }
     Ok(Change::CreateFolder(NewFolder {
-        folder: numbers.folder(),
+        folder: numbers.folder()?,
         user,
         name: name.to_owned(),
         special,
-        validity: numbers.validity(),
+        validity: numbers.validity()?,
     }))
 }
 
@@ -101,6 +102,7 @@ pub fn create(tables: &mut Tables<'_>, new: &NewFolder) -> Result<(), Broken> {
         deleted_octets: 0,
         journal: Extent::default(),
     };
+    directory::usage::count_folder(tables, new.user, true)?;
     tables.set(&key::folder(new.folder), &folder)?;
     tables.set(&key::folder_name(new.user, &new.name), &new.folder)
 }
@@ -135,6 +137,7 @@ pub fn delete(tables: &mut Tables<'_>, at: &Context, folders: &[FolderId]) -> Re
         journal::forget(tables, id, &mut folder, ModSeq(0))?;
         tables.remove(&key::folder_name(folder.user, &folder.name))?;
         tables.remove(&key::folder(id))?;
+        directory::usage::count_folder(tables, folder.user, false)?;
     }
     Ok(())
 }
@@ -163,15 +166,19 @@ pub fn decide_rename(
         return Err(Refusal::Name);
     }
     let mut renames = vec![(id, name.to_owned())];
-    for child in mailbox::all(rows, folder.user)? {
-        let row = mailbox::folder(rows, child)?.ok_or(Broken::Corrupt("folder"))?;
-        if let Some(rest) = row.name.strip_prefix(&inside) {
-            let new = format!("{name}/{rest}");
-            check_name(&new)?;
-            if mailbox::named(rows, folder.user, &new)?.is_some() {
-                return Err(Refusal::Exists);
-            }
-            renames.push((child, new));
+    rows.scan_prefix(
+        &key::folder_name(folder.user, &inside),
+        &mut |key, octets| {
+            let rest = key::text_of(key, inside.len().saturating_add(5));
+            let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
+            renames.push((value::decode(octets, "folder name")?, new));
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    for (_, new) in renames.iter().skip(1) {
+        check_name(new)?;
+        if mailbox::named(rows, folder.user, new)?.is_some() {
+            return Err(Refusal::Exists);
         }
     }
     Ok(Change::RenameFolders(renames))
@@ -220,6 +227,25 @@ pub fn rename(tables: &mut Tables<'_>, renames: &[(FolderId, String)]) -> Result
         tables.set(&key::folder_name(folder.user, name), id)?;
         folder.name.clone_from(name);
         tables.set(&key::folder(*id), &folder)?;
+    }
+    Ok(())
+}
+
+/// Applies that numbers go on from these at least.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn raise(
+    tables: &mut Tables<'_>,
+    id: FolderId,
+    uid_next: Uid,
+    modseq: ModSeq,
+) -> Result<(), Broken> {
+    if let Some(mut folder) = mailbox::folder(tables, id)? {
+        folder.uid_next = folder.uid_next.max(uid_next);
+        folder.modseq = folder.modseq.max(modseq);
+        tables.set(&key::folder(id), &folder)?;
     }
     Ok(())
 }

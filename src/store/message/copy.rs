@@ -71,7 +71,7 @@ pub fn decide(
     }
     let first = target.uid_next;
     let last = u64::from(first.0).saturating_add(there.count());
-    if last >= u64::from(u32::MAX) {
+    if last > u64::from(u32::MAX) {
         return Err(Refusal::Limit {
             name: "UIDs",
             limit: u64::from(u32::MAX),
@@ -211,8 +211,8 @@ fn map(places: &[u16], mapping: &[(u16, u16)]) -> Vec<u16> {
     let mut out: Vec<u16> = places
         .iter()
         .filter_map(|place| {
-            let found = mapping.iter().find(|(from, _)| from == place)?;
-            Some(found.1)
+            let found = mapping.binary_search_by_key(place, |(from, _)| *from);
+            Some(mapping.get(found.ok()?)?.1)
         })
         .collect();
     out.sort_unstable();
