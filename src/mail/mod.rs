@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod fixup;
 pub mod flag;
 pub mod header;
+pub mod kept;
 pub mod octets;
 pub mod path;
 pub mod structure;

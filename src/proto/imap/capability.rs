@@ -1,16 +1,35 @@
 //! What the server can do, in one table.
 
+use std::fmt::Write as _;
+
+/// What decides which capabilities a client is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    pub authenticated: bool,
+    /// Whether passwords may be sent on this connection.
+    pub login: bool,
+    /// Largest message of APPEND, in octets.
+    pub append_limit: u64,
+    /// COMPRESS would be carried out.
+    pub compress: bool,
+}
+
 /// When a capability is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum When {
     Always,
+    /// While compression may be switched on.
+    Compress,
     /// To strangers who may log in here.
     Login,
     /// To strangers who may not: the connection is in clear (RFC 3501 section 6.2.3).
     NoLogin,
 }
 
-const TABLE: [(&str, When); 15] = [
+/// `APPENDLIMIT` has its number behind it.
+const APPEND_LIMIT: &str = "APPENDLIMIT=";
+
+const TABLE: [(&str, When); 34] = [
     // RFC 3501 section 7.2.1 wants it there, wherever.
     ("IMAP4rev1", When::Always),
     ("LITERAL+", When::Always),
@@ -19,29 +38,52 @@ const TABLE: [(&str, When); 15] = [
     ("ENABLE", When::Always),
     ("IDLE", When::Always),
     ("NAMESPACE", When::Always),
+    ("CHILDREN", When::Always),
+    ("LIST-EXTENDED", When::Always),
+    ("LIST-STATUS", When::Always),
     ("SPECIAL-USE", When::Always),
     ("CREATE-SPECIAL-USE", When::Always),
+    ("UNSELECT", When::Always),
     ("UIDPLUS", When::Always),
     ("MOVE", When::Always),
-    ("UNSELECT", When::Always),
-    ("CHILDREN", When::Always),
+    ("ESEARCH", When::Always),
+    ("SEARCHRES", When::Always),
+    ("WITHIN", When::Always),
+    ("CONDSTORE", When::Always),
+    ("QRESYNC", When::Always),
+    (APPEND_LIMIT, When::Always),
+    ("MULTIAPPEND", When::Always),
+    ("STATUS=SIZE", When::Always),
+    ("QUOTA", When::Always),
+    ("QUOTA=RES-STORAGE", When::Always),
+    ("QUOTA=RES-MESSAGE", When::Always),
+    ("BINARY", When::Always),
+    ("UTF8=ACCEPT", When::Always),
+    ("SORT", When::Always),
+    ("THREAD=ORDEREDSUBJECT", When::Always),
+    ("THREAD=REFERENCES", When::Always),
+    ("COMPRESS=DEFLATE", When::Compress),
     ("AUTH=PLAIN", When::Login),
     ("LOGINDISABLED", When::NoLogin),
 ];
 
-/// `CAPABILITY IMAP4rev1 …`, for an untagged response or a response code. `login` says whether
-/// passwords may be sent on this connection.
+/// `CAPABILITY IMAP4rev1 …`, for an untagged response or a response code.
 #[must_use]
-pub fn list(authenticated: bool, login: bool) -> String {
-    let told = |when| match when {
+pub fn list(told: &Told) -> String {
+    let stranger = !told.authenticated;
+    let is_told = |when| match when {
         When::Always => true,
-        When::Login => !authenticated && login,
-        When::NoLogin => !authenticated && !login,
+        When::Compress => told.authenticated && told.compress,
+        When::Login => stranger && told.login,
+        When::NoLogin => stranger && !told.login,
     };
     let mut text = "CAPABILITY".to_owned();
-    for (name, _) in TABLE.iter().filter(|(_, when)| told(*when)) {
+    for (name, _) in TABLE.iter().filter(|(_, when)| is_told(*when)) {
         text.push(' ');
         text.push_str(name);
+        if *name == APPEND_LIMIT {
+            let _written = write!(text, "{}", told.append_limit);
+        }
     }
     text
 }
@@ -52,10 +94,32 @@ mod tests {
 
     #[test]
     fn who_is_told_what() {
-        let common = "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE SPECIAL-USE \
-                      CREATE-SPECIAL-USE UIDPLUS MOVE UNSELECT CHILDREN";
-        assert_eq!(list(true, true), common);
-        assert_eq!(list(false, true), format!("{common} AUTH=PLAIN"));
-        assert_eq!(list(false, false), format!("{common} LOGINDISABLED"));
+        let common = "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN \
+                      LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE UNSELECT UIDPLUS MOVE \
+                      ESEARCH SEARCHRES WITHIN CONDSTORE QRESYNC APPENDLIMIT=7 MULTIAPPEND \
+                      STATUS=SIZE QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE BINARY UTF8=ACCEPT SORT \
+                      THREAD=ORDEREDSUBJECT THREAD=REFERENCES";
+        let told = Told {
+            authenticated: true,
+            login: true,
+            append_limit: 7,
+            compress: false,
+        };
+        assert_eq!(list(&told), common);
+        let compress = Told {
+            compress: true,
+            ..told
+        };
+        assert_eq!(list(&compress), format!("{common} COMPRESS=DEFLATE"));
+        let stranger = Told {
+            authenticated: false,
+            ..compress
+        };
+        assert_eq!(list(&stranger), format!("{common} AUTH=PLAIN"));
+        let in_clear = Told {
+            login: false,
+            ..stranger
+        };
+        assert_eq!(list(&in_clear), format!("{common} LOGINDISABLED"));
     }
 }

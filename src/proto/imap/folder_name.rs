@@ -19,7 +19,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&IMAP_MUTF7, NO_PAD);
 /// Takes the name of a folder that is or may be.
 pub fn parse(lexer: &mut Lexer<'_>) -> Result<String, SyntaxError> {
     let octets = lexer.astring()?;
-    decode(&octets)
+    read(&octets, lexer.utf8)
         .and_then(|name| folder(&name))
         .ok_or(SyntaxError::FolderName)
 }
@@ -28,19 +28,21 @@ pub fn parse(lexer: &mut Lexer<'_>) -> Result<String, SyntaxError> {
 /// all folders allow (RFC 3501 section 6.3.3).
 pub fn parse_new(lexer: &mut Lexer<'_>) -> Result<String, SyntaxError> {
     let octets = lexer.astring()?;
-    decode(&octets)
+    read(&octets, lexer.utf8)
         .and_then(|name| folder(name.strip_suffix(SEPARATOR).unwrap_or(&name)))
         .ok_or(SyntaxError::FolderName)
 }
 
 /// Takes LIST's reference; it may be empty or end anywhere in a name.
 pub fn parse_reference(lexer: &mut Lexer<'_>) -> Result<String, SyntaxError> {
-    lexer.astring().map(|octets| loose(&octets))
+    let octets = lexer.astring()?;
+    Ok(loose(&octets, lexer.utf8))
 }
 
 /// Takes a pattern of LIST.
 pub fn parse_pattern(lexer: &mut Lexer<'_>) -> Result<String, SyntaxError> {
-    lexer.list_mailbox().map(|octets| loose(&octets))
+    let octets = lexer.list_mailbox()?;
+    Ok(loose(&octets, lexer.utf8))
 }
 
 /// A name in its one form, if a folder can have it: INBOX in capitals, also as the first level; no
@@ -55,6 +57,15 @@ pub fn folder(name: &str) -> Option<String> {
         return None;
     }
     Some(inbox(name))
+}
+
+/// A name as a client writes it: UTF-8 for one that enabled it (RFC 6855 section 3).
+fn read(octets: &[u8], utf8: bool) -> Option<String> {
+    if utf8 {
+        str::from_utf8(octets).ok().map(str::to_owned)
+    } else {
+        decode(octets)
+    }
 }
 
 /// Octets as clients send them to UTF-8; `None` if they are neither modified UTF-7 nor UTF-8.
@@ -129,9 +140,9 @@ pub(super) fn inbox(name: &str) -> String {
     }
 }
 
-/// As `decode`; what is not well formed stays as it is, and will match nothing.
-fn loose(octets: &[u8]) -> String {
-    decode(octets).unwrap_or_else(|| String::from_utf8_lossy(octets).into_owned())
+/// As `read`; what is not well formed stays as it is, and will match nothing.
+fn loose(octets: &[u8], utf8: bool) -> String {
+    read(octets, utf8).unwrap_or_else(|| String::from_utf8_lossy(octets).into_owned())
 }
 
 /// Decodes what stands between `&` and `-`. What `encode` would have written otherwise is refused:

@@ -30,6 +30,10 @@ pub enum SyntaxError {
 #[derive(Clone, Debug)]
 pub struct Lexer<'a> {
     rest: &'a [u8],
+    /// From the last word on that was taken or wanted.
+    word: &'a [u8],
+    /// Names are UTF-8, never modified UTF-7 (RFC 6855 section 3).
+    pub utf8: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -37,14 +41,23 @@ impl<'a> Lexer<'a> {
     #[must_use]
     pub fn new(octets: &'a [u8]) -> Self {
         let octets = octets.strip_suffix(b"\n").unwrap_or(octets);
+        let rest = octets.strip_suffix(b"\r").unwrap_or(octets);
         Self {
-            rest: octets.strip_suffix(b"\r").unwrap_or(octets),
+            rest,
+            word: rest,
+            utf8: false,
         }
     }
 
     #[must_use]
     pub fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
+    }
+
+    /// Where the last word began, to the end: after a failure, what was not understood.
+    #[must_use]
+    pub fn word(&self) -> &'a [u8] {
+        self.word
     }
 
     /// Takes `octet` if it is next.
@@ -59,6 +72,7 @@ impl<'a> Lexer<'a> {
     }
 
     pub fn expect(&mut self, octet: u8) -> Result<(), SyntaxError> {
+        self.word = self.rest;
         if self.skip(octet) {
             Ok(())
         } else {
@@ -72,6 +86,7 @@ impl<'a> Lexer<'a> {
 
     /// Nothing but spaces is left: some clients put one at the end.
     pub fn end(&mut self) -> Result<(), SyntaxError> {
+        self.word = self.rest;
         if self.rest.iter().all(|c| *c == b' ') {
             Ok(())
         } else {
@@ -81,6 +96,7 @@ impl<'a> Lexer<'a> {
 
     /// Octets that satisfy `is`, at least one.
     pub fn run(&mut self, is: fn(u8) -> bool) -> Result<&'a [u8], SyntaxError> {
+        self.word = self.rest;
         let n = self.rest.iter().take_while(|c| is(**c)).count();
         let (word, rest) = self
             .rest
@@ -152,11 +168,14 @@ impl<'a> Lexer<'a> {
 
     /// A quoted string or a literal.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>, SyntaxError> {
-        match self.peek() {
+        let word = self.rest;
+        let string = match self.peek() {
             Some(b'"') => self.quoted(),
             Some(b'{') => self.literal().map(Cow::Borrowed),
             _ => Err(SyntaxError::Argument),
-        }
+        };
+        self.word = word;
+        string
     }
 
     /// A string, or `None` for `NIL`.
@@ -194,6 +213,7 @@ impl<'a> Lexer<'a> {
 
     /// The head of the literal that ends the command, and nothing after it: its size.
     pub fn announced(&mut self) -> Result<u64, SyntaxError> {
+        self.word = self.rest;
         let announcement = super::literal::announced(self.rest).ok_or(SyntaxError::Argument)?;
         if announcement.head == self.rest.len() {
             self.rest = &[];

@@ -21,7 +21,7 @@ pub enum SeqItem {
     Range(SeqNumber, SeqNumber),
 }
 
-/// A sequence set, never empty. (`$`, the saved result of RFC 5182, will be a second form.)
+/// A sequence set; without items it is `$`, the saved result of a SEARCH (RFC 5182).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SeqSet(Vec<SeqItem>);
 
@@ -29,6 +29,9 @@ impl SeqSet {
     /// Takes a set from a command.
     pub fn parse(lexer: &mut Lexer<'_>) -> Result<Self, SyntaxError> {
         let mut items = Vec::new();
+        if lexer.skip(b'$') {
+            return Ok(Self(items));
+        }
         loop {
             let low = number(lexer)?;
             items.push(if lexer.skip(b':') {
@@ -45,6 +48,12 @@ impl SeqSet {
     #[must_use]
     pub fn items(&self) -> &[SeqItem] {
         &self.0
+    }
+
+    /// Whether it is `$`; [`Self::resolve`] gives nothing then.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The numbers meant where `last` is the largest in use; where none is (0), `*` means nothing.

@@ -1,4 +1,4 @@
-//! Commands that tell who is who: ID, NAMESPACE, ENABLE.
+//! Commands that tell who is who: ID and NAMESPACE.
 
 use super::{Imap, sync::Tell};
 use crate::proto::imap::{
@@ -29,12 +29,5 @@ impl Imap {
         let mut out = Vec::new();
         response::namespace(&mut out, None, None);
         self.finish(out, Completion::ok("Namespace completed."), Tell::ALL)
-    }
-
-    /// ENABLE (RFC 5161): nothing that can be enabled is here yet; the answer lists what was.
-    pub(super) fn enable(&mut self) -> Answer {
-        let mut out = Vec::new();
-        response::enabled(&mut out, []);
-        self.finish(out, Completion::ok("Enable completed."), Tell::ALL)
     }
 }

@@ -31,6 +31,7 @@ type Names = BTreeMap<String, Entry>;
 
 impl Imap {
     pub(super) async fn list(&mut self, user: UserId, list: &List) -> Outcome {
+        let utf8 = self.enabled.utf8;
         let completion = Completion::ok("List completed.");
         let mut out = Vec::new();
         if let [pattern] = list.patterns.as_slice()
@@ -52,7 +53,7 @@ impl Imap {
             let Some(child_info) = wanted(list, entry) else {
                 continue;
             };
-            response::list(&mut out, "LIST", attributes(list, entry), name);
+            response::list(&mut out, "LIST", attributes(list, entry), name, utf8);
             if child_info {
                 // Behind the name, before the line's end (RFC 5258 section 6).
                 out.truncate(out.len().saturating_sub(2));
@@ -68,6 +69,7 @@ impl Imap {
     /// Names above subscribed ones are told as \Noselect when the pattern ends in `%` (RFC 3501
     /// section 6.3.9).
     pub(super) async fn lsub(&mut self, user: UserId, lsub: &Lsub) -> Outcome {
+        let utf8 = self.enabled.utf8;
         let names = names(&self.shared.store, user)?;
         let (reference, pattern) = (&lsub.reference, &lsub.pattern);
         let last = if pattern.is_empty() {
@@ -89,7 +91,7 @@ impl Imap {
                 false if above && entry.subscribed_below => Some("\\Noselect"),
                 false => continue,
             };
-            response::list(&mut out, "LSUB", attribute, name);
+            response::list(&mut out, "LSUB", attribute, name, utf8);
         }
         Ok(self.finish(out, Completion::ok("Lsub completed."), Tell::ALL))
     }

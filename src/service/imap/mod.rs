@@ -15,15 +15,19 @@ mod hello;
 mod list;
 mod pace;
 mod people;
+mod quota;
 mod refusal;
 mod rest;
+mod resync;
 mod search;
 mod select;
 mod selected;
+mod sort;
 mod status;
 mod store;
 mod summary;
 mod sync;
+mod thread;
 
 use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
 
@@ -49,7 +53,7 @@ use crate::{
     net::{drive::Service, world::World},
     proto::imap::{
         command::Command,
-        session::{Answer, Completion, Question, Session},
+        session::{Answer, Completion, Enabled, Question, Session},
     },
     service::{
         login::{Login, LoginError},
@@ -123,6 +127,8 @@ pub struct Imap {
     user: Option<Presence>,
     /// Of the account when its person logged in.
     credentials: u64,
+    /// What the client has enabled, as the last question said.
+    enabled: Enabled,
     selected: Option<Box<Selected>>,
     running: Option<Running>,
     appending: Option<Box<Appending>>,
@@ -149,6 +155,7 @@ impl Imap {
             peer,
             user: None,
             credentials: 0,
+            enabled: Enabled::default(),
             selected: None,
             running: None,
             appending: None,
@@ -210,8 +217,11 @@ impl Imap {
             self.shared.store.settle().await?;
             selected.unsettled = false;
             self.shared.registry.catch_up();
-            let store = &self.shared.store;
-            store.read(|reader| selected.pass_told(reader))?;
+            // Who asks for MODSEQs is told those too.
+            if !self.enabled.condstore {
+                let store = &self.shared.store;
+                store.read(|reader| selected.pass_told(reader))?;
+            }
         }
         Ok(())
     }
@@ -224,9 +234,10 @@ impl Imap {
             Command::Copy(copy) => self.copy(user, *copy).await,
             Command::Create(create) => self.create(user, *create).await,
             Command::Delete { folder } => self.delete(user, &folder).await,
-            Command::Enable(_) => Ok(self.enable()),
             Command::Expunge => self.expunge(None).await,
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
+            Command::GetQuota { root } => self.get_quota(user, &root).await,
+            Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder).await,
             Command::Id(fields) => Ok(self.id(&fields)),
             Command::List(list) => self.list(user, &list).await,
             Command::Lsub(lsub) => self.lsub(user, &lsub).await,
@@ -236,9 +247,12 @@ impl Imap {
             Command::Rename { from, to } => self.rename(user, &from, to).await,
             Command::Search(search) => Box::pin(self.search(*search)).await,
             Command::Select(select) => self.select(user, *select).await,
+            Command::SetQuota { root } => self.set_quota(user, &root).await,
+            Command::Sort(sort) => Box::pin(self.sort(*sort)).await,
             Command::Status(status) => self.status(user, &status).await,
             Command::Store(store) => self.store(*store).await,
             Command::Subscribe { folder } => self.subscribe(user, folder, true).await,
+            Command::Thread(thread) => Box::pin(self.thread(*thread)).await,
             Command::UidExpunge(set) => self.expunge(Some(set)).await,
             Command::Unselect => self.unselect().await,
             Command::Unsubscribe { folder } => self.subscribe(user, folder, false).await,
@@ -246,6 +260,8 @@ impl Imap {
             Command::Append(_)
             | Command::Authenticate(_)
             | Command::Capability
+            | Command::Compress
+            | Command::Enable(_)
             | Command::Idle
             | Command::Login { .. }
             | Command::Logout
@@ -289,6 +305,8 @@ fn quiet(command: &Command) -> Tell {
     let expunge = match command {
         Command::Fetch(fetch) => fetch.uid,
         Command::Search(search) => search.uid,
+        Command::Sort(sort) => sort.uid,
+        Command::Thread(thread) => thread.uid,
         Command::Store(store) => store.uid,
         _ => true,
     };
@@ -308,17 +326,22 @@ fn reads_flags(command: &Command) -> bool {
         | Command::Move(_)
         | Command::Search(_)
         | Command::Select(_)
+        | Command::Sort(_)
         | Command::Status(_)
         | Command::Store(_)
+        | Command::Thread(_)
         | Command::UidExpunge(_)
         | Command::Unselect => true,
         Command::Append(_)
         | Command::Authenticate(_)
         | Command::Capability
         | Command::Check
+        | Command::Compress
         | Command::Create(_)
         | Command::Delete { .. }
         | Command::Enable(_)
+        | Command::GetQuota { .. }
+        | Command::GetQuotaRoot { .. }
         | Command::Id(_)
         | Command::Idle
         | Command::List(_)
@@ -328,6 +351,7 @@ fn reads_flags(command: &Command) -> bool {
         | Command::Namespace
         | Command::Noop
         | Command::Rename { .. }
+        | Command::SetQuota { .. }
         | Command::StartTls
         | Command::Subscribe { .. }
         | Command::Unsubscribe { .. } => false,
@@ -343,9 +367,15 @@ impl Service for Imap {
                 self.appending = None;
                 Answer::Done(Vec::new(), Completion::ok("Forgotten"))
             }
-            Question::AppendBegin(message) => self.append_begin(*message),
+            Question::AppendBegin(message, enabled) => {
+                self.enabled = enabled;
+                self.append_begin(*message)
+            }
             Question::AppendEnd => Box::pin(self.append_end()).await,
-            Question::Command(command) => Box::pin(self.command(*command)).await,
+            Question::Command(command, enabled) => {
+                self.enabled = enabled;
+                Box::pin(self.command(*command)).await
+            }
             Question::Forget => {
                 self.forget().await;
                 Answer::Done(Vec::new(), Completion::ok("Forgotten"))
@@ -355,7 +385,10 @@ impl Service for Imap {
                 Answer::Done(Vec::new(), completion)
             }
             Question::More => self.more().await,
-            Question::Poll => self.poll(),
+            Question::Poll(enabled) => {
+                self.enabled = enabled;
+                self.poll()
+            }
         }
     }
 

@@ -39,7 +39,15 @@ impl Imap {
         let mut counts = Vec::new();
         for (item, _) in items.iter() {
             let n = match item {
+                StatusItem::AppendLimit => match self.shared.options.get().message_size {
+                    0 => {
+                        counts.push((item, None));
+                        continue;
+                    }
+                    limit => limit,
+                },
                 StatusItem::Deleted => self.count_deleted(folder).await?,
+                StatusItem::DeletedStorage => return Err(Completion::bad("Not yet")),
                 StatusItem::HighestModSeq => row.modseq.0,
                 StatusItem::Messages => u64::from(row.exists),
                 StatusItem::Recent => self.count_recent(folder, &row)?,
@@ -48,9 +56,9 @@ impl Imap {
                 StatusItem::UidValidity => u64::from(row.validity),
                 StatusItem::Unseen => u64::from(row.unseen),
             };
-            counts.push((item, n));
+            counts.push((item, Some(n)));
         }
-        response::status(out, &row.name, counts);
+        response::status(out, &row.name, counts, self.enabled.utf8);
         Ok(true)
     }
 

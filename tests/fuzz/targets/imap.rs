@@ -211,7 +211,7 @@ impl Driver {
 
     fn answer(&mut self, question: &Question) -> Answer {
         // Whether it is asked depends on how soon DONE comes.
-        if !matches!(question, Question::Poll) {
+        if !matches!(question, Question::Poll(_)) {
             self.talk.asked.push(format!("{question:?}"));
         }
         let ok = || Answer::Done(vec![], Completion::ok("Done"));
@@ -221,7 +221,7 @@ impl Driver {
                 self.append = Append::None;
                 ok()
             }
-            Question::AppendBegin(message) => {
+            Question::AppendBegin(message, _) => {
                 assert_eq!(self.append, Append::None);
                 if message.folder.contains("full") {
                     return Answer::Done(vec![], Completion::no("Full").with_code("OVERQUOTA"));
@@ -234,7 +234,7 @@ impl Driver {
                 self.append = Append::None;
                 ok()
             }
-            Question::Command(command) => self.command(command),
+            Question::Command(command, _) => self.command(command),
             Question::Forget => {
                 self.forgotten = true;
                 ok()
@@ -244,7 +244,7 @@ impl Driver {
             }
             Question::Login { .. } => ok(),
             Question::More => self.go_on(),
-            Question::Poll => Answer::Done(vec![], Completion::ok("")),
+            Question::Poll(_) => Answer::Done(vec![], Completion::ok("")),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
-use pillarbox::proto::imap::command::{self, Command, Opened};
+use pillarbox::proto::imap::command::{self, Command};
 use pillarbox::proto::imap::folder_name;
 use pillarbox::proto::imap::lexer::SyntaxError;
 use pillarbox::proto::imap::literal::announced;
@@ -88,8 +88,11 @@ pub const WORDS: &[&str] = &[
 pub fn run(data: &[u8]) {
     let line = [b"a ", data, b"\r\n"].concat();
     // What a session hands to the parser: up to the head of a literal, or all of it.
-    let _ = (command::open(data).map(Opened::parse), announced(data));
-    let ours = command::open(&line).and_then(|opened| {
+    let _ = (
+        command::open(data, true).map(|mut opened| opened.parse()),
+        announced(data),
+    );
+    let ours = command::open(&line, false).and_then(|mut opened| {
         assert_eq!(opened.tag, "a");
         opened.parse()
     });

@@ -38,6 +38,16 @@ pub fn authenticate(lexer: &mut Lexer<'_>) -> Result<Command, SyntaxError> {
     })))
 }
 
+/// COMPRESS DEFLATE (RFC 4978).
+pub fn compress(lexer: &mut Lexer<'_>) -> Result<Command, SyntaxError> {
+    lexer.space()?;
+    if lexer.keyword()? == "DEFLATE" {
+        Ok(Command::Compress)
+    } else {
+        Err(SyntaxError::Argument)
+    }
+}
+
 /// ID NIL, or ID (field value …) (RFC 2971). Text in no known charset is kept as far as it goes.
 pub fn id(lexer: &mut Lexer<'_>) -> Result<Command, SyntaxError> {
     lexer.space()?;

@@ -2,7 +2,7 @@
 
 use super::super::lexer::{Lexer, SyntaxError};
 use super::store::set;
-use super::{BodySection, Command, Fetch, FetchItem, Section, SectionText};
+use super::{BinarySection, BodySection, Command, Fetch, FetchItem, Section, SectionText};
 use crate::base::id::ModSeq;
 
 /// Items of one FETCH, and levels of one part number: ours, to bound the work.
@@ -101,6 +101,9 @@ fn item(lexer: &mut Lexer<'_>) -> Result<Vec<FetchItem>, SyntaxError> {
         "BODY" if lexer.peek() == Some(b'[') => body_section(lexer, false)?,
         "BODY" => FetchItem::Body,
         "BODY.PEEK" => body_section(lexer, true)?,
+        "BINARY" => binary(lexer, false)?,
+        "BINARY.PEEK" => binary(lexer, true)?,
+        "BINARY.SIZE" => FetchItem::BinarySize(binary_part(lexer)?),
         "BODYSTRUCTURE" => FetchItem::BodyStructure,
         "ENVELOPE" => FetchItem::Envelope,
         "FLAGS" => FetchItem::Flags,
@@ -118,18 +121,53 @@ fn item(lexer: &mut Lexer<'_>) -> Result<Vec<FetchItem>, SyntaxError> {
 
 fn body_section(lexer: &mut Lexer<'_>, peek: bool) -> Result<FetchItem, SyntaxError> {
     let section = section(lexer)?;
-    let mut partial = None;
-    if lexer.skip(b'<') {
-        let from = lexer.number()?;
-        lexer.expect(b'.')?;
-        partial = Some((from, lexer.nz_number()?));
-        lexer.expect(b'>')?;
-    }
+    let partial = partial(lexer)?;
     Ok(FetchItem::BodySection(Box::new(BodySection {
         section,
         partial,
         peek,
     })))
+}
+
+/// `<from.count>`, or nothing.
+fn partial(lexer: &mut Lexer<'_>) -> Result<Option<(u32, u32)>, SyntaxError> {
+    if !lexer.skip(b'<') {
+        return Ok(None);
+    }
+    let from = lexer.number()?;
+    lexer.expect(b'.')?;
+    let count = lexer.nz_number()?;
+    lexer.expect(b'>')?;
+    Ok(Some((from, count)))
+}
+
+fn binary(lexer: &mut Lexer<'_>, peek: bool) -> Result<FetchItem, SyntaxError> {
+    let part = binary_part(lexer)?;
+    let partial = partial(lexer)?;
+    Ok(FetchItem::Binary(Box::new(BinarySection {
+        part,
+        partial,
+        peek,
+    })))
+}
+
+/// `[1.2]`, also without numbers (RFC 3516 section 7).
+fn binary_part(lexer: &mut Lexer<'_>) -> Result<Vec<u32>, SyntaxError> {
+    lexer.expect(b'[')?;
+    let mut part = Vec::new();
+    if lexer.skip(b']') {
+        return Ok(part);
+    }
+    loop {
+        part.push(lexer.nz_number()?);
+        if part.len() > LEVELS_MAX {
+            return Err(SyntaxError::TooMuch);
+        }
+        if lexer.skip(b']') {
+            return Ok(part);
+        }
+        lexer.expect(b'.')?;
+    }
 }
 
 /// `[` part and text `]`.

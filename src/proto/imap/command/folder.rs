@@ -2,16 +2,25 @@
 
 use super::super::folder_name;
 use super::super::lexer::{Lexer, SyntaxError};
-use super::{Command, Create, Select, SpecialUse, Status, StatusItem, StatusItems};
+use super::super::seqset::SeqSet;
+use super::{Command, Create, Qresync, Select, SpecialUse, Status, StatusItem, StatusItems};
+use crate::base::id::ModSeq;
+use crate::base::ranges::Ranges;
 
-/// SELECT and EXAMINE, with `(CONDSTORE)` (RFC 7162 section 3.1.8).
+/// SELECT and EXAMINE, with `(CONDSTORE)` (RFC 7162 section 3.1.8) and `(QRESYNC (…))` (section
+/// 3.2.5).
 pub fn select(lexer: &mut Lexer<'_>, read_only: bool) -> Result<Command, SyntaxError> {
     let folder = argument(lexer)?;
-    let mut condstore = false;
+    let (mut condstore, mut qresync) = (false, None);
     if lexer.skip(b' ') {
         lexer.list(|lexer| match lexer.keyword()?.as_str() {
             "CONDSTORE" => {
                 condstore = true;
+                Ok(())
+            }
+            "QRESYNC" => {
+                lexer.space()?;
+                qresync = Some(Box::new(known(lexer)?));
                 Ok(())
             }
             _ => Err(SyntaxError::Argument),
@@ -21,7 +30,49 @@ pub fn select(lexer: &mut Lexer<'_>, read_only: bool) -> Result<Command, SyntaxE
         folder,
         read_only,
         condstore,
+        qresync,
     })))
+}
+
+/// (UIDVALIDITY MODSEQ \[known UIDs\] \[(sequence numbers, their UIDs)\]).
+fn known(lexer: &mut Lexer<'_>) -> Result<Qresync, SyntaxError> {
+    lexer.expect(b'(')?;
+    let validity = lexer.nz_number()?;
+    lexer.space()?;
+    let modseq = ModSeq(lexer.number64()?);
+    let (mut known, mut matching) = (None, None);
+    let mut more = lexer.skip(b' ');
+    if more && lexer.peek() != Some(b'(') {
+        known = Some(numbers(lexer)?);
+        more = lexer.skip(b' ');
+    }
+    if more {
+        lexer.expect(b'(')?;
+        let sequence = numbers(lexer)?;
+        lexer.space()?;
+        let uids = numbers(lexer)?;
+        if sequence.count() != uids.count() {
+            return Err(SyntaxError::Argument);
+        }
+        lexer.expect(b')')?;
+        matching = Some((sequence, uids));
+    }
+    lexer.expect(b')')?;
+    Ok(Qresync {
+        validity,
+        modseq,
+        known,
+        matching,
+    })
+}
+
+/// A set without `*` and `$`.
+fn numbers(lexer: &mut Lexer<'_>) -> Result<Ranges, SyntaxError> {
+    let set = SeqSet::parse(lexer)?;
+    if set.is_saved() || set.names_last() {
+        return Err(SyntaxError::Argument);
+    }
+    Ok(set.resolve(0))
 }
 
 /// CREATE folder, with `(USE (\Sent))` (RFC 6154 section 3).

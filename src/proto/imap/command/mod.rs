@@ -7,6 +7,7 @@ use super::flag::FlagList;
 use super::lexer::{Lexer, SyntaxError};
 use super::seqset::SeqSet;
 use crate::base::id::ModSeq;
+use crate::base::ranges::Ranges;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 
@@ -16,7 +17,9 @@ mod date;
 mod fetch;
 mod folder;
 mod list;
+mod quota;
 mod search;
+mod sort;
 mod store;
 pub mod table;
 #[cfg(test)]
@@ -30,13 +33,15 @@ pub struct Opened<'a> {
     lexer: Lexer<'a>,
 }
 
-/// Reads tag and name of a command that is whole, literals included.
+/// Reads tag and name of a command that is whole, literals included. `utf8`: the client has enabled
+/// UTF8=ACCEPT.
 ///
 /// # Errors
 ///
 /// [`SyntaxError::Tag`]: the answer cannot have one.
-pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
+pub fn open(octets: &[u8], utf8: bool) -> Result<Opened<'_>, SyntaxError> {
     let mut lexer = Lexer::new(octets);
+    lexer.utf8 = utf8;
     let tag = lexer.tag()?;
     Ok(Opened {
         tag,
@@ -46,8 +51,14 @@ pub fn open(octets: &[u8]) -> Result<Opened<'_>, SyntaxError> {
 }
 
 impl Opened<'_> {
+    /// After a failure of [`Self::parse`]: the word that was not understood, and what follows.
+    #[must_use]
+    pub fn word(&self) -> &[u8] {
+        self.lexer.word()
+    }
+
     /// Reads the arguments, to the end.
-    pub fn parse(mut self) -> Result<Command, SyntaxError> {
+    pub fn parse(&mut self) -> Result<Command, SyntaxError> {
         let mut command = (self.entry?.parse)(&mut self.lexer)?;
         self.lexer.end()?;
         if let Command::Search(search) = &mut command {
@@ -55,6 +66,16 @@ impl Opened<'_> {
         }
         Ok(command)
     }
+}
+
+/// The next message of an APPEND to `folder` (RFC 3502), from what follows the one before, with the
+/// head of its literal; `None` if that one was the last.
+///
+/// # Errors
+///
+/// [`SyntaxError::Argument`]: it is neither.
+pub fn append_more(line: &[u8], folder: &str) -> Result<Option<Box<AppendMessage>>, SyntaxError> {
+    append::more(&mut Lexer::new(line), folder)
 }
 
 fn entry(lexer: &mut Lexer<'_>) -> Result<&'static table::Entry, SyntaxError> {
@@ -83,15 +104,25 @@ pub enum Command {
     Capability,
     Check,
     Close,
+    /// The session's own (RFC 4978).
+    Compress,
     Copy(Box<Copy>),
     Create(Box<Create>),
     Delete {
         folder: String,
     },
-    /// Capability names in upper case, as many as the client likes; unknown ones are ignored.
+    /// The session's own. Capability names in upper case; unknown ones are ignored.
     Enable(Vec<String>),
     Expunge,
     Fetch(Box<Fetch>),
+    /// GETQUOTA (RFC 9208 section 4.1.1).
+    GetQuota {
+        root: String,
+    },
+    /// GETQUOTAROOT (RFC 9208 section 4.1.2).
+    GetQuotaRoot {
+        folder: String,
+    },
     /// What the client says of itself: field and value; empty for `NIL`.
     Id(Vec<(String, Option<String>)>),
     /// The session's own.
@@ -115,6 +146,11 @@ pub enum Command {
     Search(Box<Search>),
     /// SELECT and EXAMINE.
     Select(Box<Select>),
+    /// SETQUOTA (RFC 9208 section 4.1.3): read whole, and never allowed.
+    SetQuota {
+        root: String,
+    },
+    Sort(Box<Sort>),
     /// The session's own.
     StartTls,
     Status(Box<Status>),
@@ -122,6 +158,7 @@ pub enum Command {
     Subscribe {
         folder: String,
     },
+    Thread(Box<Thread>),
     /// UID EXPUNGE (RFC 4315).
     UidExpunge(SeqSet),
     Unselect,
@@ -130,7 +167,7 @@ pub enum Command {
     },
 }
 
-/// One message of an APPEND. (MULTIAPPEND, RFC 3502, will bring several with one folder.)
+/// One message of an APPEND; MULTIAPPEND (RFC 3502) brings several with the same folder.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AppendMessage {
     pub folder: String,
@@ -139,6 +176,10 @@ pub struct AppendMessage {
     pub date: Option<Time>,
     /// Octets of the literal as the client announced them.
     pub size: u64,
+    /// It came as a literal8 and may hold NUL (RFC 3516).
+    pub binary: bool,
+    /// It came as `UTF8 (~{…})`: its header may be UTF-8 (RFC 6855 section 4).
+    pub utf8: bool,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -215,6 +256,10 @@ pub struct Fetch {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum FetchItem {
+    /// `BINARY[…]<…>` and `BINARY.PEEK[…]<…>` (RFC 3516): the part decoded.
+    Binary(Box<BinarySection>),
+    /// `BINARY.SIZE[…]`: octets of the decoded part; empty for the whole message.
+    BinarySize(Vec<u32>),
     /// `BODY` without a section: BODYSTRUCTURE without extension data.
     Body,
     /// `BODY[…]<…>` and `BODY.PEEK[…]<…>`.
@@ -232,6 +277,16 @@ pub enum FetchItem {
     /// As `BODY[TEXT]`: sets `\Seen`.
     Rfc822Text,
     Uid,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BinarySection {
+    /// Part numbers from the outside in, never 0; empty for the whole message.
+    pub part: Vec<u32>,
+    /// First octet and highest number of octets, which is never 0.
+    pub partial: Option<(u32, u32)>,
+    /// Leaves `\Seen` alone.
+    pub peek: bool,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -318,17 +373,19 @@ pub struct Search {
     pub key: SearchKey,
 }
 
-/// RETURN options of SEARCH (RFC 4731 section 3.1); `RETURN ()` is `all`.
+/// RETURN options of SEARCH (RFC 4731 section 3.1, RFC 5182); `RETURN ()` is `all`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four options that a client gives or not"
+    reason = "options that a client gives or not"
 )]
 pub struct SearchReturn {
     pub all: bool,
     pub count: bool,
     pub max: bool,
     pub min: bool,
+    /// The result becomes `$` (RFC 5182).
+    pub save: bool,
 }
 
 /// What to search for (RFC 3501 section 6.4.4). `NEW` is `And(Recent, Not(Seen))`; `OLD`, `UNSEEN`
@@ -354,6 +411,8 @@ pub enum SearchKey {
     /// MODSEQ at or above (RFC 7162 section 3.1.5).
     ModSeq(ModSeq),
     Not(Box<SearchKey>),
+    /// INTERNALDATE at least so many seconds ago (RFC 5032); never 0.
+    Older(u32),
     /// INTERNALDATE on this day.
     On(Date),
     Or(Box<(SearchKey, SearchKey)>),
@@ -362,7 +421,7 @@ pub enum SearchKey {
     SentBefore(Date),
     SentOn(Date),
     SentSince(Date),
-    /// Sequence numbers.
+    /// Sequence numbers; a set may be `$`.
     Sequence(SeqSet),
     Since(Date),
     /// Octets, strictly fewer.
@@ -371,6 +430,8 @@ pub enum SearchKey {
     Text(String),
     To(String),
     Uid(SeqSet),
+    /// INTERNALDATE at most so many seconds ago (RFC 5032); never 0.
+    Younger(u32),
 }
 
 /// Deepest nesting of a [`SearchKey`]: `NOT`, `OR` and parentheses each count one.
@@ -383,6 +444,67 @@ pub struct Select {
     pub read_only: bool,
     /// `(CONDSTORE)` (RFC 7162 section 3.1.8).
     pub condstore: bool,
+    /// `(QRESYNC (…))` (RFC 7162 section 3.2.5).
+    pub qresync: Option<Box<Qresync>>,
+}
+
+/// What a client knows of a folder that it comes back to (RFC 7162 section 3.2.5).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Qresync {
+    /// UIDVALIDITY, never 0.
+    pub validity: u32,
+    pub modseq: ModSeq,
+    /// UIDs that the client knows; all of the folder if it does not say.
+    pub known: Option<Ranges>,
+    /// Sequence numbers and the UIDs that they had, as many of one as of the other.
+    pub matching: Option<(Ranges, Ranges)>,
+}
+
+/// SORT and UID SORT (RFC 5256).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sort {
+    /// The results are UIDs, not sequence numbers.
+    pub uid: bool,
+    /// What counts first comes first; never empty.
+    pub criteria: Vec<SortCriterion>,
+    /// As in [`Search`].
+    pub key: SearchKey,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SortCriterion {
+    pub key: SortKey,
+    pub reverse: bool,
+}
+
+/// RFC 5256 section 3.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SortKey {
+    /// INTERNALDATE.
+    Arrival,
+    Cc,
+    /// The Date field.
+    Date,
+    From,
+    Size,
+    Subject,
+    To,
+}
+
+/// THREAD and UID THREAD (RFC 5256).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Thread {
+    /// The results are UIDs, not sequence numbers.
+    pub uid: bool,
+    pub algorithm: ThreadAlgorithm,
+    /// As in [`Search`].
+    pub key: SearchKey,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ThreadAlgorithm {
+    OrderedSubject,
+    References,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -391,10 +513,15 @@ pub struct Status {
     pub items: StatusItems,
 }
 
-/// One thing that STATUS tells (RFC 3501 section 6.3.10, RFC 8438, RFC 9051, RFC 7162).
+/// One thing that STATUS tells (RFC 3501 section 6.3.10, RFC 8438, RFC 9051, RFC 7162, RFC 7889,
+/// RFC 9208).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StatusItem {
+    /// Largest message of APPEND, in octets.
+    AppendLimit,
     Deleted,
+    /// Octets of what is `\Deleted`.
+    DeletedStorage,
     HighestModSeq,
     Messages,
     Recent,
@@ -406,8 +533,10 @@ pub enum StatusItem {
 
 impl StatusItem {
     /// Each item with its name.
-    pub const NAMES: [(Self, &'static str); 8] = [
+    pub const NAMES: [(Self, &'static str); 10] = [
+        (Self::AppendLimit, "APPENDLIMIT"),
         (Self::Deleted, "DELETED"),
+        (Self::DeletedStorage, "DELETED-STORAGE"),
         (Self::HighestModSeq, "HIGHESTMODSEQ"),
         (Self::Messages, "MESSAGES"),
         (Self::Recent, "RECENT"),
@@ -423,7 +552,7 @@ impl StatusItem {
         found.map_or("", |(_, name)| name)
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         match self {
             Self::Deleted => 1,
             Self::HighestModSeq => 2,
@@ -433,13 +562,15 @@ impl StatusItem {
             Self::UidNext => 32,
             Self::UidValidity => 64,
             Self::Unseen => 128,
+            Self::AppendLimit => 256,
+            Self::DeletedStorage => 512,
         }
     }
 }
 
 /// A set of [`StatusItem`]s.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct StatusItems(u8);
+pub struct StatusItems(u16);
 
 impl StatusItems {
     #[must_use]

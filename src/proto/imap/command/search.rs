@@ -1,4 +1,4 @@
-//! SEARCH (RFC 3501 section 6.4.4; RETURN of RFC 4731; MODSEQ of RFC 7162).
+//! SEARCH (RFC 3501 section 6.4.4; RETURN of RFC 4731 and RFC 5182; RFC 5032; MODSEQ of RFC 7162).
 
 use ::time::Date;
 use encoding_rs::{Encoding, UTF_8};
@@ -23,10 +23,36 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
     }
     let mut charset = UTF_8;
     if word(lexer, "CHARSET") {
+        // RFC 6855 section 3: everything is UTF-8 then.
+        if lexer.utf8 {
+            return Err(SyntaxError::Argument);
+        }
         lexer.space()?;
-        charset = Encoding::for_label(&lexer.astring()?).ok_or(SyntaxError::Charset)?;
+        charset = known(lexer)?;
         lexer.space()?;
     }
+    Ok(Command::Search(Box::new(Search {
+        tag: String::new(),
+        uid,
+        returns,
+        key: keys(lexer, charset)?,
+    })))
+}
+
+/// ` charset key …`, as SORT and THREAD have it (RFC 5256).
+pub fn program(lexer: &mut Lexer<'_>) -> Result<SearchKey, SyntaxError> {
+    lexer.space()?;
+    let charset = known(lexer)?;
+    lexer.space()?;
+    keys(lexer, charset)
+}
+
+fn known(lexer: &mut Lexer<'_>) -> Result<&'static Encoding, SyntaxError> {
+    Encoding::for_label(&lexer.astring()?).ok_or(SyntaxError::Charset)
+}
+
+/// Keys to the end of the command, that must all match.
+fn keys(lexer: &mut Lexer<'_>, charset: &'static Encoding) -> Result<SearchKey, SyntaxError> {
     let mut left = KEYS_MAX;
     let mut keys = Keys {
         lexer,
@@ -40,12 +66,7 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
         }
         all.push(keys.key(0)?);
     }
-    Ok(Command::Search(Box::new(Search {
-        tag: String::new(),
-        uid,
-        returns,
-        key: and(all)?,
-    })))
+    and(all)
 }
 
 /// Takes `name` if it is the next word.
@@ -66,6 +87,7 @@ fn options(lexer: &mut Lexer<'_>) -> Result<SearchReturn, SyntaxError> {
             "COUNT" => &mut returns.count,
             "MAX" => &mut returns.max,
             "MIN" => &mut returns.min,
+            "SAVE" => &mut returns.save,
             _ => return Err(SyntaxError::Argument),
         };
         *option = true;
@@ -117,7 +139,7 @@ impl Keys<'_, '_> {
                 })?;
                 and(keys)
             }
-            Some(b'0'..=b'9' | b'*') => SeqSet::parse(self.lexer).map(SearchKey::Sequence),
+            Some(b'0'..=b'9' | b'*' | b'$') => SeqSet::parse(self.lexer).map(SearchKey::Sequence),
             _ => {
                 let name = self.lexer.keyword()?;
                 match flag(&name) {
@@ -146,6 +168,7 @@ impl Keys<'_, '_> {
             "LARGER" => SearchKey::Larger(self.lexer.number64()?),
             "MODSEQ" => self.mod_seq()?,
             "NOT" => not(self.key(depth + 1)?),
+            "OLDER" => SearchKey::Older(self.lexer.nz_number()?),
             "ON" => SearchKey::On(self.date()?),
             "OR" => {
                 let one = self.key(depth + 1)?;
@@ -162,6 +185,7 @@ impl Keys<'_, '_> {
             "TO" => SearchKey::To(self.text()?),
             "UID" => SearchKey::Uid(SeqSet::parse(self.lexer)?),
             "UNKEYWORD" => not(SearchKey::Keyword(self.lexer.atom()?.to_owned())),
+            "YOUNGER" => SearchKey::Younger(self.lexer.nz_number()?),
             _ => return Err(SyntaxError::Argument),
         })
     }

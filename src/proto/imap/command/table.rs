@@ -1,7 +1,7 @@
 //! All commands: what each needs and may do, and which parser takes its arguments.
 
 use super::super::lexer::{Lexer, SyntaxError};
-use super::{Command, account, append, fetch, folder, list, search, store};
+use super::{Command, account, append, fetch, folder, list, quota, search, sort, store};
 
 /// What state a command needs (RFC 3501 section 3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,12 +57,13 @@ const fn moving(name: &'static str, parse: Parse) -> Entry {
 
 use Needs::{Any, Authenticated, NotAuthenticated, Selected};
 
-static TABLE: [Entry; 36] = [
+static TABLE: [Entry; 44] = [
     entry("APPEND", Authenticated, append::append),
     entry("AUTHENTICATE", NotAuthenticated, account::authenticate),
     entry("CAPABILITY", Any, |_| Ok(Command::Capability)),
     entry("CHECK", Selected, |_| Ok(Command::Check)),
     entry("CLOSE", Selected, |_| Ok(Command::Close)),
+    entry("COMPRESS", Authenticated, account::compress),
     moving("COPY", |l| store::copy(l, false)),
     entry("CREATE", Authenticated, folder::create),
     entry("DELETE", Authenticated, folder::delete),
@@ -70,6 +71,8 @@ static TABLE: [Entry; 36] = [
     entry("EXAMINE", Authenticated, |l| folder::select(l, true)),
     entry("EXPUNGE", Selected, |_| Ok(Command::Expunge)),
     numbers("FETCH", |l| fetch::fetch(l, false)),
+    entry("GETQUOTA", Authenticated, quota::get),
+    entry("GETQUOTAROOT", Authenticated, quota::get_root),
     entry("ID", Any, account::id),
     entry("IDLE", Authenticated, |_| Ok(Command::Idle)),
     entry("LIST", Authenticated, list::list),
@@ -82,16 +85,21 @@ static TABLE: [Entry; 36] = [
     entry("RENAME", Authenticated, folder::rename),
     numbers("SEARCH", |l| search::search(l, false)),
     entry("SELECT", Authenticated, |l| folder::select(l, false)),
+    entry("SETQUOTA", Authenticated, quota::set),
+    numbers("SORT", |l| sort::sort(l, false)),
     entry("STARTTLS", NotAuthenticated, |_| Ok(Command::StartTls)),
     entry("STATUS", Authenticated, folder::status),
     numbers("STORE", |l| store::store(l, false)),
     entry("SUBSCRIBE", Authenticated, folder::subscribe),
+    numbers("THREAD", |l| sort::thread(l, false)),
     entry("UID COPY", Selected, |l| store::copy(l, true)),
     entry("UID EXPUNGE", Selected, store::uid_expunge),
     entry("UID FETCH", Selected, |l| fetch::fetch(l, true)),
     entry("UID MOVE", Selected, |l| store::move_to(l, true)),
     entry("UID SEARCH", Selected, |l| search::search(l, true)),
+    entry("UID SORT", Selected, |l| sort::sort(l, true)),
     entry("UID STORE", Selected, |l| store::store(l, true)),
+    entry("UID THREAD", Selected, |l| sort::thread(l, true)),
     entry("UNSELECT", Selected, |_| Ok(Command::Unselect)),
     entry("UNSUBSCRIBE", Authenticated, folder::unsubscribe),
 ];
@@ -115,12 +123,15 @@ impl Command {
             Self::Capability => "CAPABILITY",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
+            Self::Compress => "COMPRESS",
             Self::Copy(copy) => two(copy.uid, "COPY", "UID COPY"),
             Self::Create(_) => "CREATE",
             Self::Delete { .. } => "DELETE",
             Self::Enable(_) => "ENABLE",
             Self::Expunge => "EXPUNGE",
             Self::Fetch(fetch) => two(fetch.uid, "FETCH", "UID FETCH"),
+            Self::GetQuota { .. } => "GETQUOTA",
+            Self::GetQuotaRoot { .. } => "GETQUOTAROOT",
             Self::Id(_) => "ID",
             Self::Idle => "IDLE",
             Self::List(_) => "LIST",
@@ -133,10 +144,13 @@ impl Command {
             Self::Rename { .. } => "RENAME",
             Self::Search(search) => two(search.uid, "SEARCH", "UID SEARCH"),
             Self::Select(select) => two(select.read_only, "SELECT", "EXAMINE"),
+            Self::SetQuota { .. } => "SETQUOTA",
+            Self::Sort(sort) => two(sort.uid, "SORT", "UID SORT"),
             Self::StartTls => "STARTTLS",
             Self::Status(_) => "STATUS",
             Self::Store(store) => two(store.uid, "STORE", "UID STORE"),
             Self::Subscribe { .. } => "SUBSCRIBE",
+            Self::Thread(thread) => two(thread.uid, "THREAD", "UID THREAD"),
             Self::UidExpunge(_) => "UID EXPUNGE",
             Self::Unselect => "UNSELECT",
             Self::Unsubscribe { .. } => "UNSUBSCRIBE",
@@ -166,14 +180,14 @@ mod tests {
         }
     }
 
-    /// RFC 3501 section 7.4.1 names the three; their UID forms may tell.
+    /// RFC 3501 section 7.4.1 names three, RFC 5256 two; their UID forms may tell.
     #[test]
-    fn three_commands_hold_expunge_back() {
+    fn five_commands_hold_expunge_back() {
         let held: Vec<_> = TABLE
             .iter()
             .filter(|e| !e.expunge)
             .map(|e| e.name)
             .collect();
-        assert_eq!(held, ["FETCH", "SEARCH", "STORE"]);
+        assert_eq!(held, ["FETCH", "SEARCH", "SORT", "STORE", "THREAD"]);
     }
 }

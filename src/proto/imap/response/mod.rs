@@ -81,19 +81,20 @@ pub fn search(out: &mut Vec<u8>, numbers: &Ranges) {
     write::text(out, "\r\n");
 }
 
-/// `* LIST (attributes) "/" name`; `command` is LIST or LSUB.
+/// `* LIST (attributes) "/" name`; `command` is LIST or LSUB. `utf8` as in [`write::folder`].
 pub fn list<'a>(
     out: &mut Vec<u8>,
     command: &str,
     attributes: impl IntoIterator<Item = &'a str>,
     name: &str,
+    utf8: bool,
 ) {
     write::text(out, "* ");
     write::text(out, command);
     out.push(b' ');
     write::list(out, attributes, write::text);
     separator(out);
-    write::folder(out, name);
+    write::folder(out, name, utf8);
     write::text(out, "\r\n");
 }
 
@@ -104,15 +105,23 @@ pub fn list_root(out: &mut Vec<u8>) {
     write::text(out, "\"\"\r\n");
 }
 
-/// `* STATUS name (MESSAGES 3 …)`.
-pub fn status(out: &mut Vec<u8>, name: &str, values: impl IntoIterator<Item = (StatusItem, u64)>) {
+/// `* STATUS name (MESSAGES 3 …)`; `None` is `NIL` (RFC 7889 section 2).
+pub fn status(
+    out: &mut Vec<u8>,
+    name: &str,
+    values: impl IntoIterator<Item = (StatusItem, Option<u64>)>,
+    utf8: bool,
+) {
     write::text(out, "* STATUS ");
-    write::folder(out, name);
+    write::folder(out, name, utf8);
     out.push(b' ');
     write::list(out, values, |out, (item, value)| {
         write::text(out, item.name());
         out.push(b' ');
-        write::number(out, value);
+        match value {
+            Some(value) => write::number(out, value),
+            None => write::text(out, "NIL"),
+        }
     });
     write::text(out, "\r\n");
 }

@@ -57,20 +57,31 @@ fn folders() {
                 "LIST",
                 ["\\HasNoChildren", "\\Sent"],
                 "Gesendete & Entwürfe",
+                false,
             );
         },
     );
     check("* LSUB () \"/\" INBOX\r\n", |out| {
-        list(out, "LSUB", [], "INBOX");
+        list(out, "LSUB", [], "INBOX", false);
     });
+    // Only a client that enabled it reads this (RFC 6855).
+    let mut out = vec![];
+    list(&mut out, "LSUB", [], "A & \u{fc}", true);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        "* LSUB () \"/\" \"A & \u{fc}\"\r\n"
+    );
     check("* LIST (\\Noselect) \"/\" \"\"\r\n", list_root);
+    let counts = [
+        (StatusItem::Messages, Some(3)),
+        (StatusItem::Unseen, Some(0)),
+    ];
     check("* STATUS a (MESSAGES 3 UNSEEN 0)\r\n", |out| {
-        status(
-            out,
-            "a",
-            [(StatusItem::Messages, 3), (StatusItem::Unseen, 0)],
-        );
+        status(out, "a", counts, false);
     });
+    let mut out = vec![];
+    status(&mut out, "a", [(StatusItem::AppendLimit, None)], false);
+    assert_eq!(out, b"* STATUS a (APPENDLIMIT NIL)\r\n");
     let mut out = vec![];
     namespace(&mut out, None, Some("Shared/"));
     id(&mut out, &[("name", "Pillarbox")]);
@@ -132,7 +143,8 @@ fn sections_come_back() {
         ),
     ] {
         let text = format!("a FETCH 1 {asked}");
-        let Ok(Command::Fetch(fetch)) = command::open(text.as_bytes()).unwrap().parse() else {
+        let Ok(Command::Fetch(fetch)) = command::open(text.as_bytes(), false).unwrap().parse()
+        else {
             panic!("{asked}");
         };
         let [FetchItem::BodySection(section)] = fetch.items.as_slice() else {

@@ -45,16 +45,21 @@ pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
     let plain = |c: &u8| matches!(c, b' '..=b'~' | b'\t');
     if octets.len() <= QUOTED_MAX && octets.iter().all(plain) {
         out.push(b'"');
-        for &c in octets {
-            if matches!(c, b'"' | b'\\') {
-                out.push(b'\\');
-            }
-            out.push(c);
-        }
+        quoted(out, octets);
         out.push(b'"');
     } else {
         literal(out, u64::try_from(octets.len()).unwrap_or(u64::MAX));
         out.extend(octets.iter().map(|c| if *c == 0 { b'?' } else { *c }));
+    }
+}
+
+/// What stands between quotes.
+fn quoted(out: &mut Vec<u8>, octets: &[u8]) {
+    for &c in octets {
+        if matches!(c, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(c);
     }
 }
 
@@ -76,9 +81,17 @@ pub fn astring(out: &mut Vec<u8>, octets: &[u8]) {
     }
 }
 
-/// A folder's name, in modified UTF-7.
-pub fn folder(out: &mut Vec<u8>, name: &str) {
-    astring(out, folder_name::encode(name).as_bytes());
+/// A folder's name: in modified UTF-7, or in UTF-8 (RFC 6855 section 3) for a client that enabled it.
+pub fn folder(out: &mut Vec<u8>, name: &str, utf8: bool) {
+    if !utf8 {
+        astring(out, folder_name::encode(name).as_bytes());
+    } else if name.is_ascii() {
+        astring(out, name.as_bytes());
+    } else {
+        out.push(b'"');
+        quoted(out, name.as_bytes());
+        out.push(b'"');
+    }
 }
 
 /// `(item item …)`.
@@ -184,8 +197,11 @@ mod tests {
         assert_eq!(written(|out| nstring(out, None)), "NIL");
         assert_eq!(written(|out| astring(out, b"nil")), "\"nil\"");
         assert_eq!(written(|out| astring(out, b"")), "\"\"");
-        assert_eq!(written(|out| folder(out, "Entwürfe/x")), "Entw&APw-rfe/x");
-        assert_eq!(written(|out| folder(out, "a b")), "\"a b\"");
+        assert_eq!(
+            written(|out| folder(out, "Entwürfe/x", false)),
+            "Entw&APw-rfe/x"
+        );
+        assert_eq!(written(|out| folder(out, "a b", false)), "\"a b\"");
         let set: Ranges = [1, 2, 3, 7].into_iter().collect();
         assert_eq!(written(|out| ranges(out, &set)), "1:3,7");
         let system = Flags::SEEN.with(Flags::ANSWERED);

@@ -1,12 +1,23 @@
-//! The message of an APPEND streams through; and what is refused is read to its end.
+//! The messages of an APPEND stream through; and what is refused is read to its end.
 
-use super::super::command::AppendMessage;
+use super::super::command::{self, AppendMessage};
 use super::super::literal::announced;
 use super::{Asked, Completion, Phase, Question, SWALLOW_MAX, Session, Wait, Work};
 use crate::base::machine::Step;
 
 /// Octets kept of a line that is too long: it may end with the head of a literal.
 const HEAD_MAX: usize = 64;
+
+/// What an APPEND has to remember of a message while its octets come.
+#[derive(Debug)]
+pub(super) struct Appending {
+    folder: String,
+    binary: bool,
+    /// A parenthesis is open.
+    utf8: bool,
+    /// The service holds this message or one before.
+    begun: bool,
+}
 
 /// The rest of a command that is refused: octets of a literal, the line after them, and so on.
 #[derive(Debug)]
@@ -30,11 +41,8 @@ impl Skip {
         }
     }
 
-    fn aborting(self) -> Self {
-        Self {
-            abort: true,
-            ..self
-        }
+    pub fn aborting(self, abort: bool) -> Self {
+        Self { abort, ..self }
     }
 }
 
@@ -43,13 +51,25 @@ impl Session {
     pub(super) fn append(&mut self, message: Box<AppendMessage>, waits: bool) -> Work {
         self.literals = 0;
         let size = message.size;
+        let begun = self.begun();
+        self.append = Some(Box::new(Appending {
+            folder: message.folder.clone(),
+            binary: message.binary,
+            utf8: message.utf8,
+            begun,
+        }));
+        // RFC 3502: nobody means to add an empty message, it takes the others back.
+        if begun && size == 0 {
+            self.refuse(Completion::no("Append cancelled"), size, waits);
+            return Work::Again;
+        }
         if size > self.options.append_limit {
             let completion = Completion::no("Message too big").with_code("TOOBIG");
             self.refuse(completion, size, waits);
             return Work::Again;
         }
         self.ask(
-            Question::AppendBegin(message),
+            Question::AppendBegin(message, self.enabled),
             Asked::AppendBegin { size, waits },
         )
     }
@@ -57,6 +77,9 @@ impl Session {
     /// The service takes the message.
     pub(super) fn accepted(&mut self, size: u64, waits: bool) {
         self.wait = None;
+        if let Some(append) = &mut self.append {
+            append.begun = true;
+        }
         self.phase = Phase::Append { left: size };
         if waits {
             self.out.line("+ Ready");
@@ -79,29 +102,61 @@ impl Session {
         self.input.advance(n);
         self.wait = None;
         let left = left.saturating_sub(u64::try_from(n).unwrap_or(u64::MAX));
-        // RFC 3501 section 9: CHAR8 is any octet but NUL.
-        if memchr::memchr(0, &octets).is_some() {
-            let completion = Completion::bad("A message cannot hold NUL");
-            self.skip_rest(Skip::new(left, completion).aborting());
+        // RFC 3501 section 9: CHAR8 is any octet but NUL; RFC 3516 section 4.4 lets it pass as a literal8.
+        let text = self.append.as_ref().is_none_or(|append| !append.binary);
+        if text && memchr::memchr(0, &octets).is_some() {
+            let completion = Completion::no("A message with NUL has to be sent as a literal8");
+            self.skip_rest(Skip::new(left, completion).aborting(true));
             return Work::Again;
         }
         self.phase = Phase::Append { left };
         Work::Step(Step::Content(octets))
     }
 
-    /// The line end after the message.
+    /// What follows the message.
     pub(super) fn append_tail(&mut self) -> Work {
-        match self.input.line() {
-            Some(n) if matches!(self.input.rest().get(..n), Some(b"\r\n" | b"\n")) => {
-                self.input.advance(n);
-                self.ask(Question::AppendEnd, Asked::Command)
+        let Some(n) = self.input.line() else {
+            if self.input.len() < self.line_max() {
+                return Work::Wait(Wait::Octets);
             }
-            None if self.input.len() < HEAD_MAX => Work::Wait(Wait::Octets),
-            _ => {
-                let completion = Completion::bad("Expected the end of the line after the message");
-                self.skip_rest(Skip::new(0u64, completion).aborting());
-                Work::Again
-            }
+            return self.append_broken();
+        };
+        let line = self.input.rest().get(..n).unwrap_or_default();
+        let Some(append) = &self.append else {
+            return self.append_broken();
+        };
+        let rest = match line.strip_prefix(b")") {
+            Some(rest) if append.utf8 => rest,
+            None if !append.utf8 => line,
+            _ => return self.append_broken(),
+        };
+        let Ok(next) = command::append_more(rest, &append.folder) else {
+            return self.append_broken();
+        };
+        let waits = announced(rest).is_some_and(|literal| literal.waits);
+        self.input.advance(n);
+        match next {
+            Some(message) => self.append(message, waits),
+            None => self.ask(Question::AppendEnd, Asked::Command),
+        }
+    }
+
+    fn append_broken(&mut self) -> Work {
+        let completion = Completion::bad("Expected another message or the end of the line");
+        self.skip_rest(Skip::new(0u64, completion).aborting(true));
+        Work::Again
+    }
+
+    /// Whether the service holds a message of the APPEND that runs.
+    pub(super) fn begun(&self) -> bool {
+        self.append.as_ref().is_some_and(|append| append.begun)
+    }
+
+    /// Has the service forget what it holds; then the refusal is told.
+    pub(super) fn abort(&mut self) -> Work {
+        match std::mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Abort(completion) => self.ask(Question::AppendAbort, Asked::Abort(completion)),
+            _ => Work::Again,
         }
     }
 

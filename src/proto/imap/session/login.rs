@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::capability;
 use super::super::command::Authenticate;
 use super::{
     Asked, Completion, FAILED_MAX, Phase, Question, Session, StateChange, Status, Wait, Work,
@@ -68,7 +67,7 @@ impl Session {
                 completion.state.get_or_insert(StateChange::Authenticated);
                 completion
                     .code
-                    .get_or_insert_with(|| capability::list(true, true));
+                    .get_or_insert_with(|| self.options.capabilities(true));
                 self.complete(&completion);
             }
             Status::No | Status::Bad => {

@@ -2,6 +2,7 @@
 //! what needs no store, and asks for the rest.
 
 mod append;
+mod enable;
 mod login;
 mod output;
 mod question;
@@ -12,11 +13,11 @@ mod tests;
 
 use std::mem;
 
-pub use self::question::{Answer, Completion, Piece, Question, StateChange, Status};
+pub use self::question::{Answer, Completion, Enabled, Piece, Question, StateChange, Status};
 
-use self::append::Skip;
+use self::append::{Appending, Skip};
 use self::output::Output;
-use super::capability;
+use super::capability::{self, Told};
 use crate::base::id::ContentRange;
 use crate::base::line::Input;
 use crate::base::machine::{Machine, Step};
@@ -64,6 +65,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What the server can do, as the client is told now.
+    fn capabilities(&self, authenticated: bool) -> String {
+        capability::list(&Told {
+            authenticated,
+            login: self.login,
+            append_limit: self.append_limit,
+            compress: false,
+        })
+    }
+}
+
 /// One client's session. While it idles it holds no buffer.
 #[derive(Debug)]
 pub struct Session {
@@ -74,6 +87,8 @@ pub struct Session {
     /// How many octets of `command` are literals.
     literals: usize,
     out: Output,
+    /// The APPEND that runs.
+    append: Option<Box<Appending>>,
     /// Of the command that runs; `*` where it has none.
     tag: Box<str>,
     phase: Phase,
@@ -84,6 +99,7 @@ pub struct Session {
     bad: u8,
     failed: u8,
     crowded: bool,
+    enabled: Enabled,
     signals: Signals,
 }
 
@@ -105,11 +121,13 @@ enum State {
 
 #[derive(Debug)]
 enum Phase {
+    /// The service is to forget the messages of an APPEND that is refused.
+    Abort(Box<Completion>),
     /// Octets of a message go to the service; so many are to come.
     Append {
         left: u64,
     },
-    /// The line end after a message.
+    /// What follows a message: another, or the line end.
     AppendTail,
     /// A question is out.
     Asked(Asked),
@@ -163,7 +181,7 @@ impl Session {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let mut out = Output::default();
-        let capabilities = capability::list(false, options.login);
+        let capabilities = options.capabilities(false);
         out.line(&format!("* OK [{capabilities}] Pillarbox ready."));
         Self {
             options,
@@ -171,6 +189,7 @@ impl Session {
             command: Vec::new(),
             literals: 0,
             out,
+            append: None,
             tag: "*".into(),
             phase: Phase::Command,
             state: State::NotAuthenticated,
@@ -179,6 +198,7 @@ impl Session {
             bad: 0,
             failed: 0,
             crowded: false,
+            enabled: Enabled::default(),
             signals: Signals::default(),
         }
     }
@@ -188,6 +208,7 @@ impl Session {
             self.bye("Server shutting down");
         }
         match self.phase {
+            Phase::Abort(_) => self.abort(),
             Phase::Append { left } => self.append_octets(left),
             Phase::AppendTail => self.append_tail(),
             Phase::Asked(_) => Work::Step(Step::Read {
@@ -216,7 +237,8 @@ impl Session {
             | Phase::Literal { .. }
             | Phase::Response
             | Phase::Skip(_) => true,
-            Phase::Append { .. }
+            Phase::Abort(_)
+            | Phase::Append { .. }
             | Phase::AppendTail
             | Phase::Asked(_)
             | Phase::Bye
@@ -280,6 +302,7 @@ impl Session {
     fn complete(&mut self, completion: &Completion) {
         self.wait = None;
         self.phase = Phase::Command;
+        self.append = None;
         self.out.completion(&self.tag, completion);
         match completion.state {
             None => {}

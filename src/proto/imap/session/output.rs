@@ -81,7 +81,7 @@ impl Output {
         })
     }
 
-    fn octets(&mut self, octets: Vec<u8>) {
+    pub fn octets(&mut self, octets: Vec<u8>) {
         if octets.is_empty() {
             return;
         }

@@ -11,13 +11,14 @@ pub enum Question {
     /// came since [`Question::AppendBegin`]. Answer [`Answer::Done`]; its completion is ignored.
     AppendAbort,
     /// May this message come? [`Answer::Accept`] lets its octets follow as `Step::Content`;
-    /// [`Answer::Done`] refuses it.
-    AppendBegin(Box<AppendMessage>),
-    /// The literal is whole: all of its octets came as `Step::Content`. Deliver it.
+    /// [`Answer::Done`] refuses it. MULTIAPPEND (RFC 3502) asks it once for each message, of the same
+    /// folder.
+    AppendBegin(Box<AppendMessage>, Enabled),
+    /// The literals are whole: all of their octets came as `Step::Content`. Deliver all or none.
     AppendEnd,
-    /// Every command that needs the store. Never APPEND, AUTHENTICATE, CAPABILITY, IDLE, LOGIN,
-    /// LOGOUT or STARTTLS: those are the session's own. NOOP and CHECK come here.
-    Command(Box<Command>),
+    /// Every command that needs the store. Never APPEND, AUTHENTICATE, CAPABILITY, COMPRESS, ENABLE,
+    /// IDLE, LOGIN, LOGOUT or STARTTLS: those are the session's own. NOOP and CHECK come here.
+    Command(Box<Command>, Enabled),
     /// The connection is gone or logged out: forget everything, an open APPEND too. Answer
     /// [`Answer::Done`]; its completion is ignored.
     Forget,
@@ -27,7 +28,19 @@ pub enum Question {
     More,
     /// The client idles and something may have happened: what is new? The completion of
     /// [`Answer::Done`] is ignored, save for [`StateChange::Bye`].
-    Poll,
+    Poll(Enabled),
+}
+
+/// What the client has enabled, by ENABLE (RFC 5161) or by a command that implies it (RFC 7162
+/// section 3.1). It only ever grows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Enabled {
+    /// MODSEQ belongs into every FETCH response.
+    pub condstore: bool,
+    /// VANISHED instead of EXPUNGE; implies `condstore`.
+    pub qresync: bool,
+    /// Folder names and quoted strings are UTF-8 (RFC 6855).
+    pub utf8: bool,
 }
 
 /// A piece of a reply.

@@ -6,7 +6,7 @@ use super::super::command::{self, Command};
 use super::super::lexer::SyntaxError;
 use super::super::literal::{Announcement, announced};
 use super::append::Skip;
-use super::run::{allowed, words};
+use super::run::{allowed, explain, words};
 use super::{Completion, Phase, SWALLOW_MAX, Session, Wait, Work};
 use crate::base::machine::Machine as _;
 
@@ -99,7 +99,7 @@ impl Session {
 
     /// The message of an APPEND, if it is that what is announced; or why it cannot be taken.
     fn message(&self, octets: &[u8]) -> Result<Option<Box<command::AppendMessage>>, Completion> {
-        let Ok(opened) = command::open(octets) else {
+        let Ok(mut opened) = command::open(octets, self.enabled.utf8) else {
             return Ok(None);
         };
         match opened.entry {
@@ -109,20 +109,23 @@ impl Session {
         match opened.parse() {
             Ok(Command::Append(message)) => Ok(Some(message)),
             Ok(_) | Err(SyntaxError::Incomplete) => Ok(None),
-            Err(error) => Err(words(error)),
+            Err(error) => Err(explain(&opened, error)),
         }
     }
 
     /// Refuses a command at the head of a literal that may come nevertheless (RFC 7888 section 4).
     pub(super) fn refuse(&mut self, completion: Completion, size: u64, waits: bool) {
         self.literals = 0;
-        if waits {
+        let begun = self.begun();
+        if waits && begun {
+            self.phase = Phase::Abort(Box::new(completion));
+        } else if waits {
             self.complete(&completion);
         } else if self.stranger() || size > SWALLOW_MAX {
             self.complete(&completion);
             self.bye("Literal too big");
         } else {
-            self.skip_rest(Skip::new(size, completion));
+            self.skip_rest(Skip::new(size, completion).aborting(begun));
         }
     }
 
@@ -150,7 +153,7 @@ impl Session {
 
     /// The command that is `octets` or begins with them runs: its tag counts.
     pub(super) fn name_by(&mut self, octets: &[u8]) {
-        self.tag = command::open(octets)
+        self.tag = command::open(octets, false)
             .map_or("*", |opened| opened.tag)
             .into();
     }

@@ -1,12 +1,15 @@
 //! A command that is whole is carried out, refused, or passed on.
 
-use super::super::capability;
-use super::super::command::table::Needs;
-use super::super::command::{self, Command};
+use super::super::command::table::{Entry, Needs};
+use super::super::command::{self, Command, Opened};
 use super::super::lexer::{Lexer, SyntaxError};
 use super::append::Skip;
+use super::enable;
 use super::{Asked, Completion, Phase, Question, Session, State, Wait, Work};
 use crate::base::machine::Machine as _;
+
+/// Of what was not understood, so much is told, in octets.
+const WORD_MAX: usize = 40;
 
 /// Longest line while the client idles, in octets: it can only be `DONE`.
 const DONE_MAX: usize = 1024;
@@ -14,7 +17,7 @@ const DONE_MAX: usize = 1024;
 impl Session {
     pub(super) fn run(&mut self, octets: &[u8]) -> Work {
         self.wait = None;
-        let opened = match command::open(octets) {
+        let mut opened = match command::open(octets, self.enabled.utf8) {
             Ok(opened) => opened,
             Err(_) if self.stranger() && !octets.trim_ascii().is_empty() => {
                 self.bye("This is an IMAP server");
@@ -28,9 +31,8 @@ impl Session {
         };
         self.tag = opened.tag.into();
         let command = match opened.entry {
-            Ok(entry) => {
-                allowed(entry.needs, self.state).and_then(|()| opened.parse().map_err(words))
-            }
+            Ok(entry) => allowed(entry.needs, self.state)
+                .and_then(|()| opened.parse().map_err(|error| explain(&opened, error))),
             // A browser, or somebody who uses one against us.
             Err(_) if self.stranger() && !is_command(octets) => {
                 self.bye("This is an IMAP server");
@@ -53,7 +55,7 @@ impl Session {
             Command::Append(_) => self.complete(&words(SyntaxError::Argument)),
             Command::Authenticate(command) => return self.authenticate(&command),
             Command::Capability => {
-                let list = capability::list(!self.stranger(), self.options.login);
+                let list = self.options.capabilities(!self.stranger());
                 self.out.line(&format!("* {list}"));
                 self.complete(&Completion::ok("Capability completed."));
             }
@@ -72,7 +74,17 @@ impl Session {
             Command::StartTls => {
                 self.complete(&Completion::bad("STARTTLS is not available"));
             }
-            command => return self.ask(Question::Command(Box::new(command)), Asked::Command),
+            Command::Compress => self.complete(&Completion::no("Compression is not available")),
+            Command::Enable(names) => self.enable(&names),
+            command => {
+                if let Err(completion) = enable::needed(&command, self.enabled) {
+                    self.complete(&completion);
+                    return Work::Again;
+                }
+                self.enabled.condstore |= enable::implied(&command);
+                let question = Question::Command(Box::new(command), self.enabled);
+                return self.ask(question, Asked::Command);
+            }
         }
         Work::Again
     }
@@ -97,7 +109,7 @@ impl Session {
             return Work::Again;
         }
         if std::mem::take(&mut self.signals.woken) {
-            return self.ask(Question::Poll, Asked::Poll);
+            return self.ask(Question::Poll(self.enabled), Asked::Poll);
         }
         Work::Wait(Wait::Idle)
     }
@@ -115,6 +127,32 @@ pub(super) fn allowed(needs: Needs, state: State) -> Result<(), Completion> {
         (Needs::Selected, State::Authenticated) => "Select a folder first",
     };
     Err(Completion::bad(why))
+}
+
+/// As [`words`], with what was not understood.
+pub(super) fn explain(opened: &Opened<'_>, error: SyntaxError) -> Completion {
+    let secret = |entry: &Entry| entry.needs == Needs::NotAuthenticated;
+    let Ok(entry) = opened.entry else {
+        return words(error);
+    };
+    if error != SyntaxError::Argument || secret(entry) {
+        return words(error);
+    }
+    let mut text = ["Bad arguments of ", entry.name].concat();
+    let word = opened.word().trim_ascii_start();
+    let n = word
+        .iter()
+        .take(WORD_MAX)
+        .take_while(|c| (b' '..=b'~').contains(*c));
+    match str::from_utf8(word.get(..n.count()).unwrap_or_default()) {
+        Ok(word) if !word.is_empty() => {
+            text.push_str(", at: ");
+            text.push_str(word);
+        }
+        _ if word.is_empty() => text.push_str(": something is missing"),
+        _ => {}
+    }
+    Completion::bad(&text)
 }
 
 /// How the client is told what it did wrong.
@@ -137,12 +175,12 @@ pub(super) fn words(error: SyntaxError) -> Completion {
     }
 }
 
-/// Whether a line has a word of letters behind its tag: `GET / HTTP/1.1` has none.
+/// Whether a line has a name behind its tag, or nothing: `GET / HTTP/1.1` has neither.
 fn is_command(octets: &[u8]) -> bool {
     let mut lexer = Lexer::new(octets);
-    let name = lexer
-        .tag()
-        .and_then(|_| lexer.space())
-        .and_then(|()| lexer.run(|c| c.is_ascii_alphabetic()));
-    name.is_ok() && matches!(lexer.peek(), None | Some(b' '))
+    if lexer.tag().is_err() || lexer.peek().is_none() {
+        return lexer.peek().is_none();
+    }
+    let name = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    lexer.skip(b' ') && lexer.run(name).is_ok() && matches!(lexer.peek(), None | Some(b' '))
 }

@@ -49,10 +49,12 @@ impl Line<'_> {
                 response::body_structure(line.item("BODYSTRUCTURE"), &summary.structure);
             }
             (FetchItem::Envelope, Some(summary)) => {
-                response::envelope(line.item("ENVELOPE"), &summary.envelope);
+                response::envelope(line.item("ENVELOPE"), &summary.envelope());
             }
             (
-                FetchItem::Body
+                FetchItem::Binary(_)
+                | FetchItem::BinarySize(_)
+                | FetchItem::Body
                 | FetchItem::BodyStructure
                 | FetchItem::Envelope
                 | FetchItem::BodySection(_)

@@ -12,10 +12,11 @@ use self::{body::Open, line::Line};
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
     flags::flag_names,
+    refusal::expunge_issued,
     rest::Rest,
     selected::Places,
     summary::{Made, Stored},
-    sync::Tell,
+    sync::{Tell, pieces},
 };
 use crate::{
     base::id::{ContentId, ModSeq},
@@ -105,15 +106,21 @@ pub fn reads_flags(fetch: &Fetch) -> bool {
 impl Imap {
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Outcome {
         let selected = self.open()?;
-        let uids = selected.resolve(&fetch.set, fetch.uid)?;
+        let mut uids = selected.resolve(&fetch.set, fetch.uid)?;
         let mut needs = needs(&fetch.items);
         needs.seen &= !selected.read_only;
-        let present = selected.watch.snapshot();
         let mut completion = Completion::ok("Fetch completed.");
-        if present.deleted || !uids.difference(&present.uids).is_empty() {
-            // RFC 2180 section 4.1.
-            completion =
-                Completion::no("Some of these messages are expunged").with_code("EXPUNGEISSUED");
+        let by_number = !fetch.uid && !fetch.set.is_saved();
+        if by_number && !selected.gone(&uids).is_empty() {
+            // RFC 2180 section 4.1. (Of UIDs that are gone nothing is said.)
+            completion = expunge_issued();
+        }
+        let mut earlier = Vec::new();
+        if let Some(since) = fetch.changed_since {
+            if fetch.vanished {
+                self.write_earlier(&mut earlier, &fetch.set, since)?;
+            }
+            uids = self.changed_since(uids, since)?;
         }
         let tell = Tell {
             expunge: fetch.uid,
@@ -130,6 +137,10 @@ impl Imap {
             tell,
             completion,
         };
+        if !earlier.is_empty() {
+            self.running = Some(Running::Fetching(Box::new(fetching)));
+            return Ok(Answer::More(pieces(earlier)));
+        }
         Ok(self.fetch_more(Box::new(fetching)).await)
     }
 
@@ -244,7 +255,10 @@ fn needs(items: &[FetchItem]) -> Needs {
                 needs.seen = true;
             }
             FetchItem::Rfc822Header => needs.content = true,
-            FetchItem::Flags
+            // Not yet.
+            FetchItem::Binary(_)
+            | FetchItem::BinarySize(_)
+            | FetchItem::Flags
             | FetchItem::InternalDate
             | FetchItem::ModSeq
             | FetchItem::Rfc822Size

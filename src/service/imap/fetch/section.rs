@@ -31,7 +31,9 @@ pub fn of(item: &FetchItem) -> Option<(Section, Option<(u32, u32)>)> {
         FetchItem::Rfc822 => Some((whole(SectionText::Full), None)),
         FetchItem::Rfc822Header => Some((whole(SectionText::Header), None)),
         FetchItem::Rfc822Text => Some((whole(SectionText::Text), None)),
-        FetchItem::Body
+        FetchItem::Binary(_)
+        | FetchItem::BinarySize(_)
+        | FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::Envelope
         | FetchItem::Flags
@@ -101,6 +103,8 @@ pub fn begin<'l>(line: &'l mut FetchLine<'_>, item: &FetchItem) -> &'l mut Vec<u
         FetchItem::Rfc822Header => line.item("RFC822.HEADER"),
         FetchItem::Rfc822Text => line.item("RFC822.TEXT"),
         FetchItem::Rfc822
+        | FetchItem::Binary(_)
+        | FetchItem::BinarySize(_)
         | FetchItem::Body
         | FetchItem::BodyStructure
         | FetchItem::Envelope

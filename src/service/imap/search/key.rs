@@ -114,6 +114,8 @@ impl Compiler<'_> {
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::ModSeq(modseq) => Key::ModSeq(*modseq),
             SearchKey::Not(key) => Key::Not(Box::new(self.key(key))),
+            // Not yet.
+            SearchKey::Older(_) | SearchKey::Younger(_) => Key::All,
             SearchKey::On(date) => Key::On(*date),
             SearchKey::Or(keys) => Key::Or(Box::new((self.key(&keys.0), self.key(&keys.1)))),
             SearchKey::Recent => Key::Recent,
@@ -171,7 +173,7 @@ impl Key {
         let row = facts.row;
         let day = || row.date.calendar().date();
         let sent = |matches: &dyn Fn(Date) -> bool| {
-            let sent = facts.summary?.sent();
+            let sent = facts.summary?.sent;
             Some(sent.is_some_and(|sent| matches(sent.date())))
         };
         match self {
@@ -218,16 +220,17 @@ fn all(keys: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 
 impl Field {
     fn contains(self, summary: &Summary<'_>, folded: &Folded, text: &str) -> bool {
-        let envelope = &summary.envelope;
+        let read = OnceCell::new();
+        let envelope = || read.get_or_init(|| summary.envelope());
         let all = |list: &[Mailbox<'_>]| list.iter().map(shown).collect();
         let [bcc, cc, from, subject, to] = &folded.0;
         let values = match self {
-            Self::Bcc => bcc.get_or_init(|| all(&envelope.bcc)),
-            Self::Cc => cc.get_or_init(|| all(&envelope.cc)),
-            Self::From => from.get_or_init(|| all(&envelope.from)),
-            Self::To => to.get_or_init(|| all(&envelope.to)),
+            Self::Bcc => bcc.get_or_init(|| all(&envelope().bcc)),
+            Self::Cc => cc.get_or_init(|| all(&envelope().cc)),
+            Self::From => from.get_or_init(|| all(&envelope().from)),
+            Self::To => to.get_or_init(|| all(&envelope().to)),
             Self::Subject => subject.get_or_init(|| {
-                let subject = envelope.subject.as_ref();
+                let subject = envelope().subject.as_ref();
                 subject.map(|subject| fold(subject)).into_iter().collect()
             }),
         };

@@ -30,7 +30,7 @@ fn literals_that_are_too_big() {
          C: {}
          S: b NO [TOOBIG]
          C: c NOOP
-         Q: Command(Noop)
+         Q: Command(Noop, 
          A: OK Done
          S: c OK
          C: d SELECT {{4294967296+}}
@@ -57,7 +57,7 @@ fn lines_that_are_too_long() {
          C: a SEARCH {}
          S: a BAD Line too long
          C: b NOOP
-         Q: Command(Noop)
+         Q: Command(Noop, 
          A: OK Done
          S: b OK",
         "x".repeat(70_000)
@@ -100,7 +100,7 @@ fn waits() {
          C: a NOO\\
          wait 299
          C: P
-         Q: Command(Noop)
+         Q: Command(Noop, 
          A: OK x
          S: a OK
          wait 1799
@@ -149,7 +149,7 @@ fn patience_ends() {
         bad(11)
     ));
     play(&format!(
-        "{LOGIN}{}C: b NOOP\nQ: Command(Noop)\nA: OK x\nS: b OK\n{}S: * BYE Too many\nclosed",
+        "{LOGIN}{}C: b NOOP\nQ: Command(Noop, \nA: OK x\nS: b OK\n{}S: * BYE Too many\nclosed",
         bad(20),
         bad(21)
     ));
@@ -169,7 +169,7 @@ fn ends() {
     play(&format!(
         "{LOGIN}
          C: a NOOP
-         Q: Command(Noop)
+         Q: Command(Noop, 
          stop
          A: OK x
          S: a OK
@@ -180,7 +180,7 @@ fn ends() {
     play(&format!(
         "{LOGIN}
          C: a NOOP
-         Q: Command(Noop)
+         Q: Command(Noop, 
          A: NO Disabled > bye
          S: * BYE Disabled
          closed"

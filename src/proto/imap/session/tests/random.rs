@@ -37,14 +37,14 @@ fn turn(session: &mut Session, told: &mut Vec<u8>, asked: &mut Vec<String>) -> b
         match session.step(Instant::default()) {
             Step::Ask(question) => {
                 let answer = match &question {
-                    Question::AppendBegin(_) => Answer::Accept,
-                    Question::Command(command) if matches!(**command, Command::Select(_)) => {
+                    Question::AppendBegin(..) => Answer::Accept,
+                    Question::Command(command, _) if matches!(**command, Command::Select(_)) => {
                         done("OK x > selected")
                     }
                     _ => done("OK x"),
                 };
                 // Whether it is asked depends on how soon DONE comes.
-                if !matches!(question, Question::Poll) {
+                if !matches!(question, Question::Poll(_)) {
                     asked.push(format!("{question:?}"));
                 }
                 session.answer(answer);

@@ -29,7 +29,7 @@ fn states() {
          S: * 1 FETCH (FLAGS ())
          S: e OK Fetch completed.
          C: f CLOSE
-         Q: Command(Close)
+         Q: Command(Close, 
          A: OK Close completed. > deselected
          S: f OK
          C: g CHECK
@@ -49,7 +49,7 @@ fn capability_and_log_in_in_clear() {
         ..Options::default()
     };
     play_cut(
-        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE SPECIAL-USE CREATE-SPECIAL-USE UIDPLUS MOVE UNSELECT CHILDREN LOGINDISABLED] Pillarbox ready.
+        "S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN
          C: a CAPABILITY
          S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR
          S: a OK
@@ -139,7 +139,7 @@ fn literals() {
          C: a\\0b
          S: d BAD
          C: e NOOP
-         Q: Command(Noop)
+         Q: Command(Noop, 
          A: OK Done
          S: e OK",
     );
@@ -211,12 +211,12 @@ fn an_append_that_goes_wrong_is_forgotten() {
          C: he\\0lo
          Q: AppendAbort
          A: OK x
-         S: a BAD
+         S: a NO A message with NUL
          D:
          C: b APPEND sent {{5+}}
          Q: AppendBegin
          A: accept
-         C: hello {{10+}}
+         C: hello{{10+}}
          D: hello
          C: x LOGOUT\\r\\n
          Q: AppendAbort
@@ -233,6 +233,134 @@ fn an_append_that_goes_wrong_is_forgotten() {
          D: hel
          S: * BYE Idle for too long
          closed"
+    ));
+}
+
+/// RFC 3502: all messages or none. RFC 3516: a literal8 may hold NUL. RFC 6855 section 4.
+#[test]
+fn several_messages() {
+    play(&format!(
+        "{LOGIN}
+         C: a APPEND sent (\\Seen) {{2}}
+         Q: AppendBegin(AppendMessage {{ folder: \"sent\"
+         A: accept
+         S: + Ready
+         C: hi (\\Draft) \" 7-Feb-1994 21:52:25 -0800\" ~{{3+}}
+         D: hi
+         Q: AppendBegin(AppendMessage {{ folder: \"sent\"
+         A: accept
+         C: a\\0b UTF8 (~{{1}}
+         D: a\\0b
+         Q: AppendBegin(AppendMessage {{ folder: \"sent\"
+         A: accept
+         S: + Ready
+         C: x)
+         D: x
+         Q: AppendEnd
+         A: OK Append completed.
+         S: a OK
+         # The second is refused: the first goes, too.
+         C: b APPEND sent {{2+}}
+         Q: AppendBegin
+         A: accept
+         C: hi {{3}}
+         D: hi
+         Q: AppendBegin
+         A: NO Full
+         Q: AppendAbort
+         A: OK x
+         S: b NO Full
+         C: c APPEND sent {{2+}}
+         Q: AppendBegin
+         A: accept
+         C: hi {{3+}}
+         D: hi
+         Q: AppendBegin
+         A: NO Full
+         C: abc
+         Q: AppendAbort
+         A: OK x
+         S: c NO Full
+         # Nothing takes all of it back.
+         C: d APPEND sent {{2+}}
+         Q: AppendBegin
+         A: accept
+         C: hi {{0}}
+         D: hi
+         Q: AppendAbort
+         A: OK x
+         S: d NO Append cancelled
+         C: e APPEND sent {{2+}}
+         Q: AppendBegin
+         A: accept
+         C: hi (\\Foo) {{2+}}
+         D: hi
+         C: hi
+         Q: AppendAbort
+         A: OK x
+         S: e BAD Expected another message
+         C: f APPEND sent UTF8 (~{{2+}}
+         Q: AppendBegin
+         A: accept
+         C: hi
+         D: hi
+         Q: AppendAbort
+         A: OK x
+         S: f BAD Expected another message"
+    ));
+}
+
+/// RFC 5161, RFC 7162 section 3.1.
+#[test]
+fn enabled() {
+    let off = "condstore: false, qresync: false, utf8: false";
+    let condstore = "condstore: true, qresync: false, utf8: false";
+    let all = "condstore: true, qresync: true, utf8: true";
+    play(&format!(
+        "{LOGIN}
+         C: a NOOP
+         Q: Command(Noop, Enabled {{ {off}
+         A: OK x
+         S: a OK
+         C: b ENABLE X-FOO
+         S: * ENABLED
+         S: b OK
+         C: c SELECT a (QRESYNC (1 2))
+         S: c BAD ENABLE QRESYNC first
+         C: d STATUS a (HIGHESTMODSEQ)
+         Q: Command(Status(Status {{ folder: \"a\", items: StatusItems(2) }}), Enabled {{ {condstore}
+         A: OK x
+         S: d OK
+         C: e ENABLE utf8=accept QRESYNC
+         S: * ENABLED QRESYNC UTF8=ACCEPT
+         S: e OK
+         C: f NOOP
+         Q: Command(Noop, Enabled {{ {all}
+         A: OK x
+         S: f OK
+         # In UTF-8 a name is what it is.
+         C: g SUBSCRIBE A&B-\u{fc}
+         Q: Command(Subscribe {{ folder: \"A&B-\u{fc}\"
+         A: OK x
+         S: g OK"
+    ));
+}
+
+/// The client learns what was not understood.
+#[test]
+fn bad_arguments_are_named() {
+    play(&format!(
+        "{LOGIN}{SELECT}
+         C: a FETCH 1 (FLAGS FOO BAR)
+         S: a BAD Bad arguments of FETCH, at: FOO BAR)
+         C: b STATUS a
+         S: b BAD Bad arguments of STATUS: something is missing
+         C: c SEARCH FROM
+         S: c BAD Bad arguments of SEARCH: something is missing
+         C: d STORE 1 FLAGZ (a)
+         S: d BAD Bad arguments of STORE, at: FLAGZ (a)
+         C: e NOOP x
+         S: e BAD Bad arguments of NOOP, at: x"
     ));
 }
 
