@@ -98,8 +98,14 @@ mod tests {
                 (0, "Subject: x\r\n folded\r\n\r\n.\r\n"),
                 (1, "Subject: x\r\n folded\r\n\r\n..one\r\n.\r\n"),
                 (2, "Subject: x\r\n folded\r\n\r\n..one\r\n\r\n.\r\n"),
-                (3, "Subject: x\r\n folded\r\n\r\n..one\r\n\r\nthree\r\n.\r\n"),
-                (9, "Subject: x\r\n folded\r\n\r\n..one\r\n\r\nthree\r\n.\r\n"),
+                (
+                    3,
+                    "Subject: x\r\n folded\r\n\r\n..one\r\n\r\nthree\r\n.\r\n",
+                ),
+                (
+                    9,
+                    "Subject: x\r\n folded\r\n\r\n..one\r\n\r\nthree\r\n.\r\n",
+                ),
             ] {
                 assert_eq!(written(text, Some(top), cut), want, "{top}, {cut}");
             }
