@@ -25,6 +25,8 @@ mod damage;
 mod disk;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/folders.rs"]
+mod folders;
 #[path = "crash/full.rs"]
 mod full;
 #[path = "crash/journal.rs"]

@@ -31,6 +31,7 @@ pub fn recovered(disk: SimDisk, oracle: &Oracle) -> Result<(), String> {
     let opened = world.open().map_err(|error| format!("no start: {error}"))?;
     world.disk.lock().hook = None;
     world.settle(&opened)?;
+    world.clean();
     world.close();
     let state = world.disk.state();
     let counted = rows(&SimDisk::new(state.clone()))?;
@@ -142,6 +143,7 @@ fn rebuilt(
     if found != *view {
         return Err(format!("a rebuild differs: {}", differences(view, &found)));
     }
+    world.clean();
     world.close();
     let found = rows(&world.disk)?;
     let segments = |rows: &BTreeMap<Vec<u8>, Vec<u8>>| -> BTreeMap<Vec<u8>, u64> {

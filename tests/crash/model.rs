@@ -368,7 +368,7 @@ impl Model {
                 self.flag(*folder, uids, *mode, *flags, keywords)
             }
             Wish::FlagSince(folder, uids, flags, since) => {
-                let uids = uids.difference(&self.later(*folder, uids, *since));
+                let uids = uids.difference(&self.view.later(*folder, uids, *since));
                 self.flag(*folder, &uids, FlagMode::Add, *flags, &[])
             }
             Wish::Seen(folder, uids) => self.flag(*folder, uids, FlagMode::Add, Flags::SEEN, &[]),
@@ -556,15 +556,6 @@ impl Model {
             }
         }
         Some(())
-    }
-
-    /// Those of `uids` that changed after `since`.
-    pub fn later(&self, folder: u32, uids: &Ranges, since: u64) -> Ranges {
-        let folder = self.view.folders.get(&folder);
-        let all = folder.into_iter().flat_map(|folder| &folder.messages);
-        all.filter(|(uid, m)| uids.contains(**uid) && m.modseq > since)
-            .map(|(uid, _)| *uid)
-            .collect()
     }
 
     fn rename(&mut self, id: u32, name: &str) -> Option<()> {

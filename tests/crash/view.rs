@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pillarbox::{
-    base::id::{ContentId, Uid},
+    base::{
+        id::{ContentId, Uid},
+        ranges::Ranges,
+    },
     mail::flag::Flags,
     store::{Broken, Reader, Store},
 };
@@ -73,6 +76,15 @@ pub struct QueueView {
 impl View {
     pub fn inbox(&self, user: u32) -> Option<u32> {
         self.named(user, "INBOX")
+    }
+
+    /// Those of `uids` that changed after `since`.
+    pub fn later(&self, folder: u32, uids: &Ranges, since: u64) -> Ranges {
+        let folder = self.folders.get(&folder);
+        let all = folder.into_iter().flat_map(|folder| &folder.messages);
+        all.filter(|(uid, m)| uids.contains(**uid) && m.modseq > since)
+            .map(|(uid, _)| *uid)
+            .collect()
     }
 
     pub fn named(&self, user: u32, name: &str) -> Option<u32> {

@@ -97,6 +97,14 @@ impl Oracle {
     }
 }
 
+/// What the store says to wishes that come together.
+pub type Answers = Result<Vec<Result<Reply, Refusal>>, String>;
+
+/// For wishes whose content is all there.
+pub fn no_bodies(wishes: &[Wish]) -> Vec<Option<Body>> {
+    wishes.iter().map(|_| None).collect()
+}
+
 /// A run of the store.
 pub struct World {
     pub disk: SimDisk,
@@ -171,8 +179,7 @@ impl World {
 
     /// Asks for all wishes at once and compares the answers with the oracle.
     pub fn ask(&mut self, wishes: &[Wish]) -> Result<(), String> {
-        let bodies = wishes.iter().map(|_| None).collect();
-        self.ask_with(wishes, bodies)
+        self.ask_with(wishes, no_bodies(wishes))
     }
 
     pub fn ask_with(&mut self, wishes: &[Wish], bodies: Vec<Option<Body>>) -> Result<(), String> {
@@ -184,6 +191,12 @@ impl World {
             oracle.in_flight = wishes.to_vec();
             oracle.any_part = self.faulty;
         }
+        let answers = self.requests(wishes, bodies)?;
+        self.judge(wishes, &answers)
+    }
+
+    /// Asks for all wishes at once.
+    pub fn requests(&mut self, wishes: &[Wish], bodies: Vec<Option<Body>>) -> Answers {
         let store = self.store();
         let mut context = Context::from_waker(Waker::noop());
         let mut futures: Vec<_> = wishes
@@ -202,7 +215,7 @@ impl World {
                 Poll::Pending => return Err("a request was not answered".to_owned()),
             }
         }
-        self.judge(wishes, &answers)
+        Ok(answers)
     }
 
     /// Compares answers with the oracle and notes what was acknowledged.
@@ -332,6 +345,11 @@ impl World {
         }
     }
 
+    /// Nothing is left of folders that are gone.
+    pub fn clean(&mut self) {
+        while self.stepped.as_mut().unwrap().writer.clean() {}
+    }
+
     /// Housekeeping until nothing is due; `most` steps.
     pub fn housekeep(&mut self, most: usize) -> Next {
         let mut next = Next::Idle;
@@ -420,7 +438,7 @@ impl World {
 /// A STORE names exactly the messages that it left alone.
 fn flagged(before: &Model, wish: &Wish, reply: &Reply) -> Result<(), String> {
     if let Wish::FlagSince(folder, uids, _, since) = wish {
-        let expected = before.later(*folder, uids, *since);
+        let expected = before.view.later(*folder, uids, *since);
         return match reply {
             Reply::Flagged { failed, .. } if *failed == expected => Ok(()),
             other => Err(format!("{wish:?} fails for {expected:?}, not {other:?}")),

@@ -218,6 +218,8 @@ fn rows() {
         keywords: vec!["$Junk".to_owned(), "später".to_owned()],
         deleted: 1,
         deleted_octets: 4000,
+        uncounted: 1,
+        uncounted_octets: 900,
         journal: Extent {
             since: ModSeq(3),
             rows: 4,

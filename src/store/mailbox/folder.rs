@@ -17,11 +17,8 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
-        mailbox::{self, Folder, INBOX},
-        message::{
-            self,
-            journal::{self, Extent},
-        },
+        mailbox::{self, Folder, INBOX, remains},
+        message::{self, journal::Extent},
         request::Special,
         value,
     },
@@ -100,9 +97,11 @@ pub fn create(tables: &mut Tables<'_>, new: &NewFolder) -> Result<(), Broken> {
         keywords: Vec::new(),
         deleted: 0,
         deleted_octets: 0,
+        uncounted: 0,
+        uncounted_octets: 0,
         journal: Extent::default(),
     };
-    directory::usage::count_folder(tables, new.user, true)?;
+    directory::usage::count_folder(tables, new.user)?;
     tables.set(&key::folder(new.folder), &folder)?;
     tables.set(&key::folder_name(new.user, &new.name), &new.folder)
 }
@@ -120,24 +119,20 @@ pub fn decide_delete(rows: &impl Rows, id: FolderId) -> Result<Change, Refusal> 
     Ok(Change::DeleteFolders(vec![id]))
 }
 
-/// Applies that folders go with their messages.
+/// Applies that folders go: what they hold counts for nothing from now on, its rows go later.
 ///
 /// # Errors
 ///
 /// The index fails.
 pub fn delete(tables: &mut Tables<'_>, at: &Context, folders: &[FolderId]) -> Result<(), Broken> {
     for &id in folders {
-        let Some(mut folder) = mailbox::folder(tables, id)? else {
+        let Some(folder) = mailbox::folder(tables, id)? else {
             continue;
         };
-        let all = Ranges::span(1, u32::MAX);
-        message::for_each(tables, id, &all, &mut |tables, uid, message| {
-            message::take(tables, at, id, &mut folder, uid, &message)
-        })?;
-        journal::forget(tables, id, &mut folder, ModSeq(0))?;
+        remains::leave(tables, at, id)?;
         tables.remove(&key::folder_name(folder.user, &folder.name))?;
         tables.remove(&key::folder(id))?;
-        directory::usage::count_folder(tables, folder.user, false)?;
+        directory::usage::count_out(tables, &folder)?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What is derived from content and kept in the index only: it comes and goes without a trace in the log.
+//! What changes the index only, without a trace in the log: what is derived from content comes, what
+//! folders left behind goes.
 
 use std::sync::Weak;
 
@@ -7,7 +8,7 @@ use async_channel::Sender;
 use super::Writer;
 use crate::{
     base::id::ContentId,
-    store::{Refusal, Reply, index::key, message::filter, space::Room},
+    store::{Refusal, Reply, index::key, mailbox::remains, message::filter, space::Room},
 };
 
 /// For each filter that is stored so many contents are passed over, to see up to where all have one.
@@ -17,6 +18,9 @@ const FILTER_ROW: u64 = 32;
 
 /// So many octets of filters count as a row for the checkpoint's rhythm: one every 8 MiB.
 const FILTERS_ROW: u64 = 512;
+
+/// Rows of folders that are gone, removed at one step.
+const CLEAN: usize = 512;
 
 /// Filters of contents.
 pub(super) type Filters = Vec<(ContentId, Vec<u8>)>;
@@ -55,11 +59,49 @@ impl Writer {
         });
         match done {
             Ok(rows) => {
-                self.checkpoint.rows = self.checkpoint.rows.saturating_add(rows);
-                self.checkpoint.since.get_or_insert(self.clock.now().0);
+                self.unsaved(rows);
                 Ok(())
             }
             Err(broken) => Err(self.index_failed(&broken).refusal()),
         }
+    }
+
+    /// Removes a slice of it; says whether there was any.
+    pub fn clean(&mut self) -> bool {
+        if self.tidying.clean {
+            return false;
+        }
+        let sequence = self.sequence;
+        let done = self.read(|index| {
+            let Some((id, remains)) = remains::first(&index.snapshot()?)? else {
+                return Ok(None);
+            };
+            index.write(false, |tables| {
+                remains::clean(tables, id, remains, CLEAN)?;
+                tables.set(key::SEQUENCE, &sequence)?;
+                Ok(Some(tables.touched))
+            })
+        });
+        match done {
+            Ok(Some(rows)) => {
+                self.unsaved(rows);
+                self.tidying.due = true;
+                true
+            }
+            Ok(None) => {
+                self.tidying.clean = true;
+                false
+            }
+            Err(_) => {
+                self.reopen();
+                false
+            }
+        }
+    }
+
+    /// The index has what only a checkpoint makes durable.
+    fn unsaved(&mut self, rows: u64) {
+        self.checkpoint.rows = self.checkpoint.rows.saturating_add(rows);
+        self.checkpoint.since.get_or_insert(self.clock.now().0);
     }
 }
