@@ -49,6 +49,12 @@ fn imap() {
     play_all("imap", Protocol::Imap, 20);
 }
 
+/// POP3, beside IMAP where that matters.
+#[test]
+fn pop3() {
+    play_all("pop3", Protocol::Pop3, 20);
+}
+
 fn is_of_the_machine(script: &str) -> bool {
     let words = ["auth", "authenticated", "kept"];
     let word = |line: &str| line.split(' ').next().is_some_and(|w| words.contains(&w));
