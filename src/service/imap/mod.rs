@@ -29,7 +29,7 @@ mod summary;
 mod sync;
 mod thread;
 
-use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc, sync::Arc};
 
 use smol::lock::Semaphore;
 
@@ -62,6 +62,9 @@ use crate::{
     store::Store,
 };
 
+/// Also for those who read mail in another way.
+pub(super) use self::summary::read as read_content;
+
 /// Rows that are read in one transaction.
 const SLICE_ROWS: u32 = 256;
 
@@ -91,7 +94,7 @@ pub struct Shared {
     pub options: Cell<Options>,
     /// What messages on their way may take (HD-4).
     pub memory: Memory,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     searches: Semaphore,
     people: Rc<People>,
 }
@@ -112,7 +115,7 @@ impl Shared {
             world,
             options: Cell::new(options),
             memory,
-            reads: Semaphore::new(READS_MAX),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
