@@ -10,7 +10,7 @@ use crate::{
         Broken, Refusal, administer,
         change::{Change, Copied},
         counters, directory,
-        index::table::Rows,
+        index::{key, table::Rows},
         mailbox::{self, folder},
         message::{arrive, content, copy, expunge, flag},
         queue,
@@ -77,6 +77,11 @@ impl Numbers {
         let id = FolderId(self.folder);
         self.folder = self.folder.saturating_add(1);
         id
+    }
+
+    /// How many folders were ever made: no person has more.
+    pub fn folders_made(&self) -> u64 {
+        u64::from(self.folder)
     }
 
     pub fn queue(&mut self) -> QueueId {
@@ -184,7 +189,9 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
-        Request::Subscribe { user, name, on } => return subscribe(rows, *user, name, *on),
+        Request::Subscribe { user, name, on } => {
+            return subscribe(rows, numbers, *user, name, *on);
+        }
         Request::Summarize { content, summary } => {
             if content::row(rows, *content)?.is_none() {
                 return Ok(nothing());
@@ -202,11 +209,19 @@ pub fn decide(
     Ok(done(change, Reply::Done))
 }
 
-fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {
+fn subscribe(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+    on: bool,
+) -> Result<Decided, Refusal> {
     directory::known(rows, user)?;
-    let is_on = folder::subscriptions(rows, user)?.iter().any(|n| n == name);
-    if is_on == on {
+    if rows.has(&key::subscription(user, name))? == on {
         return Ok(nothing());
+    }
+    if on {
+        folder::check_subscription(rows, numbers, user, name)?;
     }
     let name = name.to_owned();
     Ok(done(Change::Subscribe { user, name, on }, Reply::Done))

@@ -23,6 +23,7 @@ use crate::{
             journal::{self, Extent},
         },
         request::Special,
+        value,
     },
 };
 
@@ -34,7 +35,8 @@ const DEPTH_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// For good: [`Refusal::Exists`], [`Refusal::Name`], [`Refusal::NoUser`], [`Refusal::Limit`].
+/// For good: [`Refusal::Exists`] for the name and for the special use, [`Refusal::Name`],
+/// [`Refusal::NoUser`], [`Refusal::Limit`].
 pub fn decide_create(
     rows: &impl Rows,
     numbers: &mut Numbers,
@@ -47,12 +49,11 @@ pub fn decide_create(
     if mailbox::named(rows, user, name)?.is_some() {
         return Err(Refusal::Exists);
     }
-    let count = mailbox::all(rows, user)?.len() as u64;
-    if numbers.folders_max > 0 && count >= numbers.folders_max {
-        return Err(Refusal::Limit {
-            name: "limit.folders",
-            limit: numbers.folders_max,
-        });
+    if special.is_some() && is_used(rows, user, special)? {
+        return Err(Refusal::Exists);
+    }
+    if numbers.folders_made() >= numbers.folders_max {
+        check_count(rows, numbers.folders_max, &key::folder_name(user, ""))?;
     }
     Ok(Change::CreateFolder(NewFolder {
         folder: numbers.folder(),
@@ -61,6 +62,54 @@ pub fn decide_create(
         special,
         validity: numbers.validity(),
     }))
+}
+
+/// Whether another folder of the person has the special use.
+fn is_used(rows: &impl Rows, user: UserId, special: Option<Special>) -> Result<bool, Broken> {
+    for id in mailbox::all(rows, user)? {
+        let row = mailbox::folder(rows, id)?.ok_or(Broken::Corrupt("folder"))?;
+        if row.special == special {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether one more subscription may be noted: a person may have as many as folders, which need not
+/// be there.
+///
+/// # Errors
+///
+/// For good: [`Refusal::Name`], [`Refusal::Limit`].
+pub fn check_subscription(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+) -> Result<(), Refusal> {
+    check_name(name)?;
+    check_count(rows, numbers.folders_max, &key::subscription(user, ""))
+}
+
+/// Refuses when so many keys begin with a prefix; 0: there is no limit.
+fn check_count(rows: &impl Rows, limit: u64, prefix: &[u8]) -> Result<(), Refusal> {
+    let mut left = limit;
+    if limit > 0 {
+        rows.scan_prefix(prefix, &mut |_, _| {
+            left = left.saturating_sub(1);
+            Ok(match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+        })?;
+    }
+    match (limit, left) {
+        (1.., 0) => Err(Refusal::Limit {
+            name: "limit.folders",
+            limit,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
@@ -163,15 +212,17 @@ pub fn decide_rename(
         return Err(Refusal::Name);
     }
     let mut renames = vec![(id, name.to_owned())];
-    for child in mailbox::all(rows, folder.user)? {
-        let row = mailbox::folder(rows, child)?.ok_or(Broken::Corrupt("folder"))?;
-        if let Some(rest) = row.name.strip_prefix(&inside) {
-            let new = format!("{name}/{rest}");
-            check_name(&new)?;
-            if mailbox::named(rows, folder.user, &new)?.is_some() {
-                return Err(Refusal::Exists);
-            }
-            renames.push((child, new));
+    let prefix = key::folder_name(folder.user, &inside);
+    rows.scan_prefix(&prefix, &mut |key, id| {
+        let rest = key::text_of(key, prefix.len()).ok_or(Broken::Corrupt("folder name"))?;
+        let new = [name, "/", rest].concat();
+        renames.push((value::decode(id, "folder name")?, new));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (_, new) in &renames {
+        check_name(new)?;
+        if mailbox::named(rows, folder.user, new)?.is_some() {
+            return Err(Refusal::Exists);
         }
     }
     Ok(Change::RenameFolders(renames))
