@@ -224,7 +224,7 @@ mod tests {
         }
         let entry = |name: &str| page.split(&format!(".B {name}\n")).nth(1).unwrap();
         for (name, lacks) in [
-            ("listen.pop3", true),
+            ("listen.sieve", true),
             ("queue.give_up", true),
             ("listen.mx", false),
         ] {

@@ -84,6 +84,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
             listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
             listener(Kind::Imap, &schema::LISTEN_IMAP),
             listener(Kind::Imaps, &schema::LISTEN_IMAPS),
+            listener(Kind::Pop3, &schema::LISTEN_POP3),
+            listener(Kind::Pop3s, &schema::LISTEN_POP3S),
         ],
         tls13_only: config.text(&schema::TLS_MIN) == "1.3",
         store: options(config, world),

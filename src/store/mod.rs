@@ -393,18 +393,21 @@ impl Store {
             numbers.dedup();
             let pins: Option<Vec<_>> = numbers
                 .into_iter()
-                .map(|number| self.0.segments.pin(number))
+                .map(|number| self.0.segments.pin(number).map(Arc::new))
                 .collect();
             // A segment went between the look-up and the pin: the content has a new place, or is lost.
             if let Some(pins) = pins {
                 if self.content_places(id)?.as_ref() == Some(&row) {
-                    let segments = Arc::clone(&self.0.segments);
-                    return Ok(Some(Content::new(row, segments, self.0.secret, pins)));
+                    return Ok(Some(self.pinned(row, pins)));
                 }
             } else if self.content_places(id)?.as_ref() == Some(&row) {
                 return Err(Broken::Corrupt("content"));
             }
         }
+    }
+
+    fn pinned(&self, row: ContentRow, pins: Vec<Arc<log::pin::Pin>>) -> Content {
+        Content::new(row, Arc::clone(&self.0.segments), self.0.secret, pins)
     }
 
     fn content_places(&self, id: ContentId) -> Result<Option<ContentRow>, Broken> {

@@ -90,6 +90,11 @@ pub enum Request {
     RemoveDomain {
         name: String,
     },
+    /// All of `uids` that exist go for good, whatever their flags (POP3).
+    RemoveMessages {
+        folder: FolderId,
+        uids: Ranges,
+    },
     /// The whole entry.
     RemoveQueued {
         queue: QueueId,

@@ -61,6 +61,7 @@ impl Room {
             | Request::Flag(_)
             | Request::RemoveAppPassword { .. }
             | Request::RemoveDomain { .. }
+            | Request::RemoveMessages { .. }
             | Request::RemoveQueued { .. }
             | Request::RemoveUser { .. } => Self::Critical,
         };

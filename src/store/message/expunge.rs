@@ -13,7 +13,7 @@ use crate::{
         apply::Context,
         change::Change,
         index::table::{Rows, Tables},
-        mailbox,
+        mailbox::{self, Folder},
         message::{self, journal},
     },
 };
@@ -40,13 +40,31 @@ pub fn decide(
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    change(id, &folder, gone)
+}
+
+/// Decides that messages go, \Deleted or not: names exactly those of `uids` that exist.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoFolder`].
+pub fn decide_named(
+    rows: &impl Rows,
+    id: FolderId,
+    uids: &Ranges,
+) -> Result<Option<Change>, Refusal> {
+    let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    change(id, &folder, message::existing(rows, id, uids)?)
+}
+
+fn change(id: FolderId, folder: &Folder, gone: Ranges) -> Result<Option<Change>, Refusal> {
     if gone.is_empty() {
         return Ok(None);
     }
     Ok(Some(Change::Expunge {
         folder: id,
         uids: gone,
-        modseq: mailbox::next_modseq(&folder)?,
+        modseq: mailbox::next_modseq(folder)?,
     }))
 }
 

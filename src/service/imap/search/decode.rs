@@ -37,6 +37,16 @@ impl Transfer {
     }
 }
 
+impl Transfer {
+    /// The text has ended: what was still open. A soft line break may stand at its end.
+    pub fn finish(&mut self) -> Vec<u8> {
+        match self {
+            Self::Quoted(open) if open.len() > 1 && !open.ends_with(b"\r") => std::mem::take(open),
+            Self::Base64 { .. } | Self::None | Self::Quoted(_) => Vec::new(),
+        }
+    }
+}
+
 /// Everything outside of the alphabet is passed over (RFC 2045 section 6.8).
 fn base64(bits: &mut u32, count: &mut u8, octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len());
