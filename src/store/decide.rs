@@ -190,7 +190,9 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
-        Request::Subscribe { user, name, on } => return subscribe(rows, *user, name, *on),
+        Request::Subscribe { user, name, on } => {
+            return subscribe(rows, numbers, *user, name, *on);
+        }
         Request::Summarize { content, summary } => {
             if content::row(rows, *content)?.is_none() {
                 return Ok(nothing());
@@ -220,10 +222,19 @@ fn expunged(change: Option<Change>) -> Decided {
     Decided { change, reply }
 }
 
-fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {
+fn subscribe(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+    on: bool,
+) -> Result<Decided, Refusal> {
     directory::known(rows, user)?;
     if rows.has(&key::subscription(user, name))? == on {
         return Ok(nothing());
+    }
+    if on {
+        folder::check_subscription(rows, numbers, user, name)?;
     }
     let name = name.to_owned();
     Ok(done(Change::Subscribe { user, name, on }, Reply::Done))

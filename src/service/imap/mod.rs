@@ -36,6 +36,7 @@ use smol::lock::Semaphore;
 use self::{
     append::Appending,
     fetch::{Fetching, Promised},
+    list::Listing,
     people::{People, Presence},
     search::Searching,
     selected::Selected,
@@ -144,6 +145,7 @@ pub struct Imap {
 enum Running {
     Ending(Box<Ending>),
     Fetching(Box<Fetching>),
+    Listing(Box<Listing>),
     Searching(Box<Searching>),
     Telling(Box<Telling>),
 }
@@ -243,19 +245,19 @@ impl Imap {
             Command::Delete { folder } => self.delete(user, &folder).await,
             Command::Expunge => self.expunge(None).await,
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
-            Command::GetQuota { root } => self.get_quota(user, &root).await,
-            Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder).await,
-            Command::List(list) => self.list(user, &list).await,
-            Command::Lsub(lsub) => self.lsub(user, &lsub).await,
+            Command::GetQuota { root } => self.get_quota(user, &root),
+            Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder),
+            Command::List(list) => Box::pin(self.list(user, list)).await,
+            Command::Lsub(lsub) => Box::pin(self.lsub(user, &lsub)).await,
             Command::Move(copy) => self.move_messages(user, *copy).await,
             Command::Namespace => Ok(self.namespace()),
             Command::Noop => Ok(self.finish_all(Completion::ok("Noop completed."))),
             Command::Rename { from, to } => self.rename(user, &from, to).await,
             Command::Search(search) => Box::pin(self.search(*search)).await,
             Command::Select(select) => self.select(user, *select).await,
-            Command::SetQuota { root } => self.set_quota(user, &root).await,
+            Command::SetQuota { root } => Self::set_quota(&root),
             Command::Sort(sort) => Box::pin(self.sort(*sort)).await,
-            Command::Status(status) => self.status(user, &status).await,
+            Command::Status(status) => self.status(user, &status),
             Command::Store(store) => self.store(*store).await,
             Command::Subscribe { folder } => self.subscribe(user, folder, true).await,
             Command::Thread(thread) => Box::pin(self.thread(*thread)).await,
@@ -282,6 +284,10 @@ impl Imap {
         match self.running.take() {
             Some(Running::Ending(ending)) => self.end(Vec::new(), ending),
             Some(Running::Fetching(fetching)) => Box::pin(self.fetch_more(fetching)).await,
+            Some(Running::Listing(listing)) => {
+                let told = Box::pin(self.list_more(listing)).await;
+                told.unwrap_or_else(|completion| self.finish_all(completion))
+            }
             Some(Running::Searching(searching)) => self.search_told(searching),
             Some(Running::Telling(telling)) => self.store_told(telling).await,
             None => Answer::Done(Vec::new(), Completion::ok("Completed")),

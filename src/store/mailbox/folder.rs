@@ -32,7 +32,8 @@ const DEPTH_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// For good: [`Refusal::Exists`], [`Refusal::Name`], [`Refusal::NoUser`], [`Refusal::Limit`].
+/// For good: [`Refusal::Exists`] for the name and for the special use, [`Refusal::Name`],
+/// [`Refusal::NoUser`], [`Refusal::Limit`].
 pub fn decide_create(
     rows: &impl Rows,
     numbers: &mut Numbers,
@@ -43,6 +44,9 @@ pub fn decide_create(
     directory::user(rows, user)?.ok_or(Refusal::NoUser)?;
     check_name(name)?;
     if mailbox::named(rows, user, name)?.is_some() {
+        return Err(Refusal::Exists);
+    }
+    if special.is_some() && is_used(rows, user, special)? {
         return Err(Refusal::Exists);
     }
     let count = u64::from(directory::usage::usage(rows, user)?.folders);
@@ -59,6 +63,54 @@ pub fn decide_create(
         special,
         validity: numbers.validity()?,
     }))
+}
+
+/// Whether another folder of the person has the special use.
+fn is_used(rows: &impl Rows, user: UserId, special: Option<Special>) -> Result<bool, Broken> {
+    for id in mailbox::all(rows, user)? {
+        let row = mailbox::folder(rows, id)?.ok_or(Broken::Corrupt("folder"))?;
+        if row.special == special {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether one more subscription may be noted: a person may have as many as folders, which need not
+/// be there.
+///
+/// # Errors
+///
+/// For good: [`Refusal::Name`], [`Refusal::Limit`].
+pub fn check_subscription(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+) -> Result<(), Refusal> {
+    check_name(name)?;
+    check_count(rows, numbers.folders_max, &key::subscription(user, ""))
+}
+
+/// Refuses when so many keys begin with a prefix; 0: there is no limit.
+fn check_count(rows: &impl Rows, limit: u64, prefix: &[u8]) -> Result<(), Refusal> {
+    let mut left = limit;
+    if limit > 0 {
+        rows.scan_prefix(prefix, &mut |_, _| {
+            left = left.saturating_sub(1);
+            Ok(match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+        })?;
+    }
+    match (limit, left) {
+        (1.., 0) => Err(Refusal::Limit {
+            name: "limit.folders",
+            limit,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

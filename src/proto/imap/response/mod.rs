@@ -125,6 +125,36 @@ pub fn status(
     write::text(out, "\r\n");
 }
 
+/// `* QUOTAROOT folder root …` (RFC 9208 section 4.2.2).
+pub fn quota_root(out: &mut Vec<u8>, folder: &str, roots: &[&str], utf8: bool) {
+    write::text(out, "* QUOTAROOT ");
+    write::folder(out, folder, utf8);
+    for root in roots {
+        out.push(b' ');
+        write::string(out, root.as_bytes());
+    }
+    write::text(out, "\r\n");
+}
+
+/// `* QUOTA root (resource usage limit …)` (RFC 9208 section 4.2.1).
+pub fn quota(
+    out: &mut Vec<u8>,
+    root: &str,
+    resources: impl IntoIterator<Item = (&'static str, u64, u64)>,
+) {
+    write::text(out, "* QUOTA ");
+    write::string(out, root.as_bytes());
+    out.push(b' ');
+    write::list(out, resources, |out, (name, usage, limit)| {
+        write::text(out, name);
+        for number in [usage, limit] {
+            out.push(b' ');
+            write::number(out, number);
+        }
+    });
+    write::text(out, "\r\n");
+}
+
 /// `* NAMESPACE`: one personal namespace without a prefix; of others and shared, the prefixes given
 /// (RFC 2342).
 pub fn namespace(out: &mut Vec<u8>, other: Option<&str>, shared: Option<&str>) {
