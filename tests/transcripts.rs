@@ -8,7 +8,7 @@
 )]
 
 mod common;
-#[path = "transcripts/model.rs"]
+#[path = "transcripts/model/mod.rs"]
 mod model;
 #[path = "transcripts/relay.rs"]
 mod relay;

@@ -373,7 +373,8 @@ pub fn unknown(name: &str) -> String {
 }
 
 /// How many letters have to be put in, taken out or changed.
-fn distance(a: &str, b: &str) -> usize {
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

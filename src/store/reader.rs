@@ -18,7 +18,11 @@ use crate::{
             table::{Cursor, Row, Rows, Snapshot},
         },
         mailbox::{self, Folder, folder},
-        message::{self, Message},
+        message::{
+            self, Message,
+            content::{self, ContentRow},
+        },
+        value,
     },
 };
 
@@ -30,6 +34,7 @@ pub struct Reader {
     /// and the next row costs a fraction of a look-up.
     summaries: RefCell<Option<Cursor>>,
     filters: RefCell<Option<Cursor>>,
+    contents: RefCell<Option<Cursor>>,
 }
 
 /// Rows passed over before a look-up is cheaper.
@@ -41,6 +46,7 @@ impl Reader {
             rows,
             summaries: RefCell::default(),
             filters: RefCell::default(),
+            contents: RefCell::default(),
         }
     }
 
@@ -120,6 +126,24 @@ impl Reader {
     ) -> Result<Option<T>, Broken> {
         let row = self.derived(&self.summaries, Kind::Summary, &key::summary(content))?;
         Ok(row.map(|(_, value)| read(value.value())))
+    }
+
+    /// Where a content lies; [`Store::contents`](crate::store::Store::contents) opens it.
+    pub fn content(&self, content: ContentId) -> Result<Option<ContentRow>, Broken> {
+        let row = self.derived(&self.contents, Kind::Content, &key::content(content))?;
+        row.map(|(_, value)| value::decode(value.value(), "content"))
+            .transpose()
+    }
+
+    /// The header lines in front of a content; `None` where there is no such content.
+    pub fn prefix<T>(
+        &self,
+        content: ContentId,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Broken> {
+        let row = self.derived(&self.contents, Kind::Content, &key::content(content))?;
+        row.map(|(_, value)| content::prefix(value.value()).map(read))
+            .transpose()
     }
 
     /// What [`Request::Filters`](crate::store::Request::Filters) stored for a content; `None` where

@@ -29,7 +29,7 @@ mod summary;
 mod sync;
 mod thread;
 
-use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc, sync::Arc};
 
 use smol::lock::Semaphore;
 
@@ -94,7 +94,7 @@ pub struct Shared {
     pub options: Cell<Options>,
     /// What messages on their way may take (HD-4).
     pub memory: Memory,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     searches: Semaphore,
     people: Rc<People>,
 }
@@ -115,7 +115,7 @@ impl Shared {
             world,
             options: Cell::new(options),
             memory,
-            reads: Semaphore::new(READS_MAX),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
@@ -230,7 +230,11 @@ impl Imap {
     }
 
     async fn carry_out(&mut self, command: Command) -> Outcome {
-        let user = self.person()?;
+        let user = match &command {
+            // A stranger may say who it is (RFC 2971 section 3.1).
+            Command::Id(fields) => return Ok(self.id(fields)),
+            _ => self.person()?,
+        };
         match command {
             Command::Check => Ok(self.finish_all(Completion::ok("Check completed"))),
             Command::Close => self.close().await,
@@ -241,7 +245,6 @@ impl Imap {
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
             Command::GetQuota { root } => self.get_quota(user, &root).await,
             Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder).await,
-            Command::Id(fields) => Ok(self.id(&fields)),
             Command::List(list) => self.list(user, &list).await,
             Command::Lsub(lsub) => self.lsub(user, &lsub).await,
             Command::Move(copy) => self.move_messages(user, *copy).await,
@@ -265,6 +268,7 @@ impl Imap {
             | Command::Capability
             | Command::Compress
             | Command::Enable(_)
+            | Command::Id(_)
             | Command::Idle
             | Command::Login { .. }
             | Command::Logout
