@@ -23,7 +23,10 @@ fn log_in(port: u16, user: &str, password: &str) -> Outcome<Imap> {
     client.read_greeting()?;
     let refused = client.login(user, "wrong");
     let (error, client) = refused.err().ok_or("a wrong password is taken")?;
-    assert!(error.to_string().contains("AUTHENTICATIONFAILED"), "{error}");
+    assert!(
+        error.to_string().contains("AUTHENTICATIONFAILED"),
+        "{error}"
+    );
     Ok(client.login(user, password).map_err(|(error, _)| error)?)
 }
 
@@ -71,11 +74,20 @@ fn big(session: &mut Imap) -> Outcome {
     let mailbox = session.status("Work", "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)")?;
     assert_eq!((mailbox.exists, mailbox.uid_next), (BIG, Some(BIG + 1)));
     assert_eq!(session.select("Work")?.exists, BIG);
-    let all = session.fetch("1:*", "(UID FLAGS RFC822.SIZE INTERNALDATE ENVELOPE BODYSTRUCTURE)")?;
+    let all = session.fetch(
+        "1:*",
+        "(UID FLAGS RFC822.SIZE INTERNALDATE ENVELOPE BODYSTRUCTURE)",
+    )?;
     assert_eq!(all.len(), 500);
     for fetch in all.iter() {
-        let subject = fetch.envelope().and_then(|e| e.subject.as_deref()).ok_or("subject")?;
-        assert_eq!(subject, format!("Number {}", fetch.uid.ok_or("uid")?).as_bytes());
+        let subject = fetch
+            .envelope()
+            .and_then(|e| e.subject.as_deref())
+            .ok_or("subject")?;
+        assert_eq!(
+            subject,
+            format!("Number {}", fetch.uid.ok_or("uid")?).as_bytes()
+        );
         assert!(fetch.bodystructure().is_some() && fetch.internal_date().is_some());
     }
     let bodies = session.uid_fetch("1:*", "BODY.PEEK[]")?;
@@ -84,11 +96,17 @@ fn big(session: &mut Imap) -> Outcome {
         assert_eq!(fetch.body(), Some(text.as_bytes()));
     }
     session.uid_fetch("7", "BODY[TEXT]")?;
-    assert_eq!(session.uid_search("SEEN")?.into_iter().collect::<Vec<_>>(), [7]);
+    assert_eq!(
+        session.uid_search("SEEN")?.into_iter().collect::<Vec<_>>(),
+        [7]
+    );
     assert_eq!(session.uid_search("SUBJECT \"Number 49\"")?.len(), 11);
     assert_eq!(session.search("BODY \"message 333.\"")?.len(), 1);
     let sorted = session.uid_sort(
-        &[SortCriterion::Reverse(&SortCriterion::Size), SortCriterion::Date],
+        &[
+            SortCriterion::Reverse(&SortCriterion::Size),
+            SortCriterion::Date,
+        ],
         SortCharset::Utf8,
         "UID 1:20",
     )?;
