@@ -8,7 +8,7 @@ use crate::{
         settings::{Offers, Settings},
         start::Appliance,
     },
-    base::machine::Machine as _,
+    base::{machine::Machine as _, memory::Memory},
     net::{
         drive::{self, End},
         world::Local,
@@ -32,6 +32,9 @@ pub struct Reception {
     offers: RefCell<Offers>,
     doors: Rc<service::smtp::Shared>,
     imap: Rc<service::imap::Shared>,
+    /// `limit.compressed_sessions`, over all of them.
+    compressed: Memory,
+    memory: Memory,
     pub registry: Rc<Registry>,
 }
 
@@ -65,6 +68,8 @@ impl Reception {
                 settings.imap(),
                 appliance.memory.clone(),
             )),
+            compressed: Memory::new(settings.compressed_sessions),
+            memory: appliance.memory.clone(),
             settings: RefCell::new(settings),
             registry,
         }
@@ -74,6 +79,7 @@ impl Reception {
     pub fn renew(&self, hostname: &str, disk: u64, settings: Settings) {
         self.doors.set_options(settings.door(hostname, disk));
         self.imap.options.set(settings.imap());
+        self.compressed.limit(settings.compressed_sessions);
         self.imap.login.set_waiting(settings.waiting());
         *self.offers.borrow_mut() = Offers::new(&settings, hostname);
         *self.settings.borrow_mut() = settings;
@@ -115,14 +121,22 @@ impl Reception {
         let peer = caller.peer.ip().to_canonical();
         let settings = self.settings.borrow();
         let options = imap::session::Options {
-            login: caller.secured.is_some() || (settings.plaintext_loopback && peer.is_loopback()),
+            login: settings.plaintext_loopback && peer.is_loopback(),
+            starttls: true,
             append_limit: match settings.message_size {
                 0 => u64::MAX,
                 limit => limit,
             },
             ..imap::session::Options::default()
         };
-        let machine = imap::session::Session::new(options);
+        let mut machine = imap::session::Session::new(options);
+        machine.compression(imap::session::Places {
+            count: self.compressed.clone(),
+            memory: self.memory.clone(),
+        });
+        if let Some(secured) = &caller.secured {
+            machine.secured(secured.clone());
+        }
         let service = Imap::new(Rc::clone(&self.imap), peer);
         let mut parts = Box::new((machine, service));
         Box::pin(async move {
