@@ -12,16 +12,26 @@
     reason = "a test looks at the clock and ends where something fails"
 )]
 
+#[path = "interop/curl.rs"]
+mod curl;
+#[path = "interop/day.rs"]
+mod day;
 #[path = "interop/disk.rs"]
 mod disk;
 #[path = "interop/hostile.rs"]
 mod hostile;
 #[path = "interop/house.rs"]
 mod house;
+#[path = "interop/interimap.rs"]
+mod interimap;
 #[path = "interop/kill.rs"]
 mod kill;
 #[path = "interop/mbsync.rs"]
 mod mbsync;
+#[path = "interop/neomutt.rs"]
+mod neomutt;
+#[path = "interop/offlineimap.rs"]
+mod offlineimap;
 #[path = "interop/programs.rs"]
 mod programs;
 #[path = "interop/python.rs"]

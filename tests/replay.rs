@@ -52,6 +52,7 @@ replay!(
     index_rows,
     log_records,
     mime,
+    pop3,
     sasl,
     smtp,
     smtp_content,

@@ -8,7 +8,7 @@
 )]
 
 mod common;
-#[path = "transcripts/model.rs"]
+#[path = "transcripts/model/mod.rs"]
 mod model;
 #[path = "transcripts/relay.rs"]
 mod relay;
@@ -47,6 +47,12 @@ fn mx() {
 #[test]
 fn imap() {
     play_all("imap", Protocol::Imap, 20);
+}
+
+/// POP3, beside IMAP where that matters.
+#[test]
+fn pop3() {
+    play_all("pop3", Protocol::Pop3, 20);
 }
 
 fn is_of_the_machine(script: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The one executor: everything but the store's writer and the blocking pool runs on the main thread.
 
-use std::{cell::Cell, future::Future, panic::AssertUnwindSafe, rc::Rc};
+use std::{cell::Cell, future::Future, panic::AssertUnwindSafe, pin::Pin, rc::Rc};
 
 use async_executor::{LocalExecutor, Task};
 use smol::future::FutureExt;
@@ -28,11 +28,19 @@ impl Executor {
 
     /// Starts a task that ends when its handle is dropped.
     pub fn spawn<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> Task<T> {
+        // Boxed: all tasks share the code of one.
+        let task: Pin<Box<dyn Future<Output = T>>> = Box::pin(task);
         self.0.tasks.spawn(task)
     }
 
     /// Starts a session: it goes on by itself, and a panic in it ends nothing else.
     pub fn session(&self, session: impl Future<Output = ()> + 'static) {
+        // Boxed for the same reason.
+        let session: Pin<Box<dyn Future<Output = ()>>> = Box::pin(session);
+        self.guard(session);
+    }
+
+    fn guard(&self, session: Pin<Box<dyn Future<Output = ()>>>) {
         let inner = Rc::downgrade(&self.0);
         let session = AssertUnwindSafe(session).catch_unwind();
         let task = async move {

@@ -42,6 +42,8 @@ pub enum Kind {
     Imap,
     Imaps,
     Mx,
+    Pop3,
+    Pop3s,
     Submission,
     /// With TLS from the first octet (RFC 8314 section 3.3).
     Submissions,
@@ -52,8 +54,8 @@ impl Kind {
     #[must_use]
     pub fn implicit_tls(self) -> bool {
         match self {
-            Self::Imap | Self::Mx | Self::Submission => false,
-            Self::Imaps | Self::Submissions => true,
+            Self::Imap | Self::Mx | Self::Pop3 | Self::Submission => false,
+            Self::Imaps | Self::Pop3s | Self::Submissions => true,
         }
     }
 
@@ -61,7 +63,8 @@ impl Kind {
     fn refusal(self, hostname: &str) -> Vec<u8> {
         match self {
             Self::Imap => b"* BYE Too many connections\r\n".to_vec(),
-            Self::Imaps | Self::Submissions => Vec::new(),
+            Self::Imaps | Self::Pop3s | Self::Submissions => Vec::new(),
+            Self::Pop3 => b"-ERR [SYS/TEMP] Too many connections\r\n".to_vec(),
             Self::Mx | Self::Submission => {
                 format!("421 4.7.0 {hostname} Error: too many connections\r\n").into_bytes()
             }
@@ -73,6 +76,7 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub struct Houses {
     pub smtp: House,
+    /// POP3 too.
     pub imap: House,
 }
 
@@ -88,7 +92,7 @@ impl Houses {
 
     fn of(&self, kind: Kind) -> &House {
         match kind {
-            Kind::Imap | Kind::Imaps => &self.imap,
+            Kind::Imap | Kind::Imaps | Kind::Pop3 | Kind::Pop3s => &self.imap,
             Kind::Mx | Kind::Submission | Kind::Submissions => &self.smtp,
         }
     }

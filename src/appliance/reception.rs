@@ -14,13 +14,14 @@ use crate::{
         world::Local,
     },
     policy::connection::Client,
-    proto::{imap, smtp},
+    proto::{imap, pop3, smtp},
     service::{
         self,
         imap::Imap,
         login::Login,
         notify::Registry,
         password::Passwords,
+        pop3::Pop3,
         smtp::{Door, Kind as DoorKind},
     },
 };
@@ -35,6 +36,7 @@ pub struct Reception {
     /// `limit.compressed_sessions`, over all of them.
     compressed: Memory,
     memory: Memory,
+    pop3: Rc<service::pop3::Shared>,
     pub registry: Rc<Registry>,
 }
 
@@ -51,25 +53,27 @@ impl Reception {
             Rc::clone(world),
         ));
         login.set_waiting(settings.waiting());
+        let imap = Rc::new(service::imap::Shared::new(
+            store.clone(),
+            Rc::clone(&registry),
+            Rc::clone(&login),
+            Rc::clone(world),
+            settings.imap(),
+            appliance.memory.clone(),
+        ));
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
             doors: Rc::new(service::smtp::Shared::new(
                 store.clone(),
                 Rc::clone(world),
-                Rc::clone(&login),
-                settings.door(&plan.hostname, store.status().disk_octets),
-                appliance.memory.clone(),
-            )),
-            imap: Rc::new(service::imap::Shared::new(
-                store.clone(),
-                Rc::clone(&registry),
                 login,
-                Rc::clone(world),
-                settings.imap(),
+                settings.door(&plan.hostname, store.status().disk_octets),
                 appliance.memory.clone(),
             )),
             compressed: Memory::new(settings.compressed_sessions),
             memory: appliance.memory.clone(),
+            pop3: Rc::new(service::pop3::Shared::new(Rc::clone(&imap))),
+            imap,
             settings: RefCell::new(settings),
             registry,
         }
@@ -98,6 +102,7 @@ impl Reception {
             Kind::Mx => self.smtp(caller, DoorKind::Mx),
             Kind::Submission | Kind::Submissions => self.smtp(caller, DoorKind::Submission),
             Kind::Imap | Kind::Imaps => self.imap(caller),
+            Kind::Pop3 | Kind::Pop3s => self.pop3(caller),
         }
     }
 
@@ -138,6 +143,24 @@ impl Reception {
             machine.secured(secured.clone());
         }
         let service = Imap::new(Rc::clone(&self.imap), peer);
+        let mut parts = Box::new((machine, service));
+        Box::pin(async move {
+            let (machine, service) = &mut *parts;
+            drive::drive(&caller.ground, caller.stream, machine, service).await
+        })
+    }
+
+    fn pop3(&self, caller: Caller) -> Local<'static, End> {
+        let peer = caller.peer.ip().to_canonical();
+        let options = pop3::session::Options {
+            in_clear: self.plaintext_loopback() && peer.is_loopback(),
+            ..pop3::session::Options::default()
+        };
+        let mut machine = pop3::session::Session::new(options);
+        if let Some(secured) = &caller.secured {
+            machine.secured(secured.clone());
+        }
+        let service = Pop3::new(Rc::clone(&self.pop3), peer);
         let mut parts = Box::new((machine, service));
         Box::pin(async move {
             let (machine, service) = &mut *parts;

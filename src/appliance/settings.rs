@@ -19,7 +19,7 @@ pub const SESSION: u64 = 16 * 1024;
 pub struct Settings {
     /// `limit.smtp_sessions`, `limit.smtp_sessions_per_address`.
     pub smtp_sessions: Limits,
-    /// `limit.imap_sessions`; nothing is limited per address.
+    /// `limit.imap_sessions`, for POP3 too; nothing is limited per address.
     pub imap_sessions: Limits,
     pub imap_sessions_per_person: usize,
     /// `limit.compressed_sessions`.
@@ -114,7 +114,7 @@ impl Settings {
             ..Options::new(hostname)
         };
         match kind {
-            Kind::Imap | Kind::Imaps | Kind::Mx => options,
+            Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s => options,
             Kind::Submission | Kind::Submissions => Options {
                 bare_local_parts: self.origin.is_some(),
                 tls: if in_clear {
@@ -188,7 +188,7 @@ impl Offers {
         Arc::clone(match (kind, loopback) {
             (Kind::Submission | Kind::Submissions, true) => &self.near,
             (Kind::Submission | Kind::Submissions, false) => &self.submission,
-            (Kind::Imap | Kind::Imaps | Kind::Mx, _) => &self.mx,
+            (Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s, _) => &self.mx,
         })
     }
 }

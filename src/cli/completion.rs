@@ -1,36 +1,44 @@
 //! `completion`: scripts that make a shell complete nouns, verbs, options and their words, made from
-//! clap's table. They know where on the line somebody is by the words that stand before.
+//! the table. They know where on the line somebody is by the words that stand before.
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command, ValueEnum};
-
 use crate::{
-    cli::{Terminal, table},
+    cli::{
+        Global, Stop, TABLE, Terminal,
+        line::Line,
+        table::{self, Argument, Command, HELP, Opt, VERSION, Value, each},
+    },
     config::schema::KEYS,
 };
 
-pub(super) const HELP: &str = "Examples:
+pub(super) const NOUN: Command = Command::verb(
+    "completion",
+    "Make a shell complete these commands at the Tab key",
+    run,
+)
+.takes(&[Argument::one("SHELL", "Which shell").of(Value::OneOf(&[
+    table::Word("bash", ""),
+    table::Word("fish", ""),
+    table::Word("zsh", ""),
+]))])
+.more(
+    "Examples:
   pillarbox completion bash > /etc/bash_completion.d/pillarbox
   pillarbox completion zsh > /usr/local/share/zsh/site-functions/_pillarbox
   pillarbox completion fish > /etc/fish/completions/pillarbox.fish
-New shells know them.";
+New shells know them.",
+);
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Shell {
-    Bash,
-    Fish,
-    Zsh,
-}
-
-pub(super) fn run(terminal: &mut Terminal<'_>, shell: Shell) {
+fn run(terminal: &mut Terminal<'_>, _: &Global, line: &Line) -> Result<u8, Stop> {
     let places = places();
-    let script = match shell {
-        Shell::Bash => bash(&places),
-        Shell::Fish => fish(&places),
-        Shell::Zsh => zsh(&places),
+    let script = match line.text(0).as_str() {
+        "bash" => bash(&places),
+        "fish" => fish(&places),
+        _ => zsh(&places),
     };
     terminal.line(script.trim_end());
+    Ok(0)
 }
 
 /// A place on the line: after these nouns and verbs.
@@ -64,81 +72,66 @@ enum Takes {
 
 fn places() -> Vec<Place> {
     let mut places = Vec::new();
-    gather(&table(), "", &mut places);
+    each(&TABLE, "", &mut |command, path| {
+        let path = path.strip_prefix(TABLE.name).unwrap_or(path).trim_start();
+        places.push(place(command, path.to_owned()));
+    });
     places
 }
 
-fn gather(command: &Command, path: &str, places: &mut Vec<Place>) {
-    let mut words: Vec<Word> = command
-        .get_subcommands()
-        .map(|sub| Word {
-            name: sub.get_name().to_owned(),
-            help: first_line(&sub.get_about().map(ToString::to_string).unwrap_or_default()),
-        })
-        .collect();
-    let mut options = Vec::new();
-    for argument in command.get_arguments() {
-        match argument.get_long() {
-            Some(long) => options.push(Choice {
-                long: long.to_owned(),
-                short: argument.get_short(),
-                help: help(argument),
-                takes: takes(argument),
-            }),
-            None => {
-                if let Takes::Words(possible) = takes(argument) {
-                    words.extend(possible);
-                }
-            }
+fn place(command: &Command, path: String) -> Place {
+    let shown = command.words().iter().filter(|word| !word.hidden);
+    let mut words: Vec<_> = shown.map(|word| known(word.name, word.about)).collect();
+    for argument in command.arguments {
+        if let Takes::Words(possible) = takes(argument.value) {
+            words.extend(possible);
         }
     }
-    places.push(Place {
-        path: path.to_owned(),
+    let mut options: Vec<_> = command.all_options().map(choice).collect();
+    options.push(choice(&HELP));
+    if path.is_empty() {
+        options.push(choice(&VERSION));
+    }
+    Place {
+        path,
         words,
         options,
-    });
-    for sub in command.get_subcommands() {
-        let path = format!("{path} {}", sub.get_name());
-        gather(sub, path.trim_start(), places);
     }
 }
 
-fn takes(argument: &Arg) -> Takes {
-    if !argument.get_action().takes_values() {
-        return Takes::Nothing;
+fn known(name: &str, help: &str) -> Word {
+    Word {
+        name: name.to_owned(),
+        help: help.to_owned(),
     }
-    let possible = argument.get_possible_values();
-    if !possible.is_empty() {
-        let words = possible.iter().map(|value| Word {
-            name: value.get_name().to_owned(),
-            help: value
-                .get_help()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        });
-        return Takes::Words(words.collect());
-    }
-    if argument.get_id() == "key" {
-        let words = KEYS.iter().map(|key| Word {
-            name: key.name.to_owned(),
-            help: first_line(key.help),
-        });
-        return Takes::Words(words.collect());
-    }
-    Takes::Anything
 }
 
-fn help(argument: &Arg) -> String {
-    first_line(
-        &argument
-            .get_help()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-    )
+fn choice(option: &Opt) -> Choice {
+    Choice {
+        long: option.long.to_owned(),
+        short: option.short,
+        help: option.help.to_owned(),
+        takes: option
+            .value
+            .map_or(Takes::Nothing, |(_, value)| takes(value)),
+    }
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+fn takes(value: Value) -> Takes {
+    match value {
+        Value::Key => {
+            let keys = KEYS.iter().map(|key| known(key.name, first_line(key.help)));
+            Takes::Words(keys.collect())
+        }
+        Value::OneOf(words) => {
+            Takes::Words(words.iter().map(|word| known(word.0, word.1)).collect())
+        }
+        Value::Path | Value::Text | Value::TextWithDash => Takes::Anything,
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// Text between single quotes, for bash and zsh.

@@ -1,31 +1,35 @@
-//! `man`: the manual as a man page. Commands and options are clap's table, keys are the schema's; the
+//! `man`: the manual as a man page. Commands and options are the table's, keys are the schema's; the
 //! rest is written here.
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command};
-
 use crate::{
-    cli::{Terminal, table},
+    cli::{
+        Global, Stop, TABLE, Terminal,
+        line::Line,
+        table::{COMMON, Command, Count, Opt, Then, VERSION, Value},
+    },
     config::{
         reference,
         schema::{Effect, KEYS, Key},
     },
 };
 
-pub(super) const HELP: &str = "Read it:     pillarbox man | man -l -
-Install it:  pillarbox man > /usr/local/share/man/man1/pillarbox.1";
+pub(super) const NOUN: Command = Command::verb("man", "The manual, as a man page", run).more(
+    "Read it:     pillarbox man | man -l -
+Install it:  pillarbox man > /usr/local/share/man/man1/pillarbox.1",
+);
 
 const DESCRIPTION: &str = include_str!("man/description.roff");
 const FILES: &str = include_str!("man/files.roff");
 const EXAMPLES: &str = include_str!("man/examples.roff");
 
-pub(super) fn run(terminal: &mut Terminal<'_>) {
+fn run(terminal: &mut Terminal<'_>, _: &Global, _: &Line) -> Result<u8, Stop> {
     terminal.line(page().trim_end());
+    Ok(0)
 }
 
 fn page() -> String {
-    let table = table();
     let mut page = format!(
         ".TH PILLARBOX 1 \"\" \"pillarbox {}\" \"Pillarbox\"\n\
          .SH NAME\npillarbox \\- a mail appliance in one program and one data folder\n\
@@ -35,8 +39,8 @@ fn page() -> String {
     );
     page.push_str(DESCRIPTION);
     page.push_str(".SH OPTIONS\nThese may stand with every command.\n");
-    for argument in options(&table) {
-        option(&mut page, argument);
+    for common in COMMON.iter().chain([&VERSION]) {
+        option(&mut page, common);
     }
     page.push_str(
         "Verbs that change something also take \\fB\\-n\\fR, \\fB\\-\\-dry\\-run\\fR: say what would \
@@ -44,7 +48,7 @@ fn page() -> String {
          \\fB\\-y\\fR, \\fB\\-\\-yes\\fR: do not ask. Verbs that only look also take \
          \\fB\\-\\-json\\fR: one JSON object a line, for programs.\n.SH COMMANDS\n",
     );
-    for noun in table.get_subcommands() {
+    for noun in TABLE.words() {
         commands(&mut page, noun, "");
     }
     page.push_str(
@@ -65,19 +69,23 @@ fn page() -> String {
 
 /// A noun without verbs, or each verb of a noun.
 fn commands(page: &mut String, command: &Command, before: &str) {
-    let path = format!("{before} {}", command.get_name());
-    if command.has_subcommands() {
-        let about = text(command.get_about());
-        let _ = writeln!(page, ".SS \"{}\"\n{}.", roff(path.trim()), roff(&about));
-        for verb in command.get_subcommands() {
+    let path = format!("{before} {}", command.name);
+    if let Then::Words(verbs) = command.then {
+        let _ = writeln!(
+            page,
+            ".SS \"{}\"\n{}.",
+            roff(path.trim()),
+            roff(command.about)
+        );
+        for verb in verbs {
             commands(page, verb, &path);
         }
         return;
     }
     let mut line = format!("pillarbox{path}");
-    for argument in command.get_positionals() {
-        let name = value(argument);
-        let _ = if argument.is_required_set() {
+    for argument in command.arguments {
+        let name = argument.name;
+        let _ = if argument.count == Count::One {
             write!(line, " {name}")
         } else {
             write!(line, " [{name}]")
@@ -86,76 +94,54 @@ fn commands(page: &mut String, command: &Command, before: &str) {
     if before.is_empty() {
         let _ = writeln!(page, ".SS \"{}\"", roff(path.trim()));
     }
-    let about = text(command.get_about());
-    let _ = writeln!(page, ".TP\n.B {}\n{}.", roff(&line), roff(&about));
+    let _ = writeln!(page, ".TP\n.B {}\n{}.", roff(&line), roff(command.about));
     page.push_str(".RS\n");
-    for argument in command.get_positionals() {
-        let help = helped(argument);
+    for argument in command.arguments {
+        let help = helped(argument.help, argument.value, "");
         if !help.is_empty() {
-            let _ = writeln!(page, ".TP\n.I {}\n{}", roff(&value(argument)), roff(&help));
+            let _ = writeln!(page, ".TP\n.I {}\n{}", roff(argument.name), roff(&help));
         }
     }
-    for argument in options(command) {
-        let global = argument.is_global_set();
-        if !global && !["json", "dry_run", "yes"].contains(&argument.get_id().as_str()) {
-            option(page, argument);
+    for own in command.options {
+        if !["json", "dry-run", "yes"].contains(&own.long) {
+            option(page, own);
         }
     }
     page.push_str(".RE\n");
-    if let Some(more) = command.get_after_help() {
-        verbatim(page, &more.to_string());
+    if !command.more.is_empty() {
+        verbatim(page, command.more);
     }
 }
 
-/// Options that are ours: help is known to everybody.
-fn options(command: &Command) -> impl Iterator<Item = &Arg> {
-    command
-        .get_arguments()
-        .filter(|argument| !argument.is_positional() && argument.get_long() != Some("help"))
-}
-
-fn option(page: &mut String, argument: &Arg) {
+fn option(page: &mut String, option: &Opt) {
     let mut names = String::new();
-    if let Some(short) = argument.get_short() {
+    if let Some(short) = option.short {
         let _ = write!(names, "\\fB\\-{short}\\fR, ");
     }
-    let long = roff(argument.get_long().unwrap_or_default());
-    let _ = write!(names, "\\fB\\-\\-{long}\\fR");
-    if argument.get_action().takes_values() {
-        let _ = write!(names, " \\fI{}\\fR", roff(&value(argument)));
+    let _ = write!(names, "\\fB\\-\\-{}\\fR", roff(option.long));
+    let mut value = Value::Text;
+    if let Some((name, kind)) = option.value {
+        let _ = write!(names, " \\fI{}\\fR", roff(name));
+        value = kind;
     }
-    let _ = writeln!(page, ".TP\n{names}\n{}", roff(&helped(argument)));
+    let help = helped(option.help, value, option.default);
+    let _ = writeln!(page, ".TP\n{names}\n{}", roff(&help));
 }
 
-/// What an argument is, with the words it takes and its default.
-fn helped(argument: &Arg) -> String {
-    let mut help = text(argument.get_help());
-    let possible = argument.get_possible_values();
-    if argument.get_action().takes_values() && !possible.is_empty() {
-        let words: Vec<_> = possible
-            .iter()
-            .map(|word| match word.get_help() {
-                Some(about) => format!("{} ({})", word.get_name(), lower(&about.to_string())),
-                None => word.get_name().to_owned(),
-            })
-            .collect();
-        let _ = write!(help, ": {}", words.join("; "));
+/// What it is, with the words it takes and its default.
+fn helped(help: &str, value: Value, default: &str) -> String {
+    let mut help = help.to_owned();
+    for (at, word) in value.words().iter().enumerate() {
+        help.push_str(if at == 0 { ": " } else { "; " });
+        help.push_str(word.0);
+        if !word.1.is_empty() {
+            let _ = write!(help, " ({})", lower(word.1));
+        }
     }
-    let default = argument.get_default_values().first();
-    if argument.get_action().takes_values()
-        && let Some(default) = default.and_then(|default| default.to_str())
-    {
+    if !default.is_empty() {
         let _ = write!(help, " [default: {default}]");
     }
     help
-}
-
-/// What stands for a value.
-fn value(argument: &Arg) -> String {
-    match argument.get_value_names() {
-        Some([name, ..]) => name.to_string(),
-        _ => argument.get_id().as_str().to_uppercase(),
-    }
 }
 
 fn entry(page: &mut String, key: &Key) {
@@ -186,10 +172,6 @@ fn verbatim(page: &mut String, text: &str) {
     page.push_str(".fi\n");
 }
 
-fn text(help: Option<&clap::builder::StyledStr>) -> String {
-    help.map(ToString::to_string).unwrap_or_default()
-}
-
 fn lower(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_ascii_lowercase());
@@ -213,24 +195,18 @@ mod tests {
     };
 
     use super::*;
-
-    fn leaves(command: &Command, path: &str, out: &mut Vec<String>) {
-        let path = format!("{path} {}", command.get_name());
-        if !command.has_subcommands() {
-            out.push(path);
-            return;
-        }
-        for sub in command.get_subcommands() {
-            leaves(sub, &path, out);
-        }
-    }
+    use crate::cli::table::each;
 
     /// Every verb with its own options, every key, and no name that exists nowhere.
     #[test]
     fn the_page_has_everything() {
         let page = page().replace("\\-", "-");
         let mut verbs = Vec::new();
-        leaves(&table(), "", &mut verbs);
+        each(&TABLE, "", &mut |command, path| {
+            if command.words().is_empty() {
+                verbs.push(path.to_owned());
+            }
+        });
         assert!(verbs.len() > 30);
         for verb in &verbs {
             assert!(page.contains(&format!(".B {}", verb.trim())), "{verb}");
@@ -248,7 +224,7 @@ mod tests {
         }
         let entry = |name: &str| page.split(&format!(".B {name}\n")).nth(1).unwrap();
         for (name, lacks) in [
-            ("listen.pop3", true),
+            ("listen.sieve", true),
             ("queue.give_up", true),
             ("listen.mx", false),
         ] {
@@ -283,16 +259,16 @@ mod tests {
             let Some((_, command)) = line.split_once("pillarbox ") else {
                 continue;
             };
-            let mut at = table();
+            let mut at = &TABLE;
             for word in command.trim_end_matches('"').split_whitespace() {
-                match at.find_subcommand(word) {
-                    Some(sub) => at = sub.clone(),
+                match at.find(word) {
+                    Some(sub) => at = sub,
                     None => break,
                 }
             }
             if line.starts_with("  pillarbox") {
                 seen += 1;
-                assert!(!at.has_subcommands(), "{line}");
+                assert!(at.words().is_empty(), "{line}");
             }
             for word in command
                 .split_whitespace()
@@ -300,7 +276,7 @@ mod tests {
             {
                 let word = word.trim_start_matches('-');
                 assert!(
-                    at.get_arguments().any(|a| a.get_long() == Some(word)),
+                    word == "help" || at.all_options().any(|option| option.long == word),
                     "{line}"
                 );
             }

@@ -12,8 +12,10 @@ use crate::{
     base::random::Random as _,
     cli::{
         Global, Stop, Terminal,
+        line::Line,
         load::{self, Found},
         options,
+        table::Command,
     },
     config::{
         Config,
@@ -34,7 +36,9 @@ use crate::{
 /// Who the appliance becomes when it is started as root and there is such a user.
 pub(super) const USER: &str = "pillarbox";
 
-pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, Stop> {
+pub(super) const NOUN: Command = Command::verb("serve", "Run the appliance", run);
+
+fn run(terminal: &mut Terminal<'_>, global: &Global, _: &Line) -> Result<u8, Stop> {
     let found = Found::new(terminal, global, None)?;
     let config = found.config(Vec::new())?;
     memory::prepare();
@@ -80,6 +84,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
             listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
             listener(Kind::Imap, &schema::LISTEN_IMAP),
             listener(Kind::Imaps, &schema::LISTEN_IMAPS),
+            listener(Kind::Pop3, &schema::LISTEN_POP3),
+            listener(Kind::Pop3s, &schema::LISTEN_POP3S),
         ],
         tls13_only: config.text(&schema::TLS_MIN) == "1.3",
         store: options(config, world),

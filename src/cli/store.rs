@@ -1,36 +1,45 @@
 //! `store`: check and rebuild.
 
-use clap::Subcommand;
-
 use crate::{
-    cli::{Global, Read, Removal, Stop, Terminal, look, remove},
+    cli::{
+        Global, Stop, Terminal,
+        line::Line,
+        look, remove,
+        table::{Command, READ, REMOVAL},
+    },
     service::operate::{Request, store},
 };
 
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub(super) enum Verb {
-    /// Read everything and name what is damaged; exit code 2 if there is damage
-    Check {
-        #[command(flatten)]
-        read: Read,
-    },
-    /// Make the index anew from the log: same mail, flags and UIDs
-    Rebuild {
-        #[command(flatten)]
-        removal: Removal,
-    },
+pub(super) const NOUN: Command = Command::noun(
+    "store",
+    "The store itself",
+    &[
+        Command::verb(
+            "check",
+            "Read everything and name what is damaged; exit code 2 if there is damage",
+            check,
+        )
+        .with(READ),
+        Command::verb(
+            "rebuild",
+            "Make the index anew from the log: same mail, flags and UIDs",
+            rebuild,
+        )
+        .with(REMOVAL),
+    ],
+);
+
+fn check(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    look(
+        terminal,
+        global,
+        line,
+        Request::Store(store::Request::Check),
+    )
 }
 
-pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> Result<u8, Stop> {
-    match verb {
-        Verb::Check { read } => {
-            let request = Request::Store(store::Request::Check);
-            look(terminal, global, read, request)
-        }
-        Verb::Rebuild { removal } => {
-            let question = "Make the index anew? This may take minutes.";
-            let request = Request::Store(store::Request::Rebuild);
-            remove(terminal, global, removal, question, request)
-        }
-    }
+fn rebuild(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let question = "Make the index anew? This may take minutes.";
+    let request = Request::Store(store::Request::Rebuild);
+    remove(terminal, global, line, question, request)
 }

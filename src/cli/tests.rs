@@ -467,7 +467,7 @@ const LIFE: &[(&str, &str, u8, &str)] = &[
     ),
     ("config set limit.message_size 20MB", "", 65, ""),
     ("config set limit.mesage_size 20MiB", "", 65, ""),
-    ("config set listen.pop3 [::]:110", "", 65, ""),
+    ("config set listen.sieve [::]:4190", "", 65, ""),
     ("config set listen.mx [::]:993", "", 65, ""),
     ("config set tls.certificate /c", "", 65, ""),
     ("config set role mailbox", "", 77, ""),

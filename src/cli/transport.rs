@@ -1,16 +1,43 @@
 //! `transport`: where mail goes next (`spec/mail.md` section 5).
 
-use clap::Subcommand;
-
 use crate::{
-    cli::{Change, Global, Read, Removal, Stop, Terminal, change, look, remove},
+    cli::{
+        Global, Stop, Terminal, change,
+        line::Line,
+        look, remove, shown,
+        table::{Argument, CHANGE, Command, READ, REMOVAL},
+    },
     service::operate::{Request, transport},
 };
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Verb {
-    /// Say where mail for a pattern goes
-    #[command(after_help = "PATTERN, the most specific wins:
+pub(super) const NOUN: Command = Command::noun(
+    "transport",
+    "Where mail for an address or a domain goes next",
+    &[
+        Command::verb("add", "Say where mail for a pattern goes", add)
+            .takes(&[Argument::one("PATTERN", ""), Argument::one("TARGET", "")])
+            .with(CHANGE)
+            .more(FORMS),
+        Command::verb(
+            "list",
+            "All transports, the most specific pattern first",
+            list,
+        )
+        .with(READ),
+        Command::verb("remove", "Forget a transport", forget)
+            .takes(&[Argument::one("PATTERN", "As it is listed")])
+            .with(REMOVAL),
+        Command::verb(
+            "test",
+            "Which transport would mail for an address take? Exit code 1 if none matches",
+            test,
+        )
+        .takes(&[Argument::one("ADDRESS", "")])
+        .with(READ),
+    ],
+);
+
+const FORMS: &str = "PATTERN, the most specific wins:
   joe+tag@example.com  this address
   joe@example.com      this address, also joe+anything@example.com
   example.com          the domain
@@ -25,55 +52,30 @@ TARGET:
   lmtp:unix:/path, lmtp:[host]:port   to a mailbox server, over LMTP
   error:5.1.2 some text       refused, with this status and text
   discard:                    taken and dropped
-  :                           as if no pattern matched")]
-    Add {
-        pattern: String,
-        target: String,
-        #[command(flatten)]
-        change: Change,
-    },
-    /// All transports, the most specific pattern first
-    List {
-        #[command(flatten)]
-        read: Read,
-    },
-    /// Forget a transport
-    Remove {
-        /// As it is listed
-        pattern: String,
-        #[command(flatten)]
-        removal: Removal,
-    },
-    /// Which transport would mail for an address take? Exit code 1 if none matches
-    Test {
-        address: String,
-        #[command(flatten)]
-        read: Read,
-    },
+  :                           as if no pattern matched";
+
+fn add(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let request = transport::Request::Add {
+        pattern: line.text(0),
+        target: line.text(1),
+    };
+    change(terminal, global, line, Request::Transport(request))
 }
 
-pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> Result<u8, Stop> {
-    match verb {
-        Verb::Add {
-            pattern,
-            target,
-            change: how,
-        } => {
-            let request = Request::Transport(transport::Request::Add { pattern, target });
-            change(terminal, global, how, request)
-        }
-        Verb::List { read } => {
-            let request = Request::Transport(transport::Request::List);
-            look(terminal, global, read, request)
-        }
-        Verb::Remove { pattern, removal } => {
-            let question = format!("Remove transport {}?", pattern.escape_debug());
-            let request = Request::Transport(transport::Request::Remove { pattern });
-            remove(terminal, global, removal, &question, request)
-        }
-        Verb::Test { address, read } => {
-            let request = Request::Transport(transport::Request::Test { address });
-            look(terminal, global, read, request)
-        }
-    }
+fn list(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let request = Request::Transport(transport::Request::List);
+    look(terminal, global, line, request)
+}
+
+fn forget(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let pattern = line.text(0);
+    let question = ["Remove transport ", &shown(&pattern), "?"].concat();
+    let request = Request::Transport(transport::Request::Remove { pattern });
+    remove(terminal, global, line, &question, request)
+}
+
+fn test(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let address = line.text(0);
+    let request = Request::Transport(transport::Request::Test { address });
+    look(terminal, global, line, request)
 }

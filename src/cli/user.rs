@@ -1,177 +1,208 @@
 //! `user`: people with a mailbox. Passwords come from standard input or a prompt, never from
 //! arguments (HD-2).
 
-use clap::{Args, Subcommand};
-
 use crate::{
-    cli::{Change, Global, Read, Removal, Stop, Terminal, change, look, remove, terminal},
+    cli::{
+        Global, Stop, Terminal, change,
+        line::Line,
+        look, remove, shown,
+        table::{Argument, CHANGE, Command, DRY_RUN, JSON, Opt, Value, YES},
+        terminal,
+    },
     config::value::parse_size,
     service::operate::{Kind, Problem, Request, user},
 };
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Verb {
-    /// Add a person with a mailbox; usable at once
-    #[command(after_help = "Examples:
+pub(super) const NOUN: Command = Command::noun(
+    "user",
+    "People with a mailbox",
+    &[
+        Command::verb("add", "Add a person with a mailbox; usable at once", add)
+            .takes(&[Argument::one(
+                "ADDRESS",
+                "The full address, which is the log-in name too",
+            )])
+            .with(&[
+                Opt::value(
+                    "quota",
+                    "SIZE",
+                    Value::Text,
+                    "Room for mail, like 500MiB or 2GiB; 0 = no limit",
+                )
+                .default("0"),
+                PASSWORD,
+                HASH,
+                DRY_RUN,
+            ])
+            .more(EXAMPLES),
+        Command::verb(
+            "disable",
+            "Nobody can log in; mail is no longer accepted",
+            disable,
+        )
+        .takes(&[ADDRESS])
+        .with(CHANGE),
+        Command::verb("enable", "Undo disable", enable)
+            .takes(&[ADDRESS])
+            .with(CHANGE),
+        Command::verb("list", "All people", list).with(&[
+            Opt::flag(
+                "removed",
+                "Also those who were removed and whose mail is kept",
+            ),
+            JSON,
+        ]),
+        Command::verb("passwd", "Give a new password", passwd)
+            .takes(&[ADDRESS])
+            .with(&[PASSWORD, HASH, DRY_RUN]),
+        Command::verb("quota", "Set the room for mail", quota)
+            .takes(&[
+                ADDRESS,
+                Argument::one("SIZE", "Like 500MiB or 2GiB; 0 = no limit"),
+            ])
+            .with(CHANGE),
+        Command::verb(
+            "remove",
+            "Remove a person; the mail is kept for 30 days",
+            take_away,
+        )
+        .takes(&[ADDRESS])
+        .with(&[Opt::flag("purge", "The mail goes at once"), YES, DRY_RUN])
+        .more(
+            "There is no command yet that gives kept mail back; to lock somebody out and keep all,
+use: pillarbox user disable ADDRESS",
+        ),
+        Command::verb(
+            "rename",
+            "Give another address; mail and password stay",
+            rename,
+        )
+        .takes(&[ADDRESS, Argument::one("TO", "The new address")])
+        .with(CHANGE),
+    ],
+);
+
+const ADDRESS: Argument = Argument::one("ADDRESS", "");
+
+const PASSWORD: Opt = Opt::flag(
+    "password-stdin",
+    "Read the password from standard input, one line",
+);
+
+const HASH: Opt = Opt::flag(
+    "password-hash-stdin",
+    "Read a hash of the password from standard input, one line: SHA512-CRYPT, SHA256-CRYPT, MD5-CRYPT \
+     or bcrypt, with or without {SCHEME} in front, or {PLAIN}password",
+);
+
+const EXAMPLES: &str = "Examples:
   pillarbox user add anna@example.org             asks for the password
   pillarbox user add anna@example.org --quota 2GiB --password-stdin < file-with-password
   pillarbox user add anna@example.org --password-hash-stdin < file-with-hash
                             a hash from another mail server, like {SHA512-CRYPT}$6$...;
-                            the old password keeps working")]
-    Add {
-        /// The full address, which is the log-in name too
-        address: String,
-        /// Room for mail, like 500MiB or 2GiB; 0 = no limit
-        #[arg(long, value_name = "SIZE", value_parser = size, default_value = "0")]
-        quota: u64,
-        #[command(flatten)]
-        password: Password,
-        #[command(flatten)]
-        change: Change,
-    },
-    /// Nobody can log in; mail is no longer accepted
-    Disable {
-        address: String,
-        #[command(flatten)]
-        change: Change,
-    },
-    /// Undo disable
-    Enable {
-        address: String,
-        #[command(flatten)]
-        change: Change,
-    },
-    /// All people
-    List {
-        /// Also those who were removed and whose mail is kept
-        #[arg(long)]
-        removed: bool,
-        #[command(flatten)]
-        read: Read,
-    },
-    /// Give a new password
-    Passwd {
-        address: String,
-        #[command(flatten)]
-        password: Password,
-        #[command(flatten)]
-        change: Change,
-    },
-    /// Set the room for mail
-    Quota {
-        address: String,
-        /// Like 500MiB or 2GiB; 0 = no limit
-        #[arg(value_name = "SIZE", value_parser = size)]
-        quota: u64,
-        #[command(flatten)]
-        change: Change,
-    },
-    /// Remove a person; the mail is kept for 30 days
-    #[command(
-        after_help = "There is no command yet that gives kept mail back; to lock somebody out and keep all,
-use: pillarbox user disable ADDRESS"
-    )]
-    Remove {
-        address: String,
-        /// The mail goes at once
-        #[arg(long)]
-        purge: bool,
-        #[command(flatten)]
-        removal: Removal,
-    },
-    /// Give another address; mail and password stay
-    Rename {
-        address: String,
-        /// The new address
-        to: String,
-        #[command(flatten)]
-        change: Change,
-    },
-}
+                            the old password keeps working";
 
-#[derive(Args, Debug)]
-pub(super) struct Password {
-    /// Read the password from standard input, one line
-    #[arg(long)]
-    password_stdin: bool,
-    /// Read a hash of the password from standard input, one line: SHA512-CRYPT, SHA256-CRYPT,
-    /// MD5-CRYPT or bcrypt, with or without {SCHEME} in front, or {PLAIN}password
-    #[arg(long, conflicts_with = "password_stdin")]
-    password_hash_stdin: bool,
-}
-
-pub(super) fn run(terminal: &mut Terminal<'_>, global: &Global, verb: Verb) -> Result<u8, Stop> {
-    let (how, request) = match verb {
-        Verb::Add {
-            address,
-            quota,
-            password,
-            change,
-        } => {
-            let password = secret(terminal, &password)?;
-            let request = user::Request::Add {
-                address,
-                password,
-                quota,
-            };
-            (change, request)
-        }
-        Verb::Disable { address, change } => (change, user::Request::Disable { address }),
-        Verb::Enable { address, change } => (change, user::Request::Enable { address }),
-        Verb::List { removed, read } => {
-            let request = Request::User(user::Request::List { removed });
-            return look(terminal, global, read, request);
-        }
-        Verb::Passwd {
-            address,
-            password,
-            change,
-        } => {
-            let password = secret(terminal, &password)?;
-            (change, user::Request::Passwd { address, password })
-        }
-        Verb::Quota {
-            address,
-            quota,
-            change,
-        } => (change, user::Request::Quota { address, quota }),
-        Verb::Remove {
-            address,
-            purge,
-            removal,
-        } => {
-            let asks = !removal.yes && !removal.change.dry_run;
-            if purge && asks && !terminal.can_ask() {
-                let text = "--purge deletes all mail: where nobody can be asked it needs --yes";
-                return Err(Problem::new(Kind::Usage, text).into());
-            }
-            let mail = if purge {
-                "All mail is deleted"
-            } else {
-                "The mail is kept for 30 days"
-            };
-            let question = format!("Remove {}? {mail}.", address.escape_debug());
-            let request = Request::User(user::Request::Remove { address, purge });
-            return remove(terminal, global, removal, &question, request);
-        }
-        Verb::Rename {
-            address,
-            to,
-            change,
-        } => (change, user::Request::Rename { address, to }),
+fn add(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let quota = size(line.value("quota").unwrap_or_default())?;
+    let request = user::Request::Add {
+        address: line.text(0),
+        password: secret(terminal, line)?,
+        quota,
     };
-    change(terminal, global, how, Request::User(request))
+    change(terminal, global, line, Request::User(request))
 }
 
-fn secret(terminal: &mut Terminal<'_>, from: &Password) -> Result<user::Password, Stop> {
-    if from.password_hash_stdin {
-        let hash = terminal::secret(terminal, true, "")?;
-        return Ok(user::Password::Hash(hash));
+fn disable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let address = line.text(0);
+    let request = user::Request::Disable { address };
+    change(terminal, global, line, Request::User(request))
+}
+
+fn enable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let address = line.text(0);
+    let request = user::Request::Enable { address };
+    change(terminal, global, line, Request::User(request))
+}
+
+fn list(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let removed = line.has("removed");
+    let request = user::Request::List { removed };
+    look(terminal, global, line, Request::User(request))
+}
+
+fn passwd(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let request = user::Request::Passwd {
+        address: line.text(0),
+        password: secret(terminal, line)?,
+    };
+    change(terminal, global, line, Request::User(request))
+}
+
+fn quota(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let request = user::Request::Quota {
+        address: line.text(0),
+        quota: size(&line.text(1))?,
+    };
+    change(terminal, global, line, Request::User(request))
+}
+
+fn take_away(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let (address, purge) = (line.text(0), line.has("purge"));
+    let asks = !line.has("yes") && !line.dry_run();
+    if purge && asks && !terminal.can_ask() {
+        return Err(usage(
+            "--purge deletes all mail: where nobody can be asked it needs --yes",
+        ));
     }
-    let clear = terminal::secret(terminal, from.password_stdin, "--password-stdin")?;
-    Ok(user::Password::Clear(clear))
+    let mail = if purge {
+        "? All mail is deleted."
+    } else {
+        "? The mail is kept for 30 days."
+    };
+    let question = ["Remove ", &shown(&address), mail].concat();
+    let request = user::Request::Remove { address, purge };
+    remove(terminal, global, line, &question, Request::User(request))
 }
 
-fn size(text: &str) -> Result<u64, String> {
-    parse_size(text).ok_or_else(|| "write it like 500MiB or 2GiB; 0 = no limit".to_owned())
+fn rename(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let request = user::Request::Rename {
+        address: line.text(0),
+        to: line.text(1),
+    };
+    change(terminal, global, line, Request::User(request))
+}
+
+fn secret(terminal: &mut Terminal<'_>, line: &Line) -> Result<user::Password, Stop> {
+    let (clear, hash) = (line.has("password-stdin"), line.has("password-hash-stdin"));
+    match (clear, hash) {
+        (true, true) => Err(usage(
+            "--password-hash-stdin cannot be used with --password-stdin",
+        )),
+        (_, true) => {
+            let hash = terminal::secret(terminal, true, "")?;
+            Ok(user::Password::Hash(hash))
+        }
+        (given, false) => {
+            let clear = terminal::secret(terminal, given, "--password-stdin")?;
+            Ok(user::Password::Clear(clear))
+        }
+    }
+}
+
+fn size(text: &str) -> Result<u64, Stop> {
+    parse_size(text).ok_or_else(|| {
+        let shown = shown(text);
+        usage(
+            &[
+                "SIZE cannot be ",
+                &shown,
+                "; write it like 500MiB or 2GiB; 0 = no limit",
+            ]
+            .concat(),
+        )
+    })
+}
+
+fn usage(text: &str) -> Stop {
+    Problem::new(Kind::Usage, text).into()
 }

@@ -211,12 +211,10 @@ keys! {
         "Mail programs (IMAP with STARTTLS).";
     LISTEN_IMAPS = "listen.imaps", Kind::Listeners, Default::Fixed("[::]:993"), Restart, "",
         "Mail programs (IMAP in TLS).";
-    LISTEN_POP3 = "listen.pop3", Kind::Listeners, Default::Fixed("off"),
-        Restart lacks "POP3 is", "",
-        "POP3 with STARTTLS.";
-    LISTEN_POP3S = "listen.pop3s", Kind::Listeners, Default::Fixed("off"),
-        Restart lacks "POP3 is", "",
-        "POP3 in TLS.";
+    LISTEN_POP3 = "listen.pop3", Kind::Listeners, Default::Fixed("off"), Restart, "",
+        "Old mail programs and fetchers (POP3 with STLS).";
+    LISTEN_POP3S = "listen.pop3s", Kind::Listeners, Default::Fixed("off"), Restart, "",
+        "Old mail programs and fetchers (POP3 in TLS).";
     LISTEN_SIEVE = "listen.sieve", Kind::Listeners, Default::Fixed("off"),
         Restart lacks "ManageSieve is", "",
         "Filters of people (ManageSieve).";
@@ -305,7 +303,7 @@ keys! {
         "SMTP sessions at once from one address; loopback is exempt.";
     LIMIT_IMAP_SESSIONS = "limit.imap_sessions", COUNT,
         Default::ByProfile("40", "150", "500"), Live, "sessions",
-        "IMAP sessions at once.";
+        "IMAP and POP3 sessions at once.";
     LIMIT_IMAP_SESSIONS_PER_PERSON = "limit.imap_sessions_per_person", COUNT,
         Default::ByProfile("10", "20", "30"), Live, "sessions",
         "IMAP sessions at once of one person.";
@@ -378,7 +376,8 @@ pub fn unknown(name: &str) -> String {
 }
 
 /// How many letters have to be put in, taken out or changed.
-fn distance(a: &str, b: &str) -> usize {
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -229,14 +229,9 @@ fn what_this_version_lacks_is_a_mistake() {
             "role: another role is not in this version; leave it mailbox",
         ),
         (
-            "listen.pop3",
-            "[::]:110",
-            "listen.pop3: POP3 is not in this version; leave it off",
-        ),
-        (
-            "listen.pop3s",
-            "[::]:995",
-            "listen.pop3s: POP3 is not in this version; leave it off",
+            "listen.sieve",
+            "[::]:4190",
+            "listen.sieve: ManageSieve is not in this version; leave it off",
         ),
         (
             "listen.local",

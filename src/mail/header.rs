@@ -122,7 +122,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// White space before the colon is obsolete and still read (RFC 5322 section 4.5).
-fn split(whole: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(in crate::mail) fn split(whole: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr(b':', whole)?;
     let name = whole.get(..colon)?.trim_ascii_end();
     let value = whole.get(colon.checked_add(1)?..)?;

@@ -1,44 +1,70 @@
 //! What is stored beside a message so that listing and searching need not read it again.
 
+use std::borrow::Cow;
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mail::date::SentDate;
 use crate::mail::envelope::Envelope;
-use crate::mail::header::{fields, unfold};
-use crate::mail::octets::Octets;
+use crate::mail::kept::Kept;
 use crate::mail::structure::{Scanner, Structure};
 
 /// A larger summary is not stored; it is made again from the content when it is needed.
 const STORED_MAX: usize = 64 * 1024;
-/// Longest field kept in [`Summary::fields`], in octets; of a longer one the end is kept, where the
-/// nearest ancestors of a thread stand.
-const FIELD_MAX: usize = 8 * 1024;
-/// What threads, searches and lists want beside the envelope.
-const FIELDS: [&str; 5] = [
-    "Importance",
-    "List-Id",
-    "Priority",
-    "References",
-    "X-Priority",
-];
-
 const WHOLE: u8 = 1;
 const TOO_BIG: u8 = 0;
+
+/// The front of a [`Summary`]: cheap to read where the structure is not wanted.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Head<'a> {
+    /// What the first `Date:` field says.
+    pub sent: Option<SentDate>,
+    /// The fields in [`kept::KEPT`](crate::mail::kept::KEPT).
+    #[serde(borrow)]
+    pub header: Kept<'a>,
+    /// Octets of the header, its empty line included.
+    pub header_size: u64,
+    /// Line ends in the body.
+    pub lines: u64,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the front of what [`Summary::encode`] made; `None` unless the summary itself is there.
+    #[must_use]
+    pub fn decode(stored: &'a [u8]) -> Option<Self> {
+        let rest = stored.strip_prefix(&[Summary::VERSION, WHOLE])?;
+        postcard::take_from_bytes(rest).ok().map(|(head, _)| head)
+    }
+
+    /// What IMAP calls the envelope, read from the kept fields.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope<'static> {
+        self.header.envelope()
+    }
+
+    /// The unfolded value of the first kept field of this name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.header.field(name)
+    }
+}
 
 /// A message in short. Decoded it borrows from the stored octets.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Summary<'a> {
     #[serde(borrow)]
-    pub envelope: Envelope<'a>,
+    pub head: Head<'a>,
     #[serde(borrow)]
     pub structure: Structure<'a>,
-    /// Fields that the envelope lacks, unfolded, the first of each name; see [`Summary::field`].
-    #[serde(borrow)]
-    pub fields: Vec<(Octets<'a>, Octets<'a>)>,
-    /// Octets of the header, its empty line included.
-    pub header_size: u64,
-    /// Line ends in the body.
-    pub lines: u64,
+}
+
+impl<'a> Deref for Summary<'a> {
+    type Target = Head<'a>;
+
+    fn deref(&self) -> &Head<'a> {
+        &self.head
+    }
 }
 
 /// What a stored summary turned out to be.
@@ -57,7 +83,7 @@ pub enum Stored<'a> {
 
 impl<'a> Summary<'a> {
     /// Grows with every change of what is stored or how it is found out.
-    pub const VERSION: u8 = 1;
+    pub const VERSION: u8 = 2;
 
     /// For the store: a version, then the summary; a mark of two octets if it is above 64 KiB.
     #[must_use]
@@ -76,19 +102,6 @@ impl<'a> Summary<'a> {
             Stored::Summary(summary) => Some(summary),
             Stored::Other | Stored::TooBig => None,
         }
-    }
-
-    /// The unfolded value of `Importance`, `List-Id`, `Priority`, `References` or `X-Priority`.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&Octets<'a>> {
-        let mut all = self.fields.iter();
-        all.find(|(n, _)| n.is(name)).map(|(_, value)| value)
-    }
-
-    /// When the `Date:` field says the message was sent.
-    #[must_use]
-    pub fn sent(&self) -> Option<SentDate> {
-        SentDate::parse(&self.envelope.date.as_ref()?.text())
     }
 
     /// Octets of the whole message.
@@ -115,8 +128,7 @@ impl<'a> Stored<'a> {
 #[derive(Debug)]
 pub struct SummaryBuilder {
     scanner: Scanner,
-    envelope: Envelope<'static>,
-    fields: Vec<(Octets<'static>, Octets<'static>)>,
+    header: Kept<'static>,
 }
 
 impl Default for SummaryBuilder {
@@ -130,8 +142,7 @@ impl SummaryBuilder {
     pub fn new() -> Self {
         Self {
             scanner: Scanner::keeping_header(),
-            envelope: Envelope::default(),
-            fields: Vec::new(),
+            header: Kept::default(),
         }
     }
 
@@ -147,28 +158,21 @@ impl SummaryBuilder {
         self.header();
         let structure = self.scanner.finish();
         let (header_size, lines) = (structure.root().body_start, structure.root().lines);
-        Summary {
-            envelope: self.envelope,
-            structure,
-            fields: self.fields,
+        let date = self.header.field("Date");
+        let sent = date.and_then(|date| SentDate::parse(&String::from_utf8_lossy(&date)));
+        let head = Head {
+            sent,
+            header: self.header,
             header_size,
             lines,
-        }
+        };
+        Summary { head, structure }
     }
 
     /// Reads the header as soon as it is whole, and lets go of it.
     fn header(&mut self) {
-        let Some(block) = self.scanner.take_header() else {
-            return;
-        };
-        self.envelope = Envelope::from_header(&block);
-        for name in FIELDS {
-            if let Some(field) = fields(&block).find(|field| field.is(name)) {
-                let value = unfold(field.value);
-                let from = value.len().saturating_sub(FIELD_MAX);
-                let kept = value.get(from..).unwrap_or_default().to_vec();
-                self.fields.push((name.into(), kept.into()));
-            }
+        if let Some(block) = self.scanner.take_header() {
+            self.header = Kept::of(&block);
         }
     }
 }
@@ -208,11 +212,12 @@ mod tests {
         let read = Summary::decode(&stored).unwrap();
         assert_eq!(read, made);
         assert_eq!(
-            read.field("references").unwrap().text(),
-            "<1@a.test>\t<2@a.test>"
+            &*read.field("references").unwrap(),
+            b"<1@a.test>\t<2@a.test>"
         );
         assert_eq!(read.field("list-id"), None);
-        assert_eq!(read.sent().unwrap().time.0, 1_795_272_815);
+        assert_eq!(read.sent.unwrap().time.0, 1_795_272_815);
+        assert_eq!(Head::decode(&stored).unwrap(), made.head);
         assert_eq!(read.size(), CONTENT.len() as u64);
         assert_eq!(read.structure.parts().count(), 4);
         assert!(CONTENT[..usize::try_from(read.header_size).unwrap()].ends_with(b"\r\n\r\n"));
@@ -223,7 +228,7 @@ mod tests {
     fn not_stored() {
         let content = format!("Subject: {}\r\n\r\n", "x".repeat(70_000));
         let made = summary(content.as_bytes(), 4096);
-        assert_eq!(made.envelope.subject.as_ref().unwrap().len(), 70_000);
+        assert_eq!(made.field("Subject").unwrap().len(), 70_000);
         let stored = made.encode();
         assert_eq!(stored.len(), 2);
         assert_eq!(Stored::read(&stored), Stored::TooBig);
@@ -240,8 +245,9 @@ mod tests {
     #[test]
     fn header_without_an_end() {
         let made = summary(b"Subject: a\r\nTo: b@c", 3);
-        assert_eq!(made.envelope.subject.unwrap().text(), "a");
-        assert_eq!(made.envelope.to.len(), 1);
+        let envelope = made.envelope();
+        assert_eq!(envelope.subject.unwrap().text(), "a");
+        assert_eq!(envelope.to.len(), 1);
         assert_eq!((made.header_size, made.lines), (19, 0));
     }
 
@@ -251,7 +257,7 @@ mod tests {
             let mut stored = summary(CONTENT, 4096).encode();
             *at.get_mut(&mut stored) = octet;
             if let Some(read) = Summary::decode(&stored) {
-                let _ = (read.size(), read.sent(), read.structure.section(&[2, 1]));
+                let _ = (read.size(), read.envelope(), read.structure.section(&[2, 1]));
             }
         }
     }

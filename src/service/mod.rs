@@ -7,6 +7,7 @@ pub mod lookup;
 pub mod notify;
 pub mod operate;
 pub mod password;
+pub mod pop3;
 pub mod reply;
 pub mod smtp;
 pub mod warning;

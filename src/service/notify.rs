@@ -29,6 +29,9 @@ const SPANS_MAX: usize = 4096;
 /// Folders whose first unseen-by-anybody UID is remembered until the store has it too.
 const RECENT_MAX: usize = 1024;
 
+/// Folders that are kept up to date after the last one looked away: who comes back needs no scan.
+const KEPT_MAX: usize = 8;
+
 /// The folders that somebody looks at. All sessions and the task [`Registry::run`] share it on one
 /// thread.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Registry {
     store: Store,
     notices: Receiver<Vec<Notice>>,
     folders: RefCell<HashMap<FolderId, Weak<Watched>>>,
+    /// Those looked at last, the newest at the end.
+    kept: RefCell<VecDeque<Rc<Watched>>>,
     /// The same for folders nobody looks at any more, while the store's rows may lag behind.
     recent: RefCell<HashMap<FolderId, Uid>>,
     watches: Cell<u64>,
@@ -92,6 +97,7 @@ impl Registry {
             store,
             notices,
             folders: RefCell::default(),
+            kept: RefCell::default(),
             recent: RefCell::default(),
             watches: Cell::new(0),
         }
@@ -112,6 +118,20 @@ impl Registry {
         }
     }
 
+    /// Begins to look at a folder, and gives its row: what the watch's snapshot shows now is of the same
+    /// moment. `None` if it is gone.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn open(&self, folder: FolderId) -> Result<Option<(Watch, Folder)>, Broken> {
+        let Some(watch) = self.watch(folder)? else {
+            return Ok(None);
+        };
+        let row = self.bring_up(&watch)?;
+        Ok(row.map(|row| (watch, row)))
+    }
+
     /// Begins to look at a folder; `None` if it is gone.
     ///
     /// # Errors
@@ -123,6 +143,7 @@ impl Registry {
         self.watches.set(number);
         let known = self.folders.borrow().get(&folder).and_then(Weak::upgrade);
         if let Some(watched) = known {
+            self.keep(&watched);
             return Ok(Some(Watch { watched, number }));
         }
         let Some((uids, row)) = self.load(folder)? else {
@@ -146,7 +167,21 @@ impl Registry {
         let mut folders = self.folders.borrow_mut();
         folders.retain(|_, watched| watched.strong_count() > 0);
         folders.insert(folder, Rc::downgrade(&watched));
+        self.keep(&watched);
         Ok(Some(Watch { watched, number }))
+    }
+
+    /// Folders in many pieces are not kept: they would be most of the memory.
+    fn keep(&self, watched: &Rc<Watched>) {
+        let mut kept = self.kept.borrow_mut();
+        kept.retain(|other| other.folder != watched.folder);
+        if watched.state.borrow().uids.spans().count() > SPANS_MAX {
+            return;
+        }
+        if kept.len() >= KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(Rc::clone(watched));
     }
 
     /// Brings a folder up to what the store shows now, if the store's notices lag behind it.
@@ -155,6 +190,11 @@ impl Registry {
     ///
     /// The store cannot be read.
     pub fn refresh(&self, watch: &Watch) -> Result<(), Broken> {
+        self.bring_up(watch).map(drop)
+    }
+
+    /// The folder's row, of the moment that the snapshot shows then.
+    fn bring_up(&self, watch: &Watch) -> Result<Option<Folder>, Broken> {
         self.catch_up();
         let watched = &watch.watched;
         let row = self.store.read(|reader| reader.folder(watched.folder))?;
@@ -163,20 +203,22 @@ impl Registry {
             None => !watched.state.borrow().deleted,
         };
         if !behind {
-            return Ok(());
+            return Ok(row);
         }
         let loaded = self.load(watched.folder)?;
+        let mut row = None;
         watched.change(|state| {
-            if let Some((uids, row)) = loaded {
+            if let Some((uids, loaded)) = loaded {
                 state.uids = Arc::new(uids);
-                state.modseq = row.modseq;
-                state.floor = row.modseq;
+                state.modseq = loaded.modseq;
+                state.floor = loaded.modseq;
                 state.forget_changes();
+                row = Some(loaded);
             } else {
                 state.deleted = true;
             }
         });
-        Ok(())
+        Ok(row)
     }
 
     /// Messages of a folder from here on were shown to no session as \Recent; `stored` is what its row
@@ -219,6 +261,8 @@ impl Registry {
             }
             if notice.what == Happened::Deleted {
                 self.recent.borrow_mut().remove(&notice.folder);
+                let mut kept = self.kept.borrow_mut();
+                kept.retain(|other| other.folder != notice.folder);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
             table::{Rows, Tables},
         },
         mailbox::{Folder, folder},
-        message::{arrive, content, copy, expunge, flag},
+        message::{self, arrive, content, copy, expunge, flag, journal},
         queue, value,
     },
 };
@@ -199,6 +199,10 @@ fn jump(tables: &mut Tables<'_>, numbers: u32, modseqs: u64) -> Result<(), Broke
     for (id, mut row) in folders {
         row.uid_next = Uid(row.uid_next.0.saturating_add(numbers));
         row.modseq = ModSeq(row.modseq.0.saturating_add(modseqs));
+        // What somebody saw of changes that are lost is taken back: everything is news.
+        let modseq = row.modseq;
+        message::renew(tables, id, modseq)?;
+        journal::forget(tables, id, &mut row, modseq)?;
         tables.set(&key::folder(id), &row)?;
     }
     Ok(())

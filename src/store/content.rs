@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -9,6 +10,10 @@ use std::{
 };
 
 use async_channel::Receiver;
+use miniz_oxide::inflate::{
+    TINFLStatus,
+    core::{DecompressorOxide, decompress, inflate_flags},
+};
 
 use crate::{
     base::id::ContentId,
@@ -215,9 +220,66 @@ pub struct Content {
     row: ContentRow,
     segments: Arc<Segments>,
     secret: [u8; 16],
-    _pins: Vec<Pin>,
+    pins: Vec<Arc<Pin>>,
     /// The piece in hand: its number and text.
     held: Option<(usize, Vec<u8>)>,
+}
+
+/// Segments that somebody who reads many contents keeps where they are.
+#[derive(Debug, Default)]
+pub struct Pins(Vec<Arc<Pin>>);
+
+/// So many segments are kept for somebody who reads many contents.
+const PINS_MAX: usize = 4;
+
+impl Pins {
+    /// Those of a content, if all of its segments are kept.
+    fn of(&self, row: &ContentRow) -> Option<Vec<Arc<Pin>>> {
+        let mut found: Vec<Arc<Pin>> = Vec::new();
+        for piece in &row.pieces {
+            let number = piece.place.segment;
+            if found.last().is_none_or(|pin| pin.number() != number) {
+                let pin = self.0.iter().find(|pin| pin.number() == number)?;
+                found.push(Arc::clone(pin));
+            }
+        }
+        Some(found)
+    }
+
+    fn keep(&mut self, pins: &[Arc<Pin>]) {
+        for pin in pins {
+            if self.0.iter().all(|kept| kept.number() != pin.number()) {
+                self.0.push(Arc::clone(pin));
+            }
+        }
+        let more = self.0.len().saturating_sub(PINS_MAX);
+        self.0.drain(..more);
+    }
+}
+
+impl Store {
+    /// Contents whose rows were read in one transaction. `pins` holds segments since before it began:
+    /// what lies in those is there for sure, the others are looked up again. Afterwards it holds
+    /// theirs. `None` where a content is not there.
+    pub fn contents(
+        &self,
+        rows: Vec<(ContentId, Option<ContentRow>)>,
+        pins: &mut Pins,
+    ) -> Vec<Result<Option<Content>, Broken>> {
+        let mut fresh = Vec::new();
+        let mut open = |(id, row): (ContentId, Option<ContentRow>)| {
+            let Some(row) = row else { return Ok(None) };
+            if let Some(pins) = pins.of(&row) {
+                return Ok(Some(self.pinned(row, pins)));
+            }
+            let content = self.content(id)?;
+            fresh.extend(content.iter().flat_map(|content| content.pins.clone()));
+            Ok(content)
+        };
+        let all = rows.into_iter().map(&mut open).collect();
+        pins.keep(&fresh);
+        all
+    }
 }
 
 impl Content {
@@ -225,15 +287,22 @@ impl Content {
         row: ContentRow,
         segments: Arc<Segments>,
         secret: [u8; 16],
-        pins: Vec<Pin>,
+        pins: Vec<Arc<Pin>>,
     ) -> Self {
         Self {
             row,
             segments,
             secret,
-            _pins: pins,
+            pins,
             held: None,
         }
+    }
+
+    /// The same content, to be read independently.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let segments = Arc::clone(&self.segments);
+        Self::new(self.row.clone(), segments, self.secret, self.pins.clone())
     }
 
     /// Header lines in front of the content (in [`Content::size`] and in offsets).
@@ -259,27 +328,132 @@ impl Content {
             let at = usize::try_from(from).unwrap_or(usize::MAX);
             return Ok(self.row.prefix.get(at..).unwrap_or_default());
         }
-        let mut at = from.saturating_sub(prefix);
-        let mut number = 0;
-        for piece in &self.row.pieces {
-            let text = u64::from(piece.place.text);
-            if at < text {
-                break;
-            }
-            at = at.saturating_sub(text);
-            number += 1;
-        }
-        let Some(&piece) = self.row.pieces.get(number) else {
+        let Some((number, piece, at)) = self.place(from.saturating_sub(prefix)) else {
             return Ok(&[]);
         };
         if self.held.as_ref().is_none_or(|(held, _)| *held != number) {
             self.held = None;
-            let text = read_piece(&self.segments, self.secret, piece)?;
+            let mut text = Vec::new();
+            Unpacker::default().piece(&self.segments, self.secret, piece, &mut text)?;
             self.held = Some((number, text));
         }
-        let at = usize::try_from(at).unwrap_or(usize::MAX);
         let text = self.held.as_ref().and_then(|(_, text)| text.get(at..));
         Ok(text.unwrap_or_default())
+    }
+
+    /// Which piece octet `at` of the content lies in, and where in it.
+    fn place(&self, mut at: u64) -> Option<(usize, PieceAt, usize)> {
+        for (number, piece) in self.row.pieces.iter().enumerate() {
+            let text = u64::from(piece.place.text);
+            if at < text {
+                return Some((number, *piece, usize::try_from(at).ok()?));
+            }
+            at = at.saturating_sub(text);
+        }
+        None
+    }
+
+    /// Appends the octets of a range, fewer where the content ends before. On an error `out` has what
+    /// stands before the damage.
+    ///
+    /// # Errors
+    ///
+    /// As [`Content::read`].
+    pub fn append(
+        &mut self,
+        range: Range<u64>,
+        unpacker: &mut Unpacker,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let mut at = range.start;
+        while at < range.end {
+            let left = usize::try_from(range.end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let prefix = self.row.prefix.len() as u64;
+            let before = out.len();
+            match self.place(at.saturating_sub(prefix)) {
+                // A whole piece goes where it is wanted, without a copy.
+                Some((number, piece, 0))
+                    if at >= prefix
+                        && left >= usize::try_from(piece.place.text).unwrap_or(usize::MAX)
+                        && self.held.as_ref().is_none_or(|(held, _)| *held != number) =>
+                {
+                    unpacker.piece(&self.segments, self.secret, piece, out)?;
+                }
+                _ => {
+                    let octets = self.read(at)?;
+                    out.extend_from_slice(octets.get(..left.min(octets.len())).unwrap_or_default());
+                }
+            }
+            let more = out.len().saturating_sub(before);
+            if more == 0 {
+                break;
+            }
+            at = at.saturating_add(more as u64);
+        }
+        Ok(())
+    }
+}
+
+/// What reading pieces takes, to be used again for the next one.
+#[derive(Default)]
+pub struct Unpacker {
+    packed: Vec<u8>,
+    inflate: Box<DecompressorOxide>,
+}
+
+impl std::fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unpacker")
+    }
+}
+
+const DAMAGED: Broken = Broken::Corrupt("content");
+
+impl Unpacker {
+    /// Appends the text of a piece; all of it or nothing.
+    fn piece(
+        &mut self,
+        segments: &Segments,
+        secret: [u8; 16],
+        piece: PieceAt,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let place = piece.place;
+        let file = segments.file(place.segment)?;
+        let length = usize::try_from(place.octets()).map_err(|_| DAMAGED)?;
+        let text = usize::try_from(place.text).map_err(|_| DAMAGED)?;
+        if length > PIECE_MAX + 4096 + HEADER || text > PIECE_MAX {
+            return Err(DAMAGED);
+        }
+        if self.packed.len() < length {
+            self.packed.resize(length, 0);
+        }
+        let packed = self.packed.get_mut(..length).ok_or(DAMAGED)?;
+        if file.read(u64::from(place.offset), packed)? < length {
+            return Err(DAMAGED);
+        }
+        let seed = Seed::of_segment(secret, place.segment);
+        let record = record::parse(packed, seed, place.offset)
+            .filter(|r| r.kind == Kind::Piece && r.is_whole(seed))
+            .ok_or(DAMAGED)?;
+        let stored = PieceRecord::decode(record.payload).ok_or(DAMAGED)?;
+        if !stored.deflated {
+            let whole = stored.packed.len() == text;
+            return whole
+                .then(|| out.extend_from_slice(stored.packed))
+                .ok_or(DAMAGED);
+        }
+        let before = out.len();
+        out.resize(before.saturating_add(text), 0);
+        let room = out.get_mut(before..).unwrap_or_default();
+        self.inflate.init();
+        let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let done = decompress(&mut self.inflate, stored.packed, room, 0, flags);
+        if (done.0, done.2) != (TINFLStatus::Done, text) {
+            out.truncate(before);
+            return Err(Broken::Corrupt("deflated content"));
+        }
+        Ok(())
     }
 }
 
@@ -293,32 +467,7 @@ pub fn read_piece(
     secret: [u8; 16],
     piece: PieceAt,
 ) -> Result<Vec<u8>, Broken> {
-    const DAMAGED: Broken = Broken::Corrupt("content");
-    let place = piece.place;
-    let file = segments.file(place.segment)?;
-    let length = usize::try_from(place.octets()).map_err(|_| DAMAGED)?;
-    if length > PIECE_MAX + 4096 + HEADER {
-        return Err(DAMAGED);
-    }
-    let mut octets = vec![0; length];
-    if file.read(u64::from(place.offset), &mut octets)? < length {
-        return Err(DAMAGED);
-    }
-    let seed = Seed::of_segment(secret, place.segment);
-    let record = record::parse(&octets, seed, place.offset)
-        .filter(|r| r.kind == Kind::Piece && r.is_whole(seed))
-        .ok_or(DAMAGED)?;
-    let stored = PieceRecord::decode(record.payload).ok_or(DAMAGED)?;
-    let text = usize::try_from(place.text).map_err(|_| DAMAGED)?;
-    let out = if stored.deflated {
-        inflate(stored.packed, text)?
-    } else {
-        stored.packed.to_vec()
-    };
-    (out.len() == text).then_some(out).ok_or(DAMAGED)
-}
-
-fn inflate(packed: &[u8], text: usize) -> Result<Vec<u8>, Broken> {
-    miniz_oxide::inflate::decompress_to_vec_with_limit(packed, text.min(PIECE_MAX))
-        .map_err(|_| Broken::Corrupt("deflated content"))
+    let mut out = Vec::new();
+    Unpacker::default().piece(segments, secret, piece, &mut out)?;
+    Ok(out)
 }

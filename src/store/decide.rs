@@ -165,13 +165,7 @@ pub fn decide(
             return Ok(done(change, Reply::Delivered { sequence }));
         }
         Request::Expunge { folder, uids } => {
-            let change = expunge::decide(rows, *folder, uids.as_ref())?;
-            let uids = match &change {
-                Some(Change::Expunge { uids, .. }) => uids.clone(),
-                _ => Ranges::new(),
-            };
-            let reply = Reply::Expunged { uids };
-            return Ok(Decided { change, reply });
+            return Ok(expunged(expunge::decide(rows, *folder, uids.as_ref())?));
         }
         Request::Flag(flag) => return flagged(rows, numbers, flag),
         Request::Recent { folder, uid } => match mailbox::folder(rows, *folder)? {
@@ -194,10 +188,24 @@ pub fn decide(
                 summary: summary.clone(),
             }
         }
+        Request::RemoveMessages { folder, uids } => {
+            return Ok(expunged(expunge::decide_named(rows, *folder, uids)?));
+        }
         Request::RemoveQueued { queue } => queue::decide_remove(rows, *queue)?,
+        // They change nothing that lasts; the writer stores them by itself.
+        Request::Filters(_) => return Ok(nothing()),
         other => return administer::decide(rows, numbers, other),
     };
     Ok(done(change, Reply::Done))
+}
+
+fn expunged(change: Option<Change>) -> Decided {
+    let uids = match &change {
+        Some(Change::Expunge { uids, .. }) => uids.clone(),
+        _ => Ranges::new(),
+    };
+    let reply = Reply::Expunged { uids };
+    Decided { change, reply }
 }
 
 fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {

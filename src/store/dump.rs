@@ -12,7 +12,7 @@ use crate::{
         Broken,
         disk::{Disk, File},
         index::{
-            key::Kind,
+            key::{self, Kind},
             table::{Rows, Snapshot},
         },
         log::{
@@ -45,9 +45,10 @@ fn name(number: u64) -> String {
 
 /// Whether a row belongs into a dump.
 fn is_kept(key: &[u8]) -> bool {
-    ![Kind::Summary, Kind::Segment]
-        .iter()
-        .any(|kind| key.first() == Some(&kind.letter()))
+    key != key::FILTERED
+        && ![Kind::Filter, Kind::Summary, Kind::Segment]
+            .iter()
+            .any(|kind| key.first() == Some(&kind.letter()))
 }
 
 /// A dump being written.

@@ -38,6 +38,7 @@ pub mod value;
 pub mod writer;
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -158,6 +159,9 @@ pub struct Shared {
 /// A handle to the store; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Shared>);
+
+/// What comes of a request.
+pub type Answered = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send>>;
 
 /// The writer's thread, to be joined at the end.
 #[derive(Debug)]
@@ -303,7 +307,23 @@ impl Store {
     /// # Errors
     ///
     /// Nothing has changed, but see [`Refusal::Unknown`].
-    pub async fn request(&self, request: Request) -> Result<Reply, Refusal> {
+    ///
+    /// Boxed: it is awaited in many places, each of which would hold the code anew.
+    pub fn request(&self, request: Request) -> Answered {
+        let sent = self.submit(request);
+        Box::pin(async move {
+            match sent? {
+                Some(answered) => answered.recv().await.unwrap_or(Err(Refusal::Unknown)),
+                None => Ok(Reply::Done),
+            }
+        })
+    }
+
+    /// Sends a request to the writer; no receiver: nobody waits for its answer.
+    fn submit(
+        &self,
+        request: Request,
+    ) -> Result<Option<async_channel::Receiver<Result<Reply, Refusal>>>, Refusal> {
         let lazy = match &request {
             Request::Flag(flag) => flag.lazy,
             Request::Recent { .. }
@@ -313,11 +333,11 @@ impl Store {
         };
         if lazy {
             self.send(Job::Lazy(request))?;
-            return Ok(Reply::Done);
+            return Ok(None);
         }
         let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Request { request, answer })?;
-        answered.recv().await.unwrap_or(Err(Refusal::Unknown))
+        Ok(Some(answered))
     }
 
     /// Makes what gathers (lazy \Seen) durable; ready when it is.
@@ -393,18 +413,21 @@ impl Store {
             numbers.dedup();
             let pins: Option<Vec<_>> = numbers
                 .into_iter()
-                .map(|number| self.0.segments.pin(number))
+                .map(|number| self.0.segments.pin(number).map(Arc::new))
                 .collect();
             // A segment went between the look-up and the pin: the content has a new place, or is lost.
             if let Some(pins) = pins {
                 if self.content_places(id)?.as_ref() == Some(&row) {
-                    let segments = Arc::clone(&self.0.segments);
-                    return Ok(Some(Content::new(row, segments, self.0.secret, pins)));
+                    return Ok(Some(self.pinned(row, pins)));
                 }
             } else if self.content_places(id)?.as_ref() == Some(&row) {
                 return Err(Broken::Corrupt("content"));
             }
         }
+    }
+
+    fn pinned(&self, row: ContentRow, pins: Vec<Arc<log::pin::Pin>>) -> Content {
+        Content::new(row, Arc::clone(&self.0.segments), self.0.secret, pins)
     }
 
     fn content_places(&self, id: ContentId) -> Result<Option<ContentRow>, Broken> {

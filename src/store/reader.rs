@@ -2,6 +2,7 @@
 //! slice (256 rows or 5 ms).
 
 mod directory;
+mod sync;
 
 use std::{cell::RefCell, cmp::Ordering, ops::ControlFlow};
 
@@ -14,10 +15,14 @@ use crate::{
         Broken,
         index::{
             key::{self, Kind},
-            table::{Cursor, Rows, Snapshot},
+            table::{Cursor, Row, Rows, Snapshot},
         },
         mailbox::{self, Folder, folder},
-        message::{self, Message},
+        message::{
+            self, Message,
+            content::{self, ContentRow},
+        },
+        value,
     },
 };
 
@@ -28,6 +33,8 @@ pub struct Reader {
     /// Where the last summary was found: contents of a folder's messages mostly follow each other,
     /// and the next row costs a fraction of a look-up.
     summaries: RefCell<Option<Cursor>>,
+    filters: RefCell<Option<Cursor>>,
+    contents: RefCell<Option<Cursor>>,
 }
 
 /// Rows passed over before a look-up is cheaper.
@@ -38,6 +45,8 @@ impl Reader {
         Self {
             rows,
             summaries: RefCell::default(),
+            filters: RefCell::default(),
+            contents: RefCell::default(),
         }
     }
 
@@ -115,21 +124,66 @@ impl Reader {
         content: ContentId,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, Broken> {
-        let wanted = key::summary(content);
-        let mut cursor = self.summaries.borrow_mut();
+        let row = self.derived(&self.summaries, Kind::Summary, &key::summary(content))?;
+        Ok(row.map(|(_, value)| read(value.value())))
+    }
+
+    /// Where a content lies; [`Store::contents`](crate::store::Store::contents) opens it.
+    pub fn content(&self, content: ContentId) -> Result<Option<ContentRow>, Broken> {
+        let row = self.derived(&self.contents, Kind::Content, &key::content(content))?;
+        row.map(|(_, value)| value::decode(value.value(), "content"))
+            .transpose()
+    }
+
+    /// The header lines in front of a content; `None` where there is no such content.
+    pub fn prefix<T>(
+        &self,
+        content: ContentId,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Broken> {
+        let row = self.derived(&self.contents, Kind::Content, &key::content(content))?;
+        row.map(|(_, value)| content::prefix(value.value()).map(read))
+            .transpose()
+    }
+
+    /// What [`Request::Filters`](crate::store::Request::Filters) stored for a content; `None` where
+    /// there is none.
+    pub fn filter<T>(
+        &self,
+        content: ContentId,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Broken> {
+        let row = self.derived(&self.filters, Kind::Filter, &key::filter(content))?;
+        Ok(row.map(|(_, value)| read(value.value())))
+    }
+
+    /// Contents without a filter, ascending from `from`, at most `most`. Begins where the writer knows
+    /// that all before have one.
+    pub fn unfiltered(&self, from: ContentId, most: usize) -> Result<Vec<ContentId>, Broken> {
+        let mark = message::filter::mark(&self.rows)?;
+        message::filter::missing(&self.rows, from.max(mark), most)
+    }
+
+    /// A row by a cursor that was left at the one before it, if all goes well.
+    fn derived(
+        &self,
+        cursor: &RefCell<Option<Cursor>>,
+        kind: Kind,
+        wanted: &[u8],
+    ) -> Result<Option<Row>, Broken> {
+        let mut cursor = cursor.borrow_mut();
         for fresh in [false, true] {
             if fresh || cursor.is_none() {
-                *cursor = Some(self.rows.cursor(&wanted, &[Kind::Summary.letter() + 1])?);
+                *cursor = Some(self.rows.cursor(wanted, &[kind.letter() + 1])?);
             }
             for _ in 0..PASSED_MAX {
-                let Some((key, value)) =
-                    cursor.as_mut().map(Cursor::advance).transpose()?.flatten()
-                else {
+                let next = cursor.as_mut().map(Cursor::advance).transpose()?.flatten();
+                let Some(row) = next else {
                     break;
                 };
-                match key.value().cmp(wanted.as_slice()) {
+                match row.0.value().cmp(wanted) {
                     Ordering::Less => {}
-                    Ordering::Equal => return Ok(Some(read(value.value()))),
+                    Ordering::Equal => return Ok(Some(row)),
                     Ordering::Greater => break,
                 }
             }

@@ -64,6 +64,9 @@ pub enum Request {
         folder: FolderId,
         uids: Option<Ranges>,
     },
+    /// What a search may skip of these contents: derived, in the index only, lost at a rebuild. Where a
+    /// content is gone, or room is short, its filter is left out. Ready when readers see them; no sync.
+    Filters(Vec<(ContentId, Vec<u8>)>),
     Flag(Flag),
     /// MOVE: all of `uids` that exist (RFC 6851).
     Move {
@@ -86,6 +89,11 @@ pub enum Request {
     /// ([`Reader::domain_holds`](crate::store::Reader::domain_holds) says which).
     RemoveDomain {
         name: String,
+    },
+    /// All of `uids` that exist go for good, whatever their flags (POP3).
+    RemoveMessages {
+        folder: FolderId,
+        uids: Ranges,
     },
     /// The whole entry.
     RemoveQueued {

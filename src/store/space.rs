@@ -38,6 +38,7 @@ impl Room {
             | Request::Copy { .. }
             | Request::CreateFolder { .. }
             | Request::Deliver(_)
+            | Request::Filters(_)
             | Request::Summarize { .. } => Self::Plenty,
             // MOVE to the trash is how people delete.
             Request::Edit(_)
@@ -60,6 +61,7 @@ impl Room {
             | Request::Flag(_)
             | Request::RemoveAppPassword { .. }
             | Request::RemoveDomain { .. }
+            | Request::RemoveMessages { .. }
             | Request::RemoveQueued { .. }
             | Request::RemoveUser { .. } => Self::Critical,
         };

@@ -19,12 +19,14 @@ use pillarbox::mail::summary::SummaryBuilder;
 use pillarbox::net::world::World;
 use pillarbox::policy::connection::Client;
 use pillarbox::proto::imap::session;
+use pillarbox::proto::pop3;
 use pillarbox::proto::smtp::server::{self, Auth, AuthOptions, Tls};
 use pillarbox::service::imap::{self, Imap};
 use pillarbox::service::login::Login;
 use pillarbox::service::lookup::DEFAULT_ROUTE;
 use pillarbox::service::notify::Registry;
 use pillarbox::service::password::{Cost, Passwords};
+use pillarbox::service::pop3::{Pop3, Shared as Pop3Shared};
 use pillarbox::service::smtp::{self, Door, Kind};
 use pillarbox::store::directory::Usage;
 use pillarbox::store::request::{Deliver, Recipient};
@@ -57,6 +59,7 @@ pub struct Stored {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
     Imap,
+    Pop3,
     /// The MX.
     Smtp,
     Submission,
@@ -79,6 +82,8 @@ pub struct House {
     imap: session::Options,
     places: session::Places,
     imap_shared: Option<Rc<imap::Shared>>,
+    pop3: pop3::session::Options,
+    pop3_shared: Option<Rc<Pop3Shared>>,
     registry: Rc<Registry>,
     pub(super) passwords: Rc<Passwords>,
     login: Rc<Login>,
@@ -146,6 +151,8 @@ impl House {
                 memory: memory.clone(),
             },
             imap_shared: None,
+            pop3: pop3::session::Options::default(),
+            pop3_shared: None,
             registry,
             passwords,
             login,
@@ -161,6 +168,19 @@ impl House {
                 let mut session = session::Session::new(self.imap);
                 session.compression(self.places.clone());
                 let service = Imap::new(self.imap_shared(), self.client.ip);
+                let mut pump = Pump::new(session, service);
+                if let Some(tls) = tls {
+                    pump.secure(tls);
+                }
+                return Box::new(pump);
+            }
+            Protocol::Pop3 => {
+                let options = pop3::session::Options {
+                    in_clear: self.plaintext_loopback && self.client.is_loopback(),
+                    ..self.pop3
+                };
+                let session = pop3::session::Session::new(options);
+                let service = Pop3::new(self.pop3_shared(), self.client.ip);
                 let mut pump = Pump::new(session, service);
                 if let Some(tls) = tls {
                     pump.secure(tls);
@@ -208,6 +228,14 @@ impl House {
                 self.memory.clone(),
             ))
         });
+        shared.clone()
+    }
+
+    fn pop3_shared(&mut self) -> Rc<Pop3Shared> {
+        let imap = self.imap_shared();
+        let shared = self
+            .pop3_shared
+            .get_or_insert_with(|| Rc::new(Pop3Shared::new(imap)));
         shared.clone()
     }
 
@@ -263,7 +291,10 @@ impl House {
             }
             "hide_agent" => self.doors(|door| door.hide_agent = value == "on"),
             "hide_client" => self.doors(|door| door.hide_client = value == "on"),
-            "idle_wait" => self.imap.idle_wait = number(),
+            "idle_wait" => {
+                self.imap.idle_wait = number();
+                self.pop3.idle_wait = number();
+            }
             "local_port" => self.doors(|door| door.local_port = Some(value.to_owned())),
             "login" => self.imap.login = value == "on",
             "mails_max" => self.smtp.mails_max = small(),
@@ -301,6 +332,7 @@ impl House {
             }
             "starttls" => self.imap.starttls = value == "on",
             "tls" => {
+                self.pop3.tls = value != "off";
                 self.smtp.tls = match value {
                     "off" => Tls::Off,
                     "required" => Tls::Required,

@@ -5,6 +5,7 @@ pub mod disk;
 pub mod house;
 pub mod journal;
 pub mod pump;
+pub mod requests;
 pub mod rows;
 pub mod scram;
 pub mod script;

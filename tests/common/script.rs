@@ -16,7 +16,7 @@
 //! | `damage a@d N [AT]` | the N-th message of that inbox is damaged in the store, where its octet AT lies |
 //! | `option KEY VALUE` | a limit, a wait, a setting, a fault; see `House::option` |
 //! | `client IP` | where connections come from, from now on |
-//! | `connect NAME [mx, submission, imap][ tls]` | one more connection; its lines begin with its name: `NAME C: text`. With `tls` the handshake comes first |
+//! | `connect NAME [mx, submission, imap, pop3][ tls]` | one more connection; its lines begin with its name: `NAME C: text`. With `tls` the handshake comes first |
 //! | `starttls`, `starttls required` | STARTTLS is offered from now on |
 //! | `tls`, `tls unbound` | the handshake after STARTTLS is done, with a channel binding or without; before all else: implicit TLS |
 //! | `app-password a@d NAME` | there is one more app password; `$NAME` stands for it from now on |
@@ -113,7 +113,7 @@ struct Player {
     protocol: Protocol,
     house: House,
     connections: BTreeMap<String, Box<dyn Connection>>,
-    /// Those of them that speak IMAP.
+    /// Those of them that speak IMAP or POP3, where each line is a reply.
     imap: BTreeSet<String>,
     /// A handshake before the next connection's first octet.
     implicit: Option<Secured>,
@@ -234,10 +234,10 @@ impl Player {
             self.send(name, line.as_bytes()).await;
             let reply = self.next_reply(name, context).await;
             if turn == 2 {
-                assert!(reply.starts_with("235 "), "{context}\ngot {reply}");
+                assert!(is_welcome(&reply), "{context}\ngot {reply}");
                 break;
             }
-            let challenge = reply.strip_prefix("334 ");
+            let challenge = reply.strip_prefix("334 ").or(reply.strip_prefix("+ "));
             let challenge = challenge.unwrap_or_else(|| panic!("{context}\ngot {reply}"));
             line = if turn == 0 {
                 client.last(challenge) + "\r\n"
@@ -284,7 +284,7 @@ impl Player {
                 let command = format!("AUTH PLAIN {message}\r\n");
                 self.send(name, command.as_bytes()).await;
                 let reply = self.next_reply(name, context).await;
-                assert!(reply.starts_with("235 "), "{context}\ngot {reply}");
+                assert!(is_welcome(&reply), "{context}\ngot {reply}");
             }
             "closed" => {
                 self.run(name).await;
@@ -334,6 +334,7 @@ impl Player {
             match word {
                 "imap" => protocol = Protocol::Imap,
                 "mx" => protocol = Protocol::Smtp,
+                "pop3" => protocol = Protocol::Pop3,
                 "submission" => protocol = Protocol::Submission,
                 "tls" => tls = Some(secured("")),
                 _ => panic!("no such door: {word}"),
@@ -341,7 +342,7 @@ impl Player {
         }
         let mut connection = self.house.connect(protocol, tls.as_ref());
         connection.run(self.house.world.now()).await;
-        if protocol == Protocol::Imap {
+        if matches!(protocol, Protocol::Imap | Protocol::Pop3) {
             self.imap.insert(name.to_owned());
         }
         self.connections.insert(name.to_owned(), connection);
@@ -441,6 +442,11 @@ impl Player {
             assert!(out.is_empty(), "{name}: not in the script: {out}");
         }
     }
+}
+
+/// What SMTP and POP3 say to somebody who has logged in.
+fn is_welcome(reply: &str) -> bool {
+    reply.starts_with("235 ") || reply.starts_with("+OK ")
 }
 
 /// What a handshake comes to in scripts.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::day;
 use crate::house::{ANNA, House, PASSWORD, Program};
 use crate::programs::certificate;
 use crate::talk::{Imap, Smtp};
@@ -18,25 +19,8 @@ fn mbsync_syncs_both_ways() {
         );
         assert!(smtp.message(ANNA, &text).unwrap().starts_with("250"));
     }
-    let maildir = house.path("maildir");
-    fs::create_dir(&maildir).unwrap();
-    let folder = maildir.display();
-    let configuration = format!(
-        "IMAPAccount box\nHost localhost\nPort {}\nUser {ANNA}\nPass {PASSWORD}\nSSLType IMAPS\n\
-         CertificateFile {}\n\nIMAPStore far\nAccount box\n\nMaildirStore near\nSubFolders Verbatim\n\
-         Path {folder}/\nInbox {folder}/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n\
-         Expunge Both\nSyncState *\n",
-        house.imaps,
-        certificate(&house).display(),
-    );
-    fs::write(house.path("mbsyncrc"), configuration).unwrap();
-    let sync = || {
-        let file = house.path("mbsyncrc");
-        Program::new("mbsync")
-            .args(["-a", "-V", "-c"])
-            .args([file])
-            .run()
-    };
+    let maildir = configure(&house);
+    let sync = || sync(&house);
     // What is on the server comes down, folders too.
     sync();
     assert_eq!(inbox(&maildir).len(), 5);
@@ -46,6 +30,78 @@ fn mbsync_syncs_both_ways() {
     }
     goes_up(&house, &maildir, &sync);
     comes_down(&house, &maildir, &sync);
+}
+
+/// The Maildirs' folder; `Remove` carries over that a folder went, too.
+fn configure(house: &House) -> PathBuf {
+    let maildir = house.path("maildir");
+    fs::create_dir(&maildir).unwrap();
+    let folder = maildir.display();
+    let configuration = format!(
+        "IMAPAccount box\nHost localhost\nPort {}\nUser {ANNA}\nPass {PASSWORD}\nSSLType IMAPS\n\
+         CertificateFile {}\n\nIMAPStore far\nAccount box\n\nMaildirStore near\nSubFolders Verbatim\n\
+         Path {folder}/\nInbox {folder}/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n\
+         Remove Both\nExpunge Both\nSyncState *\n",
+        house.imaps,
+        certificate(house).display(),
+    );
+    fs::write(house.path("mbsyncrc"), configuration).unwrap();
+    maildir
+}
+
+fn sync(house: &House) -> String {
+    Program::new("mbsync")
+        .args(["-a", "-V", "-c"])
+        .args([house.path("mbsyncrc")])
+        .run()
+}
+
+/// Many changes on both sides while the program is away, folders renamed and removed on the server, which
+/// starts anew in between.
+#[test]
+fn mbsync_syncs_a_day() {
+    let mut house = House::with("hostname = \"localhost\"");
+    let maildir = configure(&house);
+    day::fill(&mut Imap::to(house.imap, ANNA).unwrap());
+    let first = day::uids(&house, ANNA);
+    sync(&house);
+    let equal = |house: &House, what: &str| {
+        let there = day::server(house, ANNA);
+        day::same(&there, &day::maildirs(&maildir), what);
+        there
+    };
+    equal(&house, "after the first sync");
+    day::changes_there(&house);
+    let mut imap = Imap::to(house.imap, ANNA).unwrap();
+    imap.ok("RENAME \"Work\" \"Job\"").unwrap();
+    imap.ok("SELECT tilde~").unwrap();
+    imap.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)").unwrap();
+    imap.ok("CLOSE").unwrap();
+    imap.ok("DELETE tilde~").unwrap();
+    drop(imap);
+    day::changes_here(&maildir, &maildir.join("INBOX"));
+    house.stop();
+    house.start();
+    sync(&house);
+    let there = equal(&house, "after changes on both sides");
+    day::check_changes(&there);
+    assert!(
+        there.contains_key("Job/2026/May & June"),
+        "{:?}",
+        there.keys()
+    );
+    assert!(!there.contains_key("tilde~"), "{:?}", there.keys());
+    day::check_uids(&house, ANNA, &first);
+    let before = day::uids(&house, ANNA);
+    house.kill();
+    house.start();
+    sync(&house);
+    assert_eq!(
+        before,
+        day::uids(&house, ANNA),
+        "a sync without changes changes nothing"
+    );
+    equal(&house, "a sync without changes");
 }
 
 /// What is done here goes up: a message read, one removed, one written, a folder made.

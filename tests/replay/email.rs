@@ -114,7 +114,7 @@ fn ours(raw: &[u8]) -> Value {
     let mut builder = SummaryBuilder::new();
     builder.push(raw);
     let summary = builder.finish();
-    let envelope = &summary.envelope;
+    let envelope = summary.envelope();
     let all = |say: &dyn Fn(&Part<'_>) -> Option<String>| -> Vec<_> {
         summary.structure.parts().map(say).collect()
     };
@@ -128,7 +128,7 @@ fn ours(raw: &[u8]) -> Value {
         "from": addresses(&envelope.from),
         "to": addresses(&envelope.to),
         "message_id": envelope.message_id.as_ref().map(|id| id.text()),
-        "date": summary.sent().map(|sent| sent.time.0),
+        "date": summary.sent.map(|sent| sent.time.0),
         "parts": all(&|part| Some(kind(part).to_ascii_lowercase())),
         "bodies": leaves.map(Part::size).collect::<Vec<_>>(),
         "encodings": all(&|part| Some(part.encoding.as_ref().map_or("7bit".into(), |e| e.text().to_lowercase()))),

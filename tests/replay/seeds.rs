@@ -26,6 +26,7 @@ use pillarbox::store::dump::{Dumping, Step};
 use pillarbox::store::index::Index;
 use pillarbox::store::log::{BLOCK, Place};
 use pillarbox::store::mailbox::Folder;
+use pillarbox::store::message::journal::Extent;
 use pillarbox::store::message::{Message, content::ContentRow};
 use pillarbox::store::queue::{BodyKind, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Totals};
 use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
@@ -215,6 +216,9 @@ fn rows() {
         first_unseen: Uid(4),
         recent: Uid(9),
         keywords: vec!["$Junk".to_owned(), "später".to_owned()],
+        deleted: 1,
+        deleted_octets: 4_000,
+        journal: Extent::default(),
     };
     row("folder", b'f', &value::encode(&folder));
     let user = User {

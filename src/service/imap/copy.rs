@@ -2,7 +2,7 @@
 
 use super::{
     Imap, Outcome,
-    refusal::{for_target, read_only, try_create},
+    refusal::{expunge_issued, for_target, read_only, try_create},
     sync::Tell,
 };
 use crate::{
@@ -57,18 +57,28 @@ impl Imap {
             self.refresh();
         }
         let tell = Tell { uid, ..Tell::ALL };
-        Ok(self.finish(out, Completion::ok("Move completed."), tell))
+        let completion = Completion::ok("Move completed.");
+        Ok(if out.is_empty() {
+            self.finish(out, completion, tell)
+        } else {
+            self.finish_expunged(out, completion, tell)
+        })
     }
 
+    /// Sequence numbers of messages that another session has expunged refuse the whole (RFC 2180
+    /// section 4.4); UIDs of such messages are passed over.
     fn way(&mut self, user: UserId, copy: &Copy) -> Result<Way, Completion> {
         let selected = self.open()?;
         let uids = selected.resolve(&copy.set, copy.uid)?;
-        let from = selected.folder();
+        let (from, gone) = (selected.folder(), selected.gone(&uids));
         let to = self
             .shared
             .store
             .read(|reader| reader.folder_named(user, &copy.folder))?
             .ok_or_else(try_create)?;
+        if !gone.is_empty() && !copy.uid && !copy.set.is_saved() {
+            return Err(expunge_issued());
+        }
         Ok(Way { from, to, uids })
     }
 }

@@ -3,7 +3,7 @@
 use super::{Imap, Outcome, refusal::read_only, sync::Tell};
 use crate::{
     proto::imap::{seqset::SeqSet, session::Completion},
-    store::Request,
+    store::{Reply, Request},
 };
 
 impl Imap {
@@ -14,14 +14,16 @@ impl Imap {
             return Err(read_only());
         }
         let uids = match &set {
-            Some(set) => selected.view.by_uid(set),
+            Some(set) => selected.resolve(set, true)?,
             None => selected.view.uids().as_ref().clone(),
         };
         let folder = selected.folder();
+        let mut some = false;
         if !uids.is_empty() {
             let uids = Some(uids);
             let request = Request::Expunge { folder, uids };
-            self.shared.store.request(request).await?;
+            let reply = self.shared.store.request(request).await?;
+            some = matches!(reply, Reply::Expunged { uids } if !uids.is_empty());
             self.refresh();
         }
         let tell = Tell {
@@ -29,7 +31,11 @@ impl Imap {
             ..Tell::ALL
         };
         let completion = Completion::ok("Expunge completed.");
-        Ok(self.finish(Vec::new(), completion, tell))
+        Ok(if some {
+            self.finish_expunged(Vec::new(), completion, tell)
+        } else {
+            self.finish(Vec::new(), completion, tell)
+        })
     }
 
     /// What this session changed itself shows in its own next words. The change is on the medium:

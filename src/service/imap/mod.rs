@@ -18,6 +18,7 @@ mod people;
 mod quota;
 mod refusal;
 mod rest;
+mod resync;
 mod search;
 mod select;
 mod selected;
@@ -28,7 +29,7 @@ mod summary;
 mod sync;
 mod thread;
 
-use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc};
+use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::Rc, sync::Arc};
 
 use smol::lock::Semaphore;
 
@@ -61,6 +62,9 @@ use crate::{
     store::Store,
 };
 
+/// Also for those who read mail in another way.
+pub(super) use self::summary::read as read_content;
+
 /// Rows that are read in one transaction.
 const SLICE_ROWS: u32 = 256;
 
@@ -90,7 +94,7 @@ pub struct Shared {
     pub options: Cell<Options>,
     /// What messages on their way may take (HD-4).
     pub memory: Memory,
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
     searches: Semaphore,
     people: Rc<People>,
 }
@@ -111,7 +115,7 @@ impl Shared {
             world,
             options: Cell::new(options),
             memory,
-            reads: Semaphore::new(READS_MAX),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
@@ -218,14 +222,21 @@ impl Imap {
             self.shared.store.settle().await?;
             selected.unsettled = false;
             self.shared.registry.catch_up();
-            let store = &self.shared.store;
-            store.read(|reader| selected.pass_told(reader))?;
+            // Who asks for MODSEQs is told those too.
+            if !self.enabled.condstore {
+                let store = &self.shared.store;
+                store.read(|reader| selected.pass_told(reader))?;
+            }
         }
         Ok(())
     }
 
     async fn carry_out(&mut self, command: Command) -> Outcome {
-        let user = self.person()?;
+        let user = match &command {
+            // A stranger may say who it is (RFC 2971 section 3.1).
+            Command::Id(fields) => return Ok(self.id(fields)),
+            _ => self.person()?,
+        };
         match command {
             Command::Check => Ok(self.finish_all(Completion::ok("Check completed"))),
             Command::Close => self.close().await,
@@ -236,7 +247,6 @@ impl Imap {
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
             Command::GetQuota { root } => self.get_quota(user, &root).await,
             Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder).await,
-            Command::Id(fields) => Ok(self.id(&fields)),
             Command::List(list) => self.list(user, &list).await,
             Command::Lsub(lsub) => self.lsub(user, &lsub).await,
             Command::Move(copy) => self.move_messages(user, *copy).await,
@@ -260,6 +270,7 @@ impl Imap {
             | Command::Capability
             | Command::Compress
             | Command::Enable(_)
+            | Command::Id(_)
             | Command::Idle
             | Command::Login { .. }
             | Command::Logout

@@ -72,3 +72,8 @@ pub fn no_memory() -> Completion {
 pub fn read_only() -> Completion {
     Completion::no("Mailbox is read-only").with_code("READ-ONLY")
 }
+
+/// Another session has expunged some of the messages (RFC 2180 section 4, RFC 5530 section 3).
+pub fn expunge_issued() -> Completion {
+    Completion::no("Some of these messages are expunged").with_code("EXPUNGEISSUED")
+}

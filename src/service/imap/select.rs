@@ -4,57 +4,63 @@ use super::{
     Imap, Outcome,
     flags::write_flag_list,
     refusal::no_folder,
+    resync,
     selected::Selected,
-    sync::{pieces, write_counts},
+    sync::{Ending, highest, pieces, write_counts},
 };
 use crate::{
-    base::{id::UserId, ranges::Ranges},
+    base::id::UserId,
     proto::imap::{
         command::Select,
         response,
         session::{Answer, Completion, StateChange},
-        view::View,
     },
-    store::{Request, mailbox::Folder},
+    store::{Refusal, Reply, Request, mailbox::Folder},
 };
 
 impl Imap {
     /// SELECT and EXAMINE. Whatever was selected before no longer is, even if this fails (RFC 3501
-    /// section 6.3.1).
+    /// section 6.3.1); CLOSED says where its responses end (RFC 7162 section 3.2.11).
     pub(super) async fn select(&mut self, user: UserId, select: Select) -> Outcome {
-        self.deselect().await;
-        let answer = self.open_folder(user, &select);
-        answer.map_err(|completion| completion.with_state(StateChange::Deselected))
+        if select.qresync.is_some() && !self.enabled.qresync {
+            return Err(Completion::bad("Enable QRESYNC first"));
+        }
+        let mut out = Vec::new();
+        if self.selected.is_some() {
+            response::ok(&mut out, "CLOSED", "Previous mailbox closed.");
+            self.deselect().await;
+        }
+        Ok(match self.open_folder(user, &select, &mut out) {
+            Ok(ending) => self.end(out, ending),
+            Err(completion) => {
+                let completion = completion.with_state(StateChange::Deselected);
+                Answer::Done(pieces(out), completion)
+            }
+        })
     }
 
-    fn open_folder(&mut self, user: UserId, select: &Select) -> Outcome {
+    fn open_folder(
+        &mut self,
+        user: UserId,
+        select: &Select,
+        out: &mut Vec<u8>,
+    ) -> Result<Box<Ending>, Completion> {
         let shared = &self.shared;
         let id = shared
             .store
             .read(|reader| reader.folder_named(user, &select.folder))?
             .ok_or_else(no_folder)?;
-        let watch = shared.registry.watch(id)?.ok_or_else(no_folder)?;
-        shared.registry.refresh(&watch)?;
-        let row = shared
-            .store
-            .read(|reader| reader.folder(id))?
-            .ok_or_else(no_folder)?;
-        let snapshot = watch.snapshot();
-        let mut selected = Selected {
-            watch,
-            read_only: select.read_only,
-            view: View::new(snapshot.uids, Ranges::new()),
-            modseq: snapshot.modseq,
-            version: snapshot.version,
-            woken: snapshot.version,
-            keywords: row.keywords.len(),
-            told: Vec::new(),
-            unsettled: false,
-        };
+        let (watch, row) = shared.registry.open(id)?.ok_or_else(no_folder)?;
+        let mut selected = Selected::new(watch, select.read_only, row.keywords.len());
+        selected.condstore = self.enabled.condstore;
         selected.take_recent(&shared.registry);
-        let mut out = Vec::new();
-        describe(&mut out, &selected, &row);
-        self.selected = Some(Box::new(selected));
+        let missed = match &select.qresync {
+            Some(known) => shared
+                .store
+                .read(|reader| resync::missed(reader, &selected, &row, known))?,
+            None => None,
+        };
+        describe(out, &selected, &row);
         let (code, text) = if select.read_only {
             ("READ-ONLY", "Examine completed.")
         } else {
@@ -64,11 +70,21 @@ impl Imap {
             read_only: select.read_only,
         };
         let completion = Completion::ok(text).with_code(code).with_state(state);
-        Ok(Answer::Done(pieces(out), completion))
+        let upto = selected.safe;
+        self.selected = Some(Box::new(selected));
+        Ok(Box::new(match (missed, &select.qresync) {
+            (Some(missed), Some(known)) => {
+                let (vanished, changed) = (missed.vanished, &missed.changed);
+                Ending::missed(completion, vanished, changed, known.modseq, upto)
+            }
+            _ => Ending::new(completion),
+        }))
     }
 
     /// CLOSE: what is \Deleted goes without a word, unless the folder is read-only.
     pub(super) async fn close(&mut self) -> Outcome {
+        let qresync = self.enabled.qresync;
+        let mut completion = Completion::ok("Close completed.").with_state(StateChange::Deselected);
         let selected = self.open()?;
         let folder = selected.folder();
         if !selected.read_only {
@@ -76,12 +92,16 @@ impl Imap {
             let uids = Some(selected.view.uids().as_ref().clone());
             let request = Request::Expunge { folder, uids };
             match self.shared.store.request(request).await {
-                Ok(_) | Err(crate::store::Refusal::NoFolder) => {}
+                Ok(Reply::Expunged { uids }) if qresync && !uids.is_empty() => {
+                    // Of what it does not know to be \Deleted it is told when it comes back.
+                    let safe = self.open()?.safe;
+                    completion = completion.with_code(highest(safe));
+                }
+                Ok(_) | Err(Refusal::NoFolder) => {}
                 Err(refusal) => return Err(refusal.into()),
             }
         }
         self.deselect().await;
-        let completion = Completion::ok("Close completed.").with_state(StateChange::Deselected);
         Ok(Answer::Done(Vec::new(), completion))
     }
 

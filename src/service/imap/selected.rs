@@ -28,6 +28,10 @@ pub struct Selected {
     pub view: View,
     /// Flag changes up to here were told.
     pub modseq: ModSeq,
+    /// Everything up to here was told: a client that comes back with this misses nothing.
+    pub safe: ModSeq,
+    /// The client was told the HIGHESTMODSEQ for CONDSTORE.
+    pub condstore: bool,
     /// The snapshot's version that was told.
     pub version: u64,
     /// The snapshot's version for which the session was woken last.
@@ -38,6 +42,8 @@ pub struct Selected {
     pub told: Vec<Told>,
     /// A lazy request is on its way: what reads flags has to wait for it.
     pub unsettled: bool,
+    /// UIDs that the last SEARCH with SAVE found (RFC 5182); `None` is none.
+    saved: Option<Box<Ranges>>,
 }
 
 /// Flags and keywords as a FETCH told them.
@@ -59,8 +65,49 @@ impl Told {
 }
 
 impl Selected {
+    /// Right after SELECT, when all of the snapshot is about to be told.
+    pub fn new(watch: Watch, read_only: bool, keywords: usize) -> Self {
+        let snapshot = watch.snapshot();
+        Self {
+            watch,
+            read_only,
+            view: View::new(snapshot.uids, Ranges::new()),
+            modseq: snapshot.modseq,
+            safe: snapshot.modseq,
+            condstore: false,
+            version: snapshot.version,
+            woken: snapshot.version,
+            keywords,
+            told: Vec::new(),
+            unsettled: false,
+            saved: None,
+        }
+    }
+
     pub fn folder(&self) -> FolderId {
         self.watch.folder()
+    }
+
+    /// The UIDs that become `$`; none after a SEARCH with SAVE that failed (RFC 5182 section 2.1).
+    pub fn save(&mut self, uids: Ranges) {
+        self.saved = (!uids.is_empty()).then(|| Box::new(uids));
+    }
+
+    /// The UIDs of `$` that still have sequence numbers.
+    fn saved(&self) -> Ranges {
+        let saved = self.saved.as_deref();
+        saved.map_or_else(Ranges::new, |saved| saved.intersection(self.view.uids()))
+    }
+
+    /// The UIDs that a set in a SEARCH means: numbers that no message has match nothing.
+    pub fn known(&self, set: &SeqSet, uid: bool) -> Ranges {
+        if set.is_saved() {
+            self.saved()
+        } else if uid {
+            self.view.by_uid(set)
+        } else {
+            self.view.known(set)
+        }
     }
 
     /// The UIDs that a set means.
@@ -69,9 +116,22 @@ impl Selected {
     ///
     /// It names a sequence number that no message has.
     pub fn resolve(&self, set: &SeqSet, uid: bool) -> Result<Ranges, Completion> {
+        if set.is_saved() {
+            return Ok(self.saved());
+        }
         self.view
             .resolve(set, uid)
             .map_err(|NoSuchMessage| Completion::bad("No such message"))
+    }
+
+    /// Those of `uids` that somebody has expunged.
+    pub fn gone(&self, uids: &Ranges) -> Ranges {
+        let now = self.watch.snapshot();
+        if now.deleted {
+            uids.clone()
+        } else {
+            uids.difference(&now.uids)
+        }
     }
 
     /// Messages that nobody was shown as \Recent are so here (RFC 3501 section 2.3.2).
@@ -114,6 +174,7 @@ impl Selected {
     /// Has the next command tell the flag changes after `above`.
     pub fn look_again(&mut self, above: ModSeq) {
         self.modseq = self.modseq.min(above);
+        self.safe = self.safe.min(above);
         // No snapshot has it.
         self.version = 0;
     }

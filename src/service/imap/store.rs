@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
     flags::{flag_names, write_flags},
-    refusal::read_only,
+    refusal::{expunge_issued, read_only},
     rest::Rest,
     selected::Places,
     sync::{Tell, pieces},
@@ -32,8 +32,10 @@ use crate::{
 pub struct Telling {
     rest: Rest,
     tell: Tell,
-    /// MODSEQ beside the flags: the client knows of it.
-    modseq: bool,
+    /// What the client knows already needs no FLAGS: it asked for silence.
+    silent: bool,
+    /// UNCHANGEDSINCE, or 0.
+    since: ModSeq,
     completion: Completion,
 }
 
@@ -44,8 +46,7 @@ impl Imap {
             return Err(read_only());
         }
         let uids = selected.resolve(&store.set, store.uid)?;
-        let modseq = store.unchanged_since.is_some();
-        let (silent, uid) = (store.silent, store.uid);
+        let (silent, uid, since) = (store.silent, store.uid, store.unchanged_since);
         let request = Request::Flag(Flag {
             folder: selected.folder(),
             uids: uids.clone(),
@@ -56,33 +57,41 @@ impl Imap {
             },
             flags: store.flags.system,
             keywords: store.flags.keywords,
-            unchanged_since: store.unchanged_since,
+            unchanged_since: since,
             lazy: false,
         });
-        let (mut failed, mut own) = (Ranges::new(), None);
+        let (mut failed, mut own, mut changed) = (Ranges::new(), None, Ranges::new());
         if !uids.is_empty() {
             let reply = self.shared.store.request(request).await?;
             if let Reply::Flagged {
-                changed,
+                changed: done,
                 failed: left,
                 modseq,
             } = reply
             {
                 failed = left;
-                own = (!changed.is_empty()).then_some(modseq);
+                own = (!done.is_empty()).then_some(modseq);
+                changed = done;
             }
             self.refresh();
         }
-        let told = if silent && !modseq {
-            Ranges::new()
-        } else {
-            uids.difference(&failed)
+        // RFC 7162 section 3.1.3: who asks about MODSEQs is told all of them, of those left alone too.
+        let told = match (silent, since) {
+            (false, _) | (true, Some(_)) => uids.clone(),
+            (true, None) if self.enabled.condstore => changed,
+            (true, None) => Ranges::new(),
         };
+        let by_number = !uid && !store.set.is_saved();
         let telling = Telling {
             rest: Rest::from(&told),
-            tell: tell(uid, own),
-            modseq,
-            completion: self.stored(&failed, uid)?,
+            tell: Tell {
+                expunge: uid,
+                own,
+                uid,
+            },
+            silent,
+            since: since.unwrap_or(ModSeq(0)),
+            completion: self.stored(&uids, &failed, uid, by_number, silent)?,
         };
         Ok(self.store_told(Box::new(telling)).await)
     }
@@ -109,6 +118,7 @@ impl Imap {
 
     fn told_slice(&mut self, telling: &mut Telling, out: &mut Vec<u8>) -> Result<(), Broken> {
         let shared = self.shared.clone();
+        let (modseq_too, qresync) = (self.enabled.condstore, self.enabled.qresync);
         let Some(selected) = self.selected.as_deref_mut() else {
             return Ok(());
         };
@@ -116,44 +126,61 @@ impl Imap {
             let names = flag_names(reader, selected, out)?;
             let view = &selected.view;
             let mut places = Places::new(view.uids());
-            let (uid_too, modseq_too) = (telling.tell.uid, telling.modseq);
+            let Telling {
+                rest,
+                tell,
+                silent,
+                since,
+                ..
+            } = telling;
             let each = |uid: Uid, row: &Message| {
                 let mut line = FetchLine::begin(out, places.of(uid.0));
-                if uid_too {
+                if tell.uid || qresync {
                     line.uid(uid);
+                }
+                // Somebody else's change is news even in silence.
+                let known = Some(row.modseq) == tell.own || row.modseq <= *since;
+                if !*silent || !known {
+                    write_flags(&mut line, row, &names, view.recent().contains(uid.0));
                 }
                 if modseq_too {
                     line.mod_seq(row.modseq);
                 }
-                write_flags(&mut line, row, &names, view.recent().contains(uid.0));
                 line.end();
                 ControlFlow::Continue(())
             };
-            telling.rest.slice(reader, selected.folder(), each)
+            rest.slice(reader, selected.folder(), each)
         })
     }
 
-    /// The completion: with MODIFIED where messages were left alone (RFC 7162 section 3.1.3).
-    fn stored(&mut self, failed: &Ranges, uid: bool) -> Result<Completion, Completion> {
-        let completion = Completion::ok("Store completed.");
+    /// The completion: with MODIFIED where messages were left alone (RFC 7162 section 3.1.3), NO where
+    /// sequence numbers named messages that another session has expunged (RFC 2180 section 4.2).
+    fn stored(
+        &mut self,
+        uids: &Ranges,
+        failed: &Ranges,
+        uid: bool,
+        by_number: bool,
+        silent: bool,
+    ) -> Result<Completion, Completion> {
+        let selected = self.open()?;
+        let gone = selected.gone(uids);
+        let missed = by_number && !gone.is_empty() && (!silent || gone == *uids);
+        let completion = if missed {
+            expunge_issued()
+        } else {
+            Completion::ok("Store completed.")
+        };
         if failed.is_empty() {
             return Ok(completion);
         }
         let numbers = if uid {
             failed.clone()
         } else {
-            self.open()?.view.sequences(failed)
+            selected.view.sequences(failed)
         };
         let mut code = b"MODIFIED ".to_vec();
         write::ranges(&mut code, &numbers);
         Ok(completion.with_code(String::from_utf8_lossy(&code)))
-    }
-}
-
-fn tell(uid: bool, own: Option<ModSeq>) -> Tell {
-    Tell {
-        expunge: uid,
-        own,
-        uid,
     }
 }

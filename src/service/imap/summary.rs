@@ -48,15 +48,7 @@ impl Imap {
     /// A message's content; `None` where it is lost: that must not keep a client from its other
     /// messages.
     pub(super) fn open_content(&self, id: ContentId) -> Result<Option<Content>, Completion> {
-        match self.shared.store.content(id) {
-            Ok(Some(content)) => return Ok(Some(content)),
-            Ok(None) => log::error!("imap: content {id} is not there"),
-            Err(broken @ Broken::Corrupt(_)) => log::error!("imap: content {id}: {broken}"),
-            Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => {
-                return Err(broken.into());
-            }
-        }
-        Ok(None)
+        found(id, self.shared.store.content(id))
     }
 
     /// Makes a summary from content on the blocking pool. A message without its content has an empty
@@ -91,6 +83,26 @@ impl Imap {
     }
 }
 
+/// A content that was looked up; `None` where it is lost.
+///
+/// # Errors
+///
+/// The store fails.
+pub fn found(
+    id: ContentId,
+    content: Result<Option<Content>, Broken>,
+) -> Result<Option<Content>, Completion> {
+    match content {
+        Ok(Some(content)) => return Ok(Some(content)),
+        Ok(None) => log::error!("imap: content {id} is not there"),
+        Err(broken @ Broken::Corrupt(_)) => log::error!("imap: content {id}: {broken}"),
+        Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => {
+            return Err(broken.into());
+        }
+    }
+    Ok(None)
+}
+
 /// Reads content on the blocking pool; not too many at once.
 pub async fn read<T: Send + 'static>(
     shared: &Shared,
@@ -105,7 +117,10 @@ pub async fn read<T: Send + 'static>(
     .await
 }
 
-fn summarize(content: &mut Content) -> Result<Summary<'static>, Broken> {
+/// # Errors
+///
+/// What the content says.
+pub fn summarize(content: &mut Content) -> Result<Summary<'static>, Broken> {
     let mut builder = SummaryBuilder::new();
     let mut at = content.prefix().len() as u64;
     loop {

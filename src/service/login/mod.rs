@@ -436,6 +436,27 @@ impl Login {
         LoginError::TryAgain
     }
 
+    /// Why somebody who was let in has to leave again, if the account is not what it was. Where nobody
+    /// can tell, what needs the store fails by itself.
+    pub fn outdated(&self, person: Person) -> Option<&'static str> {
+        let account = match self.store.read(|reader| reader.user(person.id)) {
+            Ok(account) => account,
+            Err(Broken::Stopped) => return None,
+            Err(broken @ (Broken::Corrupt(_) | Broken::Index(_) | Broken::Io(_))) => {
+                log::error!("login: account not looked up: {broken}");
+                return None;
+            }
+        };
+        match account.filter(|user| user.removed.is_none()) {
+            None => Some("The account was removed"),
+            Some(user) if !user.enabled => Some("The account was disabled"),
+            Some(user) if user.credentials != person.credentials => {
+                Some("The password has changed")
+            }
+            Some(_) => None,
+        }
+    }
+
     /// The calendar, for what a log-in leaves behind.
     pub fn time(&self) -> Time {
         self.world.time()

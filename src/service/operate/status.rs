@@ -19,6 +19,7 @@ pub struct Running {
     /// Since the start.
     pub uptime: Duration,
     pub smtp_sessions: u64,
+    /// POP3 too.
     pub imap_sessions: u64,
     /// What the start found in the store that should not be.
     pub opened: store::Opened,
@@ -63,6 +64,7 @@ pub struct Report {
     /// Until the certificate that most clients get ends; negative since it has.
     pub certificate_days: Option<i64>,
     pub smtp_sessions: u64,
+    /// POP3 too.
     pub imap_sessions: u64,
     /// Number of the last change.
     pub sequence: u64,
@@ -162,7 +164,7 @@ impl Report {
         )];
         lines.extend(self.problems.iter().map(|problem| format!("- {problem}")));
         lines.push(format!(
-            "up {}, {} SMTP and {} IMAP sessions",
+            "up {}, {} SMTP, {} IMAP and POP3 sessions",
             span(self.uptime_seconds),
             self.smtp_sessions,
             self.imap_sessions

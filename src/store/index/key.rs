@@ -1,6 +1,6 @@
 //! Keys of rows: a letter for the kind, then what orders them. Narrow rows of a kind lie together.
 
-use crate::base::id::{ContentId, FolderId, QueueId, Uid, UserId};
+use crate::base::id::{ContentId, FolderId, ModSeq, QueueId, Uid, UserId};
 
 /// A kind of row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,9 +12,13 @@ pub enum Kind {
     AppPassword,
     Content,
     Domain,
+    /// What a search may skip; derived from content, not in a dump.
+    Filter,
     Folder,
     /// (user, name) → folder.
     FolderName,
+    /// (folder, MODSEQ) → what changed or went then.
+    Journal,
     Message,
     Meta,
     Queue,
@@ -43,8 +47,10 @@ impl Kind {
             Self::AppPassword => b'p',
             Self::Content => b'c',
             Self::Domain => b'd',
+            Self::Filter => b'b',
             Self::Folder => b'f',
             Self::FolderName => b'n',
+            Self::Journal => b'j',
             Self::Message => b'm',
             Self::Meta => b'!',
             Self::Queue => b'e',
@@ -68,6 +74,8 @@ pub const SEQUENCE: &[u8] = b"!sequence";
 pub const COUNTERS: &[u8] = b"!counters";
 /// Number of the dump that counts: its name is on the medium for certain.
 pub const DUMP: &[u8] = b"!dump";
+/// Every content below this id has its filter, as far as it is there. Not in a dump.
+pub const FILTERED: &[u8] = b"!filtered";
 /// How many queue entries there are, and their octets.
 pub const QUEUE: &[u8] = b"!queue";
 /// Changes were lost and the counters have not been raised yet.
@@ -145,6 +153,11 @@ pub fn domain(name: &str) -> Vec<u8> {
 }
 
 #[must_use]
+pub fn filter(id: ContentId) -> Vec<u8> {
+    key(Kind::Filter, &[&id.0.to_be_bytes()])
+}
+
+#[must_use]
 pub fn folder(id: FolderId) -> Vec<u8> {
     key(Kind::Folder, &[&id.0.to_be_bytes()])
 }
@@ -152,6 +165,20 @@ pub fn folder(id: FolderId) -> Vec<u8> {
 #[must_use]
 pub fn folder_name(user: UserId, name: &str) -> Vec<u8> {
     key(Kind::FolderName, &[&user.0.to_be_bytes(), name.as_bytes()])
+}
+
+#[must_use]
+pub fn journal(folder: FolderId, modseq: ModSeq) -> Vec<u8> {
+    key(
+        Kind::Journal,
+        &[&folder.0.to_be_bytes(), &modseq.0.to_be_bytes()],
+    )
+}
+
+/// What the keys of a folder's journal begin with.
+#[must_use]
+pub fn journals(folder: FolderId) -> Vec<u8> {
+    key(Kind::Journal, &[&folder.0.to_be_bytes()])
 }
 
 #[must_use]
@@ -224,6 +251,13 @@ pub fn user(id: UserId) -> Vec<u8> {
 #[must_use]
 pub fn uid_of(key: &[u8]) -> Option<Uid> {
     second_u32_of(key).map(Uid)
+}
+
+/// The MODSEQ at the end of a journal's key.
+#[must_use]
+pub fn modseq_of(key: &[u8]) -> Option<ModSeq> {
+    let octets = key.get(5..13)?.try_into().ok()?;
+    Some(ModSeq(u64::from_be_bytes(octets)))
 }
 
 /// The second number of keys that are two.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::{
     base::{
-        id::{FolderId, Uid, UserId},
+        id::{FolderId, ModSeq, Uid, UserId},
         ranges::Ranges,
     },
     store::{
@@ -18,7 +18,10 @@ use crate::{
             table::{Rows, Tables},
         },
         mailbox::{self, Folder, INBOX},
-        message,
+        message::{
+            self,
+            journal::{self, Extent},
+        },
         request::Special,
     },
 };
@@ -87,13 +90,16 @@ pub fn create(tables: &mut Tables<'_>, new: &NewFolder) -> Result<(), Broken> {
         special: new.special,
         validity: new.validity,
         uid_next: Uid(1),
-        modseq: crate::base::id::ModSeq(1),
+        modseq: ModSeq(1),
         exists: 0,
         unseen: 0,
         octets: 0,
         first_unseen: Uid(0),
         recent: Uid(1),
         keywords: Vec::new(),
+        deleted: 0,
+        deleted_octets: 0,
+        journal: Extent::default(),
     };
     tables.set(&key::folder(new.folder), &folder)?;
     tables.set(&key::folder_name(new.user, &new.name), &new.folder)
@@ -126,6 +132,7 @@ pub fn delete(tables: &mut Tables<'_>, at: &Context, folders: &[FolderId]) -> Re
         message::for_each(tables, id, &all, &mut |tables, uid, message| {
             message::take(tables, at, id, &mut folder, uid, &message)
         })?;
+        journal::forget(tables, id, &mut folder, ModSeq(0))?;
         tables.remove(&key::folder_name(folder.user, &folder.name))?;
         tables.remove(&key::folder(id))?;
     }
@@ -192,7 +199,7 @@ fn decide_rename_inbox(
         uids,
         first: Uid(1),
         from_modseq: mailbox::next_modseq(inbox)?,
-        modseq: crate::base::id::ModSeq(2),
+        modseq: ModSeq(2),
         keywords: places.map(|place| (place, place)).collect(),
         names: inbox.keywords.clone(),
     };

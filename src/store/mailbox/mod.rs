@@ -15,7 +15,7 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
-        message::Message,
+        message::{Message, journal::Extent},
         request::Special,
         value,
     },
@@ -32,6 +32,9 @@ pub const STANDARD: [(&str, Option<Special>); 6] = [
     ("Sent", Some(Special::Sent)),
     ("Trash", Some(Special::Trash)),
 ];
+
+/// Flags of a message that is not there: it is neither unseen nor deleted.
+const ABSENT: Flags = Flags::SEEN;
 
 /// A folder's row. Counts follow the rows of its messages.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -55,6 +58,10 @@ pub struct Folder {
     pub recent: Uid,
     /// Keyword names; a message's row holds places in this list. Names stay once they are here.
     pub keywords: Vec<String>,
+    /// Messages with \Deleted, and their octets.
+    pub deleted: u32,
+    pub deleted_octets: u64,
+    pub journal: Extent,
 }
 
 impl Folder {
@@ -67,21 +74,37 @@ impl Folder {
     pub(super) fn count_in(&mut self, uid: Uid, message: &Message) {
         self.exists = self.exists.saturating_add(1);
         self.octets = self.octets.saturating_add(message.size);
-        if !message.flags.has(Flags::SEEN) {
-            self.unseen(uid);
-        }
+        self.count_flags(uid, ABSENT, message.flags, message.size);
     }
 
     pub(super) fn count_out(&mut self, uid: Uid, message: &Message) {
         self.exists = self.exists.saturating_sub(1);
         self.octets = self.octets.saturating_sub(message.size);
-        if !message.flags.has(Flags::SEEN) {
-            self.seen(uid);
+        self.count_flags(uid, message.flags, ABSENT, message.size);
+    }
+
+    /// A message's flags are others than before; see [`ABSENT`].
+    pub(super) fn count_flags(&mut self, uid: Uid, before: Flags, after: Flags, size: u64) {
+        match (before.has(Flags::SEEN), after.has(Flags::SEEN)) {
+            (false, true) => self.seen(),
+            (true, false) => self.unseen(uid),
+            _ => {}
+        }
+        match (before.has(Flags::DELETED), after.has(Flags::DELETED)) {
+            (false, true) => {
+                self.deleted = self.deleted.saturating_add(1);
+                self.deleted_octets = self.deleted_octets.saturating_add(size);
+            }
+            (true, false) => {
+                self.deleted = self.deleted.saturating_sub(1);
+                self.deleted_octets = self.deleted_octets.saturating_sub(size);
+            }
+            _ => {}
         }
     }
 
     /// A message without \Seen more.
-    pub(super) fn unseen(&mut self, uid: Uid) {
+    fn unseen(&mut self, uid: Uid) {
         if self.first_unseen.0 == 0 || uid < self.first_unseen {
             self.first_unseen = uid;
         }
@@ -89,7 +112,7 @@ impl Folder {
     }
 
     /// A message without \Seen less; [`find_first_unseen`] looks for the first one later.
-    pub(super) fn seen(&mut self, _: Uid) {
+    fn seen(&mut self) {
         self.unseen = self.unseen.saturating_sub(1);
     }
 }

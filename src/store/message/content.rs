@@ -13,6 +13,7 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
+        value,
     },
 };
 
@@ -33,6 +34,16 @@ pub struct ContentRow {
 /// The index fails.
 pub fn row(rows: &impl Rows, id: ContentId) -> Result<Option<ContentRow>, Broken> {
     rows.row(&key::content(id), "content")
+}
+
+/// The prefix that a row has.
+///
+/// # Errors
+///
+/// It is no such row.
+pub fn prefix(row: &[u8]) -> Result<&[u8], Broken> {
+    let (_, prefix): (u32, &[u8]) = value::decode_start(row, "content")?;
+    Ok(prefix)
 }
 
 /// New content; nobody has it yet.
@@ -106,6 +117,7 @@ pub fn drop_unnamed(
         counters::set_segment(tables, number, &segment)?;
     }
     tables.remove(&key::content(id))?;
+    tables.remove(&key::filter(id))?;
     tables.remove(&key::summary(id))?;
     Ok(())
 }

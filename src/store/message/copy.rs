@@ -1,6 +1,9 @@
 //! COPY and MOVE.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::{
+    collections::BTreeSet,
+    ops::{ControlFlow, RangeInclusive},
+};
 
 use crate::{
     base::{
@@ -15,7 +18,7 @@ use crate::{
         directory,
         index::table::{Rows, Tables},
         mailbox,
-        message::{self, Message, UNCOUNTED},
+        message::{self, Message, UNCOUNTED, journal},
     },
 };
 
@@ -122,10 +125,10 @@ pub fn apply(
         return Ok(());
     };
     let same = copied.from == copied.to;
-    let mut source = match mailbox::folder(tables, copied.from)? {
-        Some(source) if !same => Some(source),
-        _ => None,
-    };
+    let source = mailbox::folder(tables, copied.from)?;
+    let moves = moves && source.is_some();
+    let mut source = source.filter(|_| !same);
+    let mut ranks = Ranks::new(&copied.uids);
     target.keywords.extend(copied.names.iter().cloned());
     target.modseq = target.modseq.max(copied.modseq);
     let last = u64::from(copied.first.0).saturating_add(copied.uids.count());
@@ -136,8 +139,7 @@ pub fn apply(
         copied.from,
         &copied.uids,
         &mut |tables, uid, old| {
-            let nth = copied.uids.rank(uid.0).saturating_sub(1);
-            let to = u64::from(copied.first.0).saturating_add(nth);
+            let to = u64::from(copied.first.0).saturating_add(ranks.before(uid));
             let to = Uid(u32::try_from(to).unwrap_or(u32::MAX));
             let flags = if moves {
                 old.flags
@@ -159,13 +161,50 @@ pub fn apply(
             Ok(())
         },
     )?;
-    if let Some(mut source) = source
+    if moves {
+        let (row, modseq) = match &mut source {
+            Some(source) => (source, copied.from_modseq),
+            None => (&mut target, copied.modseq),
+        };
+        row.modseq = row.modseq.max(modseq);
+        journal::vanished(tables, copied.from, row, modseq, &copied.uids)?;
+    }
+    if let Some(source) = source
         && moves
     {
-        source.modseq = source.modseq.max(copied.from_modseq);
         message::put_folder(tables, copied.from, source)?;
     }
     message::put_folder(tables, copied.to, target)
+}
+
+/// How many of a set are below each of its members, asked in ascending order.
+struct Ranks<'a> {
+    spans: Box<dyn Iterator<Item = RangeInclusive<u32>> + 'a>,
+    span: Option<RangeInclusive<u32>>,
+    /// How many are below `span`.
+    below: u64,
+}
+
+impl<'a> Ranks<'a> {
+    fn new(uids: &'a Ranges) -> Self {
+        let mut spans = Box::new(uids.spans());
+        Self {
+            span: spans.next(),
+            spans,
+            below: 0,
+        }
+    }
+
+    fn before(&mut self, uid: Uid) -> u64 {
+        while let Some(span) = self.span.take_if(|span| *span.end() < uid.0) {
+            let width = u64::from(span.end().saturating_sub(*span.start())).saturating_add(1);
+            self.below = self.below.saturating_add(width);
+            self.span = self.spans.next();
+        }
+        let start = self.span.as_ref().map_or(uid.0, |span| *span.start());
+        self.below
+            .saturating_add(u64::from(uid.0.saturating_sub(start)))
+    }
 }
 
 fn map(places: &[u16], mapping: &[(u16, u16)]) -> Vec<u16> {

@@ -13,7 +13,8 @@ use crate::{
         apply::Context,
         change::Change,
         index::table::{Rows, Tables},
-        mailbox, message,
+        mailbox::{self, Folder},
+        message::{self, journal},
     },
 };
 
@@ -28,6 +29,9 @@ pub fn decide(
     uids: Option<&Ranges>,
 ) -> Result<Option<Change>, Refusal> {
     let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    if folder.deleted == 0 {
+        return Ok(None);
+    }
     let all = Ranges::span(1, u32::MAX);
     let mut gone = Ranges::new();
     message::scan(rows, id, uids.unwrap_or(&all), &mut |uid, message| {
@@ -36,13 +40,31 @@ pub fn decide(
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    change(id, &folder, gone)
+}
+
+/// Decides that messages go, \Deleted or not: names exactly those of `uids` that exist.
+///
+/// # Errors
+///
+/// For good: [`Refusal::NoFolder`].
+pub fn decide_named(
+    rows: &impl Rows,
+    id: FolderId,
+    uids: &Ranges,
+) -> Result<Option<Change>, Refusal> {
+    let folder = mailbox::folder(rows, id)?.ok_or(Refusal::NoFolder)?;
+    change(id, &folder, message::existing(rows, id, uids)?)
+}
+
+fn change(id: FolderId, folder: &Folder, gone: Ranges) -> Result<Option<Change>, Refusal> {
     if gone.is_empty() {
         return Ok(None);
     }
     Ok(Some(Change::Expunge {
         folder: id,
         uids: gone,
-        modseq: mailbox::next_modseq(&folder)?,
+        modseq: mailbox::next_modseq(folder)?,
     }))
 }
 
@@ -65,5 +87,6 @@ pub fn apply(
     message::for_each(tables, id, uids, &mut |tables, uid, message| {
         message::take(tables, at, id, &mut folder, uid, &message)
     })?;
+    journal::vanished(tables, id, &mut folder, modseq, uids)?;
     message::put_folder(tables, id, folder)
 }

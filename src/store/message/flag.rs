@@ -14,7 +14,7 @@ use crate::{
             table::{Rows, Tables},
         },
         mailbox,
-        message::{self, Message, UNCOUNTED},
+        message::{self, Message, UNCOUNTED, journal},
         request::{Flag, FlagMode},
     },
 };
@@ -89,15 +89,13 @@ pub fn apply(tables: &mut Tables<'_>, flagged: &Flagged) -> Result<(), Broken> {
             let before = message.flags;
             alter(&mut message, flagged.mode, flagged.flags, &flagged.keywords);
             message.modseq = flagged.modseq;
-            match (before.has(Flags::SEEN), message.flags.has(Flags::SEEN)) {
-                (false, true) => folder.seen(uid),
-                (true, false) => folder.unseen(uid),
-                _ => {}
-            }
+            folder.count_flags(uid, before, message.flags, message.size);
             tables.set(&key::message(flagged.folder, uid), &message)
         },
     )?;
-    message::put_folder(tables, flagged.folder, folder)
+    let id = flagged.folder;
+    journal::changed(tables, id, &mut folder, flagged.modseq, &flagged.uids)?;
+    message::put_folder(tables, id, folder)
 }
 
 /// Changes a message's flags; says whether that made a difference.

@@ -4,7 +4,9 @@ pub mod arrive;
 pub mod content;
 pub mod copy;
 pub mod expunge;
+pub mod filter;
 pub mod flag;
+pub mod journal;
 
 use std::ops::ControlFlow;
 
@@ -128,6 +130,15 @@ pub(super) fn for_each(
         left.remove_span(first, last);
     }
     Ok(())
+}
+
+/// All messages of a folder get the same MODSEQ.
+pub(super) fn renew(tables: &mut Tables<'_>, id: FolderId, modseq: ModSeq) -> Result<(), Broken> {
+    let all = Ranges::span(1, u32::MAX);
+    for_each(tables, id, &all, &mut |tables, uid, mut message| {
+        message.modseq = modseq;
+        tables.set(&key::message(id, uid), &message)
+    })
 }
 
 /// Writes a new message's row and counts it.

@@ -28,12 +28,13 @@ use crate::{
         decide::{self, Decided, Numbers},
         disk::Disk,
         dump::Dumping,
-        index::Index,
+        index::{Index, key},
         log::{
             BLOCK,
             append::{Failed, Log},
             batch::Batch,
         },
+        message::filter,
         pack::Packer,
         recover,
         request::{Notice, Reply, Request},
@@ -48,6 +49,8 @@ const BATCH_MIN: u32 = 128 * 1024;
 const BATCH_MAX: usize = 2 * 1024 * 1024;
 /// A stream's content is synced about so often, so that somebody else's sync stays short.
 const STREAM_SYNC: u32 = 1024 * 1024;
+/// Octets of a filter's row beside the filter.
+const FILTER_ROW: u64 = 32;
 /// What nobody waits for gathers at most so long, in milliseconds.
 const GATHER: u64 = 2000;
 
@@ -74,6 +77,9 @@ pub enum Job {
     Settle(Sender<Result<Reply, Refusal>>),
     Stop,
 }
+
+/// Filters of contents.
+type Filters = Vec<(ContentId, Vec<u8>)>;
 
 /// A piece of content with who waits for it.
 type Pushed = (Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>);
@@ -166,6 +172,7 @@ impl Writer {
     /// Does jobs that gathered, in their order; says whether to go on.
     pub fn run(&mut self, jobs: Vec<Job>) -> bool {
         let mut wishes = VecDeque::new();
+        let mut filters = Vec::new();
         let (mut pushes, mut settles, mut on) = (Vec::new(), Vec::new(), true);
         for job in jobs {
             match job {
@@ -183,6 +190,10 @@ impl Writer {
                 Job::Rebuild(answer) => {
                     let _ = answer.try_send(self.rebuild());
                 }
+                Job::Request {
+                    request: Request::Filters(given),
+                    answer,
+                } => filters.push((given, answer)),
                 Job::Request { request, answer } => {
                     wishes.push_back(Wish::new(request, Some(answer)));
                 }
@@ -226,7 +237,43 @@ impl Writer {
             });
         }
         self.lazy_lost &= !told;
+        self.derive(filters);
         on
+    }
+
+    /// Stores what was derived from content: in the index only, without a sync.
+    fn derive(&mut self, filters: Vec<(Filters, Sender<Result<Reply, Refusal>>)>) {
+        for (filters, answer) in filters {
+            let done = self.filters(&filters);
+            let _ = answer.try_send(done.map(|()| Reply::Done));
+        }
+    }
+
+    fn filters(&mut self, filters: &Filters) -> Result<(), Refusal> {
+        let octets: u64 = filters
+            .iter()
+            .map(|(_, f)| f.len() as u64 + FILTER_ROW)
+            .sum();
+        let room = self.rooms.room() == Room::Plenty;
+        if !room || octets.saturating_mul(2) > self.rooms.index_room() {
+            return Ok(());
+        }
+        let sequence = self.sequence;
+        let done = self.read(|index| {
+            index.write(false, |tables| {
+                filter::store(tables, filters)?;
+                tables.set(key::SEQUENCE, &sequence)?;
+                Ok(tables.touched)
+            })
+        });
+        match done {
+            Ok(rows) => {
+                self.checkpoint.rows = self.checkpoint.rows.saturating_add(rows);
+                self.checkpoint.since.get_or_insert(self.clock.now().0);
+                Ok(())
+            }
+            Err(broken) => Err(self.index_failed(&broken).refusal()),
+        }
     }
 
     fn refuse(&mut self, wish: Wish, refusal: Refusal) {

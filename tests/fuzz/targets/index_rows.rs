@@ -141,7 +141,7 @@ fn summary(row: &[u8]) {
     if let Some(again) = Summary::decode(&read.encode()) {
         assert_eq!(again, read);
     }
-    let _ = (read.size(), read.sent(), read.field("references"));
+    let _ = (read.size(), read.sent, read.field("references"));
     for path in [&[][..], &[1], &[2, 1], &[1, 1, 1, 1]] {
         let found = read.structure.section(path);
         let _ = found.map(|node| {
@@ -153,7 +153,7 @@ fn summary(row: &[u8]) {
         });
     }
     let mut out = vec![];
-    response::envelope(&mut out, &read.envelope);
+    response::envelope(&mut out, &read.envelope());
     response::body(&mut out, &read.structure);
     response::body_structure(&mut out, &read.structure);
     let rest = balanced(&out).and_then(balanced).and_then(balanced);

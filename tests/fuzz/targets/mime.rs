@@ -75,7 +75,7 @@ pub fn run(data: &[u8]) {
         Stored::Other => panic!("does not read what it wrote"),
     }
     shown(&made, depth);
-    let _ = made.sent();
+    let _ = made.sent;
 }
 
 fn structure<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Structure<'static> {
@@ -146,7 +146,7 @@ fn sections(structure: &Structure<'_>) {
 /// What IMAP shows is well-formed, and another parser reads it if it is not too deep for it.
 fn shown(summary: &Summary<'_>, depth: usize) {
     let mut line = b"* 1 FETCH (ENVELOPE ".to_vec();
-    response::envelope(&mut line, &summary.envelope);
+    response::envelope(&mut line, &summary.envelope());
     let mut body = vec![];
     response::body(&mut body, &summary.structure);
     let mut extended = vec![];

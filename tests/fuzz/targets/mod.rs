@@ -12,6 +12,7 @@ pub mod index_rows;
 pub mod log_records;
 pub mod memory;
 pub mod mime;
+pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
@@ -47,6 +48,7 @@ targets!(
     index_rows,
     log_records,
     mime,
+    pop3,
     sasl,
     smtp,
     smtp_content,

@@ -316,7 +316,7 @@ impl Driver {
 }
 
 /// A name says how it goes.
-fn judge(question: &sasl::Question) -> sasl::Answer {
+pub fn judge(question: &sasl::Question) -> sasl::Answer {
     match question {
         sasl::Question::Keys { name }
         | sasl::Question::Password { name, .. }

@@ -11,12 +11,21 @@ const WORDS: &str = include_str!("../words-1.txt");
 const WRAP: usize = 72;
 /// How much of an `attachment` message is text before the base64 part begins.
 const TEXT_BEFORE: usize = 1024;
+/// In `mixed`: every so many messages one has an attachment.
+const ATTACHMENT_EVERY: usize = 10;
+/// In `mixed`: messages of one conversation, each an answer to the one before.
+const CONVERSATION: usize = 6;
+/// In `mixed`: a word in the text of ten messages, far apart. It is not among the corpus' words.
+const RARE: &str = "lighthouse";
+const RARE_MESSAGES: usize = 10;
 
 pub struct Corpus {
     words: Vec<&'static str>,
     /// Running sums of the words' weights.
     weights: Vec<u64>,
     kind: Kind,
+    /// In `mixed`: how many messages there are.
+    messages: usize,
     seed: u64,
     size: usize,
 }
@@ -25,6 +34,8 @@ pub struct Corpus {
 enum Kind {
     /// A text, then random octets in base64: deflates to about three quarters.
     Attachment,
+    /// What a folder of years looks like: conversations, dates over ten years, some attachments.
+    Mixed,
     Text,
 }
 
@@ -36,6 +47,7 @@ impl Corpus {
         }
         let kind = match options.text_or("kind", "text") {
             "attachment" => Kind::Attachment,
+            "mixed" => Kind::Mixed,
             "text" => Kind::Text,
             other => return Err(format!("no such kind: {other}").into()),
         };
@@ -52,6 +64,7 @@ impl Corpus {
             words,
             weights,
             kind,
+            messages: options.number("messages", 1)?,
             seed,
             size,
         })
@@ -61,9 +74,21 @@ impl Corpus {
     /// end and no line that begins with a dot.
     pub fn message(&self, number: usize) -> Vec<u8> {
         let mut random = Random::of(self.seed, number as u64);
-        let mut text = self.header(number, &mut random);
+        let attached = match self.kind {
+            Kind::Attachment => true,
+            Kind::Mixed => number % ATTACHMENT_EVERY == 3,
+            Kind::Text => false,
+        };
+        let mut text = self.header(number, attached, &mut random);
+        if self.kind == Kind::Mixed {
+            let every = (self.messages / RARE_MESSAGES).max(1);
+            if number % every == every / 2 {
+                text.push_str(RARE);
+                text.push_str("\r\n");
+            }
+        }
         let closing = "\r\n--part-words-1--\r\n";
-        if self.kind == Kind::Attachment && self.size > text.len() + 2 * TEXT_BEFORE {
+        if attached && self.size > text.len() + 2 * TEXT_BEFORE {
             self.body(&mut text, TEXT_BEFORE, &mut random);
             text.push_str(
                 "\r\n--part-words-1\r\nContent-Type: application/octet-stream; name=\"data.bin\"\r\n\
@@ -80,7 +105,7 @@ impl Corpus {
     }
 
     /// As much as a message of today has: two hops, a signature, and what its author's program wrote.
-    fn header(&self, number: usize, random: &mut Random) -> String {
+    fn header(&self, number: usize, attached: bool, random: &mut Random) -> String {
         let (first, last) = (self.word(random), self.word(random));
         let (host, day) = (self.word(random), 7 * (random.below(4) + 1));
         let time = format!(
@@ -89,14 +114,29 @@ impl Corpus {
             random.below(60),
             random.below(60)
         );
-        let date = format!("Sat, {day} Nov 2026 {time} +0000");
-        let mut subject = String::new();
-        for _ in 0..3 + random.below(6) {
-            subject.push(' ');
-            subject.push_str(self.word(random));
+        let mut date = format!("Sat, {day} Nov 2026 {time} +0000");
+        let mut subject = self.subject(random);
+        let (a, b) = (random.next(), random.next());
+        let mut id = format!("{b:016x}.{number}@{host}.away.test");
+        let mut answers = String::new();
+        if self.kind == Kind::Mixed {
+            date = some_day(&time, random);
+            id = self.id(number);
+            let first = number - number % CONVERSATION;
+            subject = self.subject(&mut Random::of(!self.seed, first as u64));
+            if first < number {
+                subject.insert_str(0, " Re:");
+                let before: Vec<_> = (first..number)
+                    .map(|n| format!("<{}>", self.id(n)))
+                    .collect();
+                answers = format!(
+                    "In-Reply-To: {}\r\nReferences: {}\r\n",
+                    before.last().map_or("", String::as_str),
+                    before.join("\r\n "),
+                );
+            }
         }
         let mut text = String::with_capacity(self.size + 1024);
-        let (a, b) = (random.next(), random.next());
         let _ = write!(
             text,
             "Received: from {host}.away.test ({host}.away.test [192.0.2.{}])\r\n\
@@ -109,14 +149,15 @@ impl Corpus {
         );
         let end = text.len() + 180;
         base64_lines(&mut text, end, random);
-        let content_type = match self.kind {
-            Kind::Attachment => "multipart/mixed; boundary=\"part-words-1\"",
-            Kind::Text => "text/plain; charset=utf-8; format=flowed",
+        let content_type = if attached {
+            "multipart/mixed; boundary=\"part-words-1\""
+        } else {
+            "text/plain; charset=utf-8; format=flowed"
         };
         let _ = write!(
             text,
-            "\r\nMessage-ID: <{b:016x}.{number}@{host}.away.test>\r\n\
-             Date: {date}\r\n\
+            "\r\nMessage-ID: <{id}>\r\n\
+             {answers}Date: {date}\r\n\
              MIME-Version: 1.0\r\n\
              User-Agent: Mozilla Thunderbird\r\n\
              To: Anna <anna@home.test>\r\n\
@@ -126,10 +167,25 @@ impl Corpus {
              Content-Type: {content_type}\r\n\
              Content-Transfer-Encoding: 8bit\r\n\r\n",
         );
-        if self.kind == Kind::Attachment {
+        if attached {
             text.push_str("--part-words-1\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n");
         }
         text
+    }
+
+    fn subject(&self, random: &mut Random) -> String {
+        let mut subject = String::new();
+        for _ in 0..3 + random.below(6) {
+            subject.push(' ');
+            subject.push_str(self.word(random));
+        }
+        subject
+    }
+
+    /// The Message-ID of any message of `mixed`, so that others can refer to it.
+    fn id(&self, number: usize) -> String {
+        let random = Random::of(self.seed ^ 0x4944, number as u64).next();
+        format!("{random:016x}.{number}@mail.away.test")
     }
 
     /// Exactly `length` octets of wrapped sentences, the last two of them CRLF.
@@ -179,6 +235,19 @@ impl Corpus {
         let at = self.weights.partition_point(|sum| *sum <= pick);
         self.words.get(at).copied().unwrap_or("word")
     }
+}
+
+/// A day of ten years.
+fn some_day(time: &str, random: &mut Random) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let month = MONTHS[usize::try_from(random.below(12)).unwrap_or(0)];
+    format!(
+        "{} {month} {} {time} +0000",
+        random.below(28) + 1,
+        2017 + random.below(10)
+    )
 }
 
 /// Random base64 in lines of 76 until the text is `end` octets long.

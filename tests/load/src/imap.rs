@@ -1,5 +1,6 @@
 //! IMAP: many idle sessions, the time of one command, messages appended.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,25 +45,36 @@ pub fn time(options: &Options) -> Result<(), Failure> {
         other => other.to_owned(),
     };
     let mut link = log_in(options, tls(options)?.as_ref())?;
-    command(&mut link, &format!("SELECT {folder}"))?;
+    // The first SELECT of a server that just started is one to time.
+    if !text.starts_with("SELECT") {
+        command(&mut link, &format!("SELECT {folder}"))?;
+    }
     let watch = options
         .has("watch")
         .then(|| options.number("watch", 0))
         .transpose()?
         .map(Watch::start);
-    let (mut times, mut octets) = (Vec::new(), 0);
+    let before = options.text_or("before", "");
+    let device = Device::named(options);
+    let (mut times, mut octets, mut flushes) = (Vec::new(), 0, 0);
     for _ in 0..options.number("repeat", 5)? {
+        if !before.is_empty() {
+            command(&mut link, before)?;
+        }
+        let flushed = device.flushes()?;
         let start = Instant::now();
         octets = command(&mut link, &text)?;
         times.push(start.elapsed());
+        flushes += device.flushes()? - flushed;
     }
     let first = times
         .first()
         .map_or(0.0, |time| time.as_secs_f64() * 1000.0);
     times.sort_unstable();
     print!(
-        "repeat={} octets={octets} first_ms={first:.2} min_ms={:.2} p50_ms={:.2} max_ms={:.2}",
+        "repeat={} octets={octets} flushes={:.2} first_ms={first:.2} min_ms={:.2} p50_ms={:.2} max_ms={:.2}",
         times.len(),
+        f64::from(u32::try_from(flushes)?) / f64::from(u32::try_from(times.len())?),
         quantile(&times, 0.0),
         quantile(&times, 0.5),
         quantile(&times, 1.0),
@@ -74,24 +86,32 @@ pub fn time(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Appends messages one by one, each with a literal that needs no waiting (RFC 7888).
+/// Appends messages, each with a literal that needs no waiting (RFC 7888): one by one, or so many in
+/// one command (RFC 3502).
 pub fn append(options: &Options) -> Result<(), Failure> {
     let count: usize = options.number("messages", 300)?;
+    let each: usize = options.number("multi", 1)?;
     let folder = options.text_or("folder", "INBOX");
     let corpus = Corpus::named(options)?;
-    let messages: Vec<Vec<u8>> = (0..count)
-        .map(|number| {
-            let message = corpus.message(number);
-            let start = format!("a APPEND {folder} {{{}+}}\r\n", message.len());
-            [start.as_bytes(), &message, b"\r\n"].concat()
+    let messages: Vec<Vec<u8>> = (0..count).map(|number| corpus.message(number)).collect();
+    let commands: Vec<Vec<u8>> = messages
+        .chunks(each)
+        .map(|messages| {
+            let mut command = format!("a APPEND {folder}").into_bytes();
+            for message in messages {
+                command.extend_from_slice(format!(" {{{}+}}\r\n", message.len()).as_bytes());
+                command.extend_from_slice(message);
+            }
+            command.extend_from_slice(b"\r\n");
+            command
         })
         .collect();
     let mut link = log_in(options, tls(options)?.as_ref())?;
     let start = Instant::now();
-    let mut times = Vec::with_capacity(count);
-    for message in &messages {
+    let mut times = Vec::with_capacity(commands.len());
+    for command in &commands {
         let start = Instant::now();
-        link.send(message)?;
+        link.send(command)?;
         finish(&mut link, "a")?;
         times.push(start.elapsed());
     }
@@ -107,6 +127,100 @@ pub fn append(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A client that was away while 100 messages changed (the flags of 80; 20 went): the time of its SELECT
+/// with QRESYNC (RFC 7162 section 3.2.5).
+pub fn qresync(options: &Options) -> Result<(), Failure> {
+    const CHANGED: usize = 80;
+    const GONE: usize = 20;
+    let folder = options.text_or("folder", "INBOX");
+    let mut link = log_in(options, tls(options)?.as_ref())?;
+    let said = lines(&mut link, &format!("SELECT {folder} (CONDSTORE)"))?;
+    let code = |name: &str| {
+        said.iter()
+            .find_map(|line| {
+                let (_, rest) = line.split_once(&format!("[{name} "))?;
+                rest.split_once(']')?.0.parse::<u64>().ok()
+            })
+            .ok_or(format!("SELECT says no {name}"))
+    };
+    let (validity, modseq) = (code("UIDVALIDITY")?, code("HIGHESTMODSEQ")?);
+    let there: usize = said
+        .iter()
+        .find_map(|line| {
+            line.strip_prefix("* ")?
+                .strip_suffix(" EXISTS")?
+                .parse()
+                .ok()
+        })
+        .ok_or("SELECT says no EXISTS")?;
+    let step = (there / (CHANGED + GONE)).max(1);
+    for n in 0..CHANGED + GONE {
+        let flag = if n % 5 == 0 {
+            "\\Deleted"
+        } else {
+            "\\Answered"
+        };
+        let store = format!("STORE {} +FLAGS.SILENT ({flag})", 1 + n * step);
+        command(&mut link, &store)?;
+    }
+    command(&mut link, "EXPUNGE")?;
+    let mut link = log_in(options, tls(options)?.as_ref())?;
+    command(&mut link, "ENABLE QRESYNC")?;
+    let select = format!("SELECT {folder} (QRESYNC ({validity} {modseq}))");
+    let (mut times, mut octets) = (Vec::new(), 0);
+    for _ in 0..options.number("repeat", 5)? {
+        let start = Instant::now();
+        octets = command(&mut link, &select)?;
+        times.push(start.elapsed());
+    }
+    let first = times
+        .first()
+        .map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+    times.sort_unstable();
+    println!(
+        "octets={octets} first_ms={first:.2} p50_ms={:.2} max_ms={:.2}",
+        quantile(&times, 0.5),
+        quantile(&times, 1.0),
+    );
+    Ok(())
+}
+
+/// Messages as a Maildir holds them that Dovecot's LMTP has filled: LF, sizes in the names.
+pub fn maildir(options: &Options) -> Result<(), Failure> {
+    let folder = options.text("folder")?;
+    let corpus = Corpus::named(options)?;
+    for sub in ["cur", "new", "tmp"] {
+        fs::create_dir_all(format!("{folder}/{sub}"))?;
+    }
+    for number in 0..options.number("messages", 1000)? {
+        let message = corpus.message(number);
+        let lines: Vec<u8> = message.iter().copied().filter(|c| *c != b'\r').collect();
+        let (size, sent) = (lines.len(), message.len());
+        let name = format!("{folder}/cur/1795000000.M{number:07}P1.load,S={size},W={sent}:2,");
+        fs::write(name, lines)?;
+    }
+    Ok(())
+}
+
+/// A block device whose flushes the kernel counts.
+struct Device<'a>(&'a str);
+
+impl<'a> Device<'a> {
+    fn named(options: &'a Options) -> Self {
+        Self(options.text_or("device", ""))
+    }
+
+    /// Of all time; 0 without a device.
+    fn flushes(&self) -> Result<u64, Failure> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let stat = fs::read_to_string(format!("/sys/block/{}/stat", self.0))?;
+        let flushes = stat.split_whitespace().nth(15);
+        Ok(flushes.ok_or("no flushes in the device's stat")?.parse()?)
+    }
+}
+
 fn tls(options: &Options) -> Result<Option<Arc<ClientConfig>>, Failure> {
     options.has("tls").then(any_certificate).transpose()
 }
@@ -120,6 +234,22 @@ fn log_in(options: &Options, tls: Option<&Arc<ClientConfig>>) -> Result<Link, Fa
     let (user, password) = (options.text("user")?, options.password()?);
     command(&mut link, &format!("LOGIN \"{user}\" \"{password}\""))?;
     Ok(link)
+}
+
+/// Runs one command; its response's lines (there must be no literals).
+fn lines(link: &mut Link, text: &str) -> Result<Vec<String>, Failure> {
+    link.send(format!("c {text}\r\n").as_bytes())?;
+    let mut lines = Vec::new();
+    loop {
+        let line = link.line()?;
+        if let Some(outcome) = line.strip_prefix("c ") {
+            if outcome.starts_with("OK") {
+                return Ok(lines);
+            }
+            return Err(line.into());
+        }
+        lines.push(line);
+    }
 }
 
 /// Runs one command and throws its response away; returns how many octets that was.

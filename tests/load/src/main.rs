@@ -3,12 +3,15 @@
 //! session, blocking sockets.
 //!
 //! ```text
-//! load corpus --size 4096 [--kind text|attachment] [--messages 1] [--seed 1]   messages on standard output
+//! load corpus --size 4096 [--kind text|attachment|mixed] [--messages 1] [--seed 1]   messages on standard output
 //! load smtp   --addr 127.0.0.1:25 --to a@home.test[,b@home.test] [--from x@away.test] [--sessions 1]
 //!             [--messages 1000] [--size 4096] [--kind text|attachment] [--seed 1] [--watch PID]
 //! load idle   --addr 127.0.0.1:143 [--tls] --user U --password-file F [--sessions 1000] [--folder INBOX]
-//! load time   --addr … --user U --password-file F [--folder INBOX] [--repeat 5] [--watch PID] --command 'FETCH 1:* (FLAGS)'
-//! load append --addr … --user U --password-file F [--folder INBOX] [--messages 300] [--size 4096]
+//! load time   --addr … --user U --password-file F [--folder INBOX] [--repeat 5] [--watch PID] [--device loop0]
+//!             [--before 'STORE 1 -FLAGS (\Seen)'] --command 'FETCH 1:* (FLAGS)'
+//! load qresync --addr … --user U --password-file F [--folder INBOX] [--repeat 5]   changes 100 messages first
+//! load append --addr … --user U --password-file F [--folder INBOX] [--messages 300] [--size 4096] [--multi 1]
+//! load maildir --folder PATH [--messages 1000] [--size 4096] [--kind mixed] [--seed 1]   files, no server
 //! load handshakes --addr 127.0.0.1:993 [--sessions 8] [--rounds 5] [--milliseconds 2000] [--watch PID]
 //!             TLS 1.3, new and resumed by turns
 //! load start  --addr 127.0.0.1:25 [--wait 30] --log FILE -- COMMAND ARGUMENTS   starts a server and leaves it
@@ -62,6 +65,8 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
         "hold" => door::hold(options),
         "handshakes" => handshakes::run(options),
         "idle" => imap::idle(options),
+        "maildir" => imap::maildir(options),
+        "qresync" => imap::qresync(options),
         "rcpt" => door::rcpt(options),
         "smtp" => smtp::run(options),
         "start" => start(options),
@@ -73,7 +78,7 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
             Ok(())
         }
         _ => {
-            Err("verbs: append corpus guess handshakes hold idle rcpt smtp start time watch".into())
+            Err("verbs: append corpus guess handshakes hold idle maildir qresync rcpt smtp start time watch".into())
         }
     }
 }

@@ -22,14 +22,9 @@ impl<'a> FetchLine<'a> {
         Self { out, first: true }
     }
 
-    /// Goes on with a line that has no item yet.
-    pub fn resume_first(out: &'a mut Vec<u8>) -> Self {
-        Self { out, first: true }
-    }
-
-    /// Goes on with a line whose last literal was sent as a range.
-    pub fn resume(out: &'a mut Vec<u8>) -> Self {
-        Self { out, first: false }
+    /// Goes on with a line that has no item yet, if `first`.
+    pub fn resume(out: &'a mut Vec<u8>, first: bool) -> Self {
+        Self { out, first }
     }
 
     /// `)` and the line end.
@@ -73,22 +68,18 @@ impl<'a> FetchLine<'a> {
         self.out
     }
 
-    /// `RFC822`, `RFC822.HEADER` or `RFC822.TEXT` with the head of its literal; the octets follow.
-    pub fn named_literal(&mut self, name: &str, size: u64) {
-        write::literal(self.item(name), size);
-    }
-
-    /// `BODY[…]<…>` and a space; the value goes to what is returned.
-    pub fn section(&mut self, section: &BodySection) -> &mut Vec<u8> {
+    /// An item whose name with the space after it was written before; see [`label`].
+    pub fn labeled(&mut self, label: &[u8]) -> &mut Vec<u8> {
         self.space();
-        label(self.out, section);
-        self.out.push(b' ');
+        self.out.extend_from_slice(label);
         self.out
     }
 
-    /// `BODY[…]<…>` with the head of its literal; the octets follow.
-    pub fn section_literal(&mut self, section: &BodySection, size: u64) {
-        write::literal(self.section(section), size);
+    /// As [`FetchLine::labeled`], where the line goes on by another one.
+    pub fn take(mut self, label: &[u8]) -> &'a mut Vec<u8> {
+        self.space();
+        self.out.extend_from_slice(label);
+        self.out
     }
 
     fn space(&mut self) {
@@ -103,7 +94,29 @@ pub fn label(out: &mut Vec<u8>, body: &BodySection) {
     write::text(out, "BODY[");
     section(out, &body.section);
     out.push(b']');
-    if let Some((from, _)) = body.partial {
+    from(out, body.partial);
+}
+
+/// `BINARY[1.2]<0> ` or `BINARY.SIZE[1.2] `, with the space (RFC 3516 section 4.3).
+pub fn binary_label(out: &mut Vec<u8>, name: &str, part: &[u32], partial: Option<(u32, u32)>) {
+    write::text(out, name);
+    path(out, part);
+    out.push(b']');
+    from(out, partial);
+    out.push(b' ');
+}
+
+fn path(out: &mut Vec<u8>, part: &[u32]) {
+    for (n, part) in part.iter().enumerate() {
+        if n > 0 {
+            out.push(b'.');
+        }
+        write::number(out, u64::from(*part));
+    }
+}
+
+fn from(out: &mut Vec<u8>, partial: Option<(u32, u32)>) {
+    if let Some((from, _)) = partial {
         out.push(b'<');
         write::number(out, u64::from(from));
         out.push(b'>');
@@ -111,12 +124,7 @@ pub fn label(out: &mut Vec<u8>, body: &BodySection) {
 }
 
 fn section(out: &mut Vec<u8>, section: &Section) {
-    for (n, part) in section.part.iter().enumerate() {
-        if n > 0 {
-            out.push(b'.');
-        }
-        write::number(out, u64::from(*part));
-    }
+    path(out, &section.part);
     let name = match &section.text {
         SectionText::Full => return,
         SectionText::Header => "HEADER",

@@ -183,7 +183,7 @@ mod tests {
         builder.push(message.replace('\n', "\r\n").as_bytes());
         let summary = builder.finish();
         let mut out = [vec![], vec![], vec![]];
-        envelope(&mut out[0], &summary.envelope);
+        envelope(&mut out[0], &summary.envelope());
         body(&mut out[1], &summary.structure);
         body_structure(&mut out[2], &summary.structure);
         out.map(|octets| String::from_utf8(octets).unwrap())

@@ -116,9 +116,9 @@ fn fetch() {
     let mut out = vec![];
     let mut line = FetchLine::begin(&mut out, 1);
     line.mod_seq(ModSeq(9));
-    line.named_literal("RFC822", 3);
+    write::literal(line.item("RFC822"), 3);
     out.extend_from_slice(b"abc");
-    let mut line = FetchLine::resume(&mut out);
+    let mut line = FetchLine::resume(&mut out, false);
     line.uid(Uid(1));
     line.end();
     assert_eq!(out, b"* 1 FETCH (MODSEQ (9) RFC822 {3}\r\nabc UID 1)\r\n");

@@ -1,5 +1,6 @@
 //! One message's `* n FETCH (…)`.
 
+use super::{item::Item, section};
 use crate::{
     base::id::Uid,
     mail::summary::Summary,
@@ -22,10 +23,24 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// The whole line; the items need no content.
-    pub fn write(&self, out: &mut Vec<u8>, items: &[FetchItem], summary: Option<&Summary<'_>>) {
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        items: &[Item],
+        prefix: &[u8],
+        summary: Option<&Summary<'_>>,
+    ) {
         let mut line = FetchLine::begin(out, self.place);
         for item in items {
-            self.item(&mut line, item, summary);
+            match item {
+                Item::Row(item) => self.item(&mut line, item, summary),
+                Item::Fields {
+                    label,
+                    names,
+                    partial,
+                } => section::fields(line.labeled(label), names, *partial, prefix, summary),
+                Item::Binary { .. } | Item::BinarySize { .. } | Item::Section { .. } => {}
+            }
         }
         line.end();
     }
@@ -49,7 +64,7 @@ impl Line<'_> {
                 response::body_structure(line.item("BODYSTRUCTURE"), &summary.structure);
             }
             (FetchItem::Envelope, Some(summary)) => {
-                response::envelope(line.item("ENVELOPE"), &summary.envelope);
+                response::envelope(line.item("ENVELOPE"), &summary.envelope());
             }
             (
                 FetchItem::Binary(_)

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::{item::Partial, promise::without_nul};
 use crate::{
-    mail::summary::Summary,
+    mail::{header, summary::Summary},
     proto::imap::{
-        command::{FetchItem, Section, SectionText},
-        response::fetch::FetchLine,
+        command::{Section, SectionText},
+        response::write,
     },
 };
 
@@ -18,35 +19,6 @@ pub enum Place {
     /// The message has no such part.
     Nowhere,
     Octets(Range<u64>),
-}
-
-/// The section that an item asks for, and its partial range; `None` for items without content.
-pub fn of(item: &FetchItem) -> Option<(Section, Option<(u32, u32)>)> {
-    let whole = |text| Section {
-        part: Vec::new(),
-        text,
-    };
-    match item {
-        FetchItem::BodySection(body) => Some((body.section.clone(), body.partial)),
-        FetchItem::Rfc822 => Some((whole(SectionText::Full), None)),
-        FetchItem::Rfc822Header => Some((whole(SectionText::Header), None)),
-        FetchItem::Rfc822Text => Some((whole(SectionText::Text), None)),
-        FetchItem::Binary(_)
-        | FetchItem::BinarySize(_)
-        | FetchItem::Body
-        | FetchItem::BodyStructure
-        | FetchItem::Envelope
-        | FetchItem::Flags
-        | FetchItem::InternalDate
-        | FetchItem::ModSeq
-        | FetchItem::Rfc822Size
-        | FetchItem::Uid => None,
-    }
-}
-
-/// Whether the section can be found without the summary.
-pub fn is_whole(section: &Section) -> bool {
-    section.part.is_empty() && section.text == SectionText::Full
 }
 
 /// Finds a section in a message of `size` octets with a prefix of `prefix` octets.
@@ -87,7 +59,7 @@ pub fn find(section: &Section, summary: &Summary<'_>, prefix: u64, size: u64) ->
 }
 
 /// What is left of a range of octets when a client asks for a part of it.
-pub fn partial(range: Range<u64>, partial: Option<(u32, u32)>) -> Range<u64> {
+pub fn partial(range: Range<u64>, partial: Partial) -> Range<u64> {
     let Some((first, count)) = partial else {
         return range;
     };
@@ -96,24 +68,43 @@ pub fn partial(range: Range<u64>, partial: Option<(u32, u32)>) -> Range<u64> {
     from..to
 }
 
-/// Writes the name under which the answer gives an item, `BODY[1.MIME]<0>`, and a space.
-pub fn begin<'l>(line: &'l mut FetchLine<'_>, item: &FetchItem) -> &'l mut Vec<u8> {
-    match item {
-        FetchItem::BodySection(body) => line.section(body),
-        FetchItem::Rfc822Header => line.item("RFC822.HEADER"),
-        FetchItem::Rfc822Text => line.item("RFC822.TEXT"),
-        FetchItem::Rfc822
-        | FetchItem::Binary(_)
-        | FetchItem::BinarySize(_)
-        | FetchItem::Body
-        | FetchItem::BodyStructure
-        | FetchItem::Envelope
-        | FetchItem::Flags
-        | FetchItem::InternalDate
-        | FetchItem::ModSeq
-        | FetchItem::Rfc822Size
-        | FetchItem::Uid => line.item("RFC822"),
+/// Writes a literal with a part of `octets`, which are header fields.
+pub fn cut(out: &mut Vec<u8>, octets: &[u8], part: Partial) {
+    let range = partial(0..octets.len() as u64, part);
+    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let octets = octets.get(at(range.start)..at(range.end));
+    let octets = octets.unwrap_or_default();
+    write::literal(out, octets.len() as u64);
+    let start = out.len();
+    out.extend_from_slice(octets);
+    without_nul(out.get_mut(start..).unwrap_or_default());
+}
+
+/// Writes a literal with header fields that are all kept beside the message, as they stand in it: first
+/// those of its prefix.
+pub fn fields(
+    out: &mut Vec<u8>,
+    names: &[String],
+    part: Partial,
+    prefix: &[u8],
+    summary: Option<&Summary<'_>>,
+) {
+    let meant = |name: &[u8]| {
+        names
+            .iter()
+            .any(|n| n.as_bytes().eq_ignore_ascii_case(name))
+    };
+    let mut found = Vec::with_capacity(512);
+    for field in header::fields(prefix).filter(|field| meant(field.name)) {
+        found.extend_from_slice(prefix.get(field.whole).unwrap_or_default());
     }
+    if let Some(summary) = summary {
+        for line in summary.header.lines().filter(|line| meant(line.name())) {
+            line.write(&mut found);
+        }
+    }
+    found.extend_from_slice(b"\r\n");
+    cut(out, &found, part);
 }
 
 #[cfg(test)]

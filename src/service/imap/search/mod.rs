@@ -2,7 +2,7 @@
 //! only what is left is looked for in content, one message of all sessions at a time.
 
 mod content;
-mod decode;
+pub(super) mod decode;
 mod key;
 
 use std::{ops::ControlFlow, sync::Arc};
