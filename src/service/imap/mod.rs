@@ -378,7 +378,7 @@ impl Service for Imap {
             }
             Question::AppendBegin(message, enabled) => {
                 self.enabled = enabled;
-                self.append_begin(*message)
+                Box::pin(self.append_begin(*message)).await
             }
             Question::AppendEnd => Box::pin(self.append_end()).await,
             Question::Command(command, enabled) => {

@@ -17,12 +17,10 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
-        mailbox::{self, Folder, INBOX},
-        message::{
-            self,
-            journal::{self, Extent},
-        },
+        mailbox::{self, Folder, INBOX, remains},
+        message::{self, journal::Extent},
         request::Special,
+        value,
     },
 };
 
@@ -47,7 +45,7 @@ pub fn decide_create(
     if mailbox::named(rows, user, name)?.is_some() {
         return Err(Refusal::Exists);
     }
-    let count = mailbox::all(rows, user)?.len() as u64;
+    let count = u64::from(directory::usage::usage(rows, user)?.folders);
     if numbers.folders_max > 0 && count >= numbers.folders_max {
         return Err(Refusal::Limit {
             name: "limit.folders",
@@ -55,11 +53,11 @@ pub fn decide_create(
         });
     }
     Ok(Change::CreateFolder(NewFolder {
-        folder: numbers.folder(),
+        folder: numbers.folder()?,
         user,
         name: name.to_owned(),
         special,
-        validity: numbers.validity(),
+        validity: numbers.validity()?,
     }))
 }
 
@@ -99,8 +97,11 @@ pub fn create(tables: &mut Tables<'_>, new: &NewFolder) -> Result<(), Broken> {
         keywords: Vec::new(),
         deleted: 0,
         deleted_octets: 0,
+        uncounted: 0,
+        uncounted_octets: 0,
         journal: Extent::default(),
     };
+    directory::usage::count_folder(tables, new.user)?;
     tables.set(&key::folder(new.folder), &folder)?;
     tables.set(&key::folder_name(new.user, &new.name), &new.folder)
 }
@@ -118,23 +119,20 @@ pub fn decide_delete(rows: &impl Rows, id: FolderId) -> Result<Change, Refusal> 
     Ok(Change::DeleteFolders(vec![id]))
 }
 
-/// Applies that folders go with their messages.
+/// Applies that folders go: what they hold counts for nothing from now on, its rows go later.
 ///
 /// # Errors
 ///
 /// The index fails.
 pub fn delete(tables: &mut Tables<'_>, at: &Context, folders: &[FolderId]) -> Result<(), Broken> {
     for &id in folders {
-        let Some(mut folder) = mailbox::folder(tables, id)? else {
+        let Some(folder) = mailbox::folder(tables, id)? else {
             continue;
         };
-        let all = Ranges::span(1, u32::MAX);
-        message::for_each(tables, id, &all, &mut |tables, uid, message| {
-            message::take(tables, at, id, &mut folder, uid, &message)
-        })?;
-        journal::forget(tables, id, &mut folder, ModSeq(0))?;
+        remains::leave(tables, at, id)?;
         tables.remove(&key::folder_name(folder.user, &folder.name))?;
         tables.remove(&key::folder(id))?;
+        directory::usage::count_out(tables, &folder)?;
     }
     Ok(())
 }
@@ -163,15 +161,19 @@ pub fn decide_rename(
         return Err(Refusal::Name);
     }
     let mut renames = vec![(id, name.to_owned())];
-    for child in mailbox::all(rows, folder.user)? {
-        let row = mailbox::folder(rows, child)?.ok_or(Broken::Corrupt("folder"))?;
-        if let Some(rest) = row.name.strip_prefix(&inside) {
-            let new = format!("{name}/{rest}");
-            check_name(&new)?;
-            if mailbox::named(rows, folder.user, &new)?.is_some() {
-                return Err(Refusal::Exists);
-            }
-            renames.push((child, new));
+    rows.scan_prefix(
+        &key::folder_name(folder.user, &inside),
+        &mut |key, octets| {
+            let rest = key::text_of(key, inside.len().saturating_add(5));
+            let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
+            renames.push((value::decode(octets, "folder name")?, new));
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    for (_, new) in renames.iter().skip(1) {
+        check_name(new)?;
+        if mailbox::named(rows, folder.user, new)?.is_some() {
+            return Err(Refusal::Exists);
         }
     }
     Ok(Change::RenameFolders(renames))
@@ -220,6 +222,25 @@ pub fn rename(tables: &mut Tables<'_>, renames: &[(FolderId, String)]) -> Result
         tables.set(&key::folder_name(folder.user, name), id)?;
         folder.name.clone_from(name);
         tables.set(&key::folder(*id), &folder)?;
+    }
+    Ok(())
+}
+
+/// Applies that numbers go on from these at least.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn raise(
+    tables: &mut Tables<'_>,
+    id: FolderId,
+    uid_next: Uid,
+    modseq: ModSeq,
+) -> Result<(), Broken> {
+    if let Some(mut folder) = mailbox::folder(tables, id)? {
+        folder.uid_next = folder.uid_next.max(uid_next);
+        folder.modseq = folder.modseq.max(modseq);
+        tables.set(&key::folder(id), &folder)?;
     }
     Ok(())
 }
