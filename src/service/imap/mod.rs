@@ -57,7 +57,7 @@ use crate::{
         session::{Answer, Completion, Enabled, Question, Session},
     },
     service::{
-        login::{Login, LoginError},
+        login::{Login, LoginError, Person},
         notify::Registry,
     },
     store::Store,
@@ -129,6 +129,8 @@ pub struct Imap {
     shared: Rc<Shared>,
     peer: IpAddr,
     user: Option<Presence>,
+    /// Who an exchange of AUTHENTICATE was about; it is the client once the session says so.
+    claimed: Option<Person>,
     /// Of the account when its person logged in.
     credentials: u64,
     /// What the client has enabled, as the last question said.
@@ -159,6 +161,7 @@ impl Imap {
             shared,
             peer,
             user: None,
+            claimed: None,
             credentials: 0,
             enabled: Enabled::default(),
             selected: None,
@@ -170,22 +173,21 @@ impl Imap {
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
         match self.shared.login.login(name, password, self.peer).await {
-            Ok(person) => match self
-                .shared
-                .people
-                .enter(person.id, self.shared.options.get().per_person)
-            {
-                Some(presence) => {
-                    self.user = Some(presence);
-                    self.credentials = person.credentials;
-                    Completion::ok("Logged in")
-                }
-                None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
-            },
-            Err(LoginError::Refused) => {
-                Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
-            }
+            Ok(person) => self.enter(person),
+            Err(LoginError::Refused) => Completion::refused(),
             Err(LoginError::TryAgain) => Completion::not_now(),
+        }
+    }
+
+    fn enter(&mut self, person: Person) -> Completion {
+        let most = self.shared.options.get().per_person;
+        match self.shared.people.enter(person.id, most) {
+            Some(presence) => {
+                self.user = Some(presence);
+                self.credentials = person.credentials;
+                Completion::ok("Logged in")
+            }
+            None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
         }
     }
 
@@ -382,12 +384,19 @@ impl Service for Imap {
             }
             Question::AppendBegin(message, enabled) => {
                 self.enabled = enabled;
-                self.append_begin(*message)
+                Box::pin(self.append_begin(*message)).await
             }
             Question::AppendEnd => Box::pin(self.append_end()).await,
             Question::Command(command, enabled) => {
                 self.enabled = enabled;
                 Box::pin(self.command(*command)).await
+            }
+            Question::Enter => {
+                let completion = match self.claimed.take() {
+                    Some(person) => self.enter(person),
+                    None => Completion::not_now(),
+                };
+                Answer::Done(Vec::new(), completion)
             }
             Question::Forget => {
                 self.forget().await;
@@ -401,6 +410,12 @@ impl Service for Imap {
             Question::Poll(enabled) => {
                 self.enabled = enabled;
                 self.poll()
+            }
+            Question::Sasl(question) => {
+                let login = &self.shared.login;
+                let (answer, person) = Box::pin(login.sasl(question, self.peer)).await;
+                self.claimed = person;
+                Answer::Sasl(answer)
             }
         }
     }

@@ -10,7 +10,6 @@ pub use structure::{body, body_structure, envelope};
 
 use super::command::StatusItem;
 use super::folder_name::SEPARATOR;
-use crate::base::id::Uid;
 use crate::base::ranges::Ranges;
 use crate::mail::flag::Flags;
 
@@ -191,10 +190,14 @@ pub fn enabled<'a>(out: &mut Vec<u8>, names: impl IntoIterator<Item = &'a str>) 
     write::text(out, "\r\n");
 }
 
-/// The response code `APPENDUID validity uid` (RFC 4315).
+/// The response code `APPENDUID validity uids` (RFC 4315), the UIDs in the order of the messages.
 #[must_use]
-pub fn append_uid(validity: u32, uid: Uid) -> String {
-    format!("APPENDUID {validity} {uid}")
+pub fn append_uid(validity: u32, uids: &Ranges) -> String {
+    let mut code = b"APPENDUID ".to_vec();
+    write::number(&mut code, u64::from(validity));
+    code.push(b' ');
+    write::ranges(&mut code, uids);
+    String::from_utf8(code).unwrap_or_default()
 }
 
 /// The response code `COPYUID validity from to` (RFC 4315); both sets have the same order and
