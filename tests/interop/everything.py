@@ -93,7 +93,6 @@ root = root.decode() if isinstance(root, bytes) else str(root)
 row = parse(ok(s.getquota('"%s"' % root))[0])[1]
 assert str(row[0]) == "STORAGE" and int(row[1]) >= 0 and int(row[2]) == 100 * 1024, row
 no(s.setquota('"%s"' % root, "(STORAGE 10)"), "NOPERM")
-no(s.getquotaroot("Nothing"))
 
 # Messages that answer each other, two conversations and one that stands alone.
 LETTERS = [
