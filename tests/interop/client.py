@@ -127,8 +127,7 @@ assert all(b"\\Flagged" not in flags[uid] for uid in uids[:5])
 assert all(set(flags[uid]) - {b"\\Recent"} == {b"$Work", b"\\Answered"} for uid in uids[5:10]), flags
 
 # Copies, moves, removals.
-said = c.copy(uids[20:30], "Grüße aus 日本")
-assert b"COPYUID" in said, said
+c.copy(uids[20:30], "Grüße aus 日本")
 c.move(uids[30:40], "Grüße aus 日本")
 assert len(c.search()) == 253 - 10
 c.delete_messages(uids[40:60])
