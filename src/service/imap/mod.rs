@@ -33,6 +33,7 @@ use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::R
 
 use smol::lock::Semaphore;
 
+pub use self::search::{Filling, fill};
 use self::{
     append::Appending,
     fetch::{Fetching, Promised},
@@ -40,6 +41,7 @@ use self::{
     search::Searching,
     selected::Selected,
 };
+
 use self::{
     store::Telling,
     sync::{Ending, Tell},
@@ -119,6 +121,12 @@ impl Shared {
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
+    }
+
+    /// Whether no session reads contents right now.
+    fn is_quiet(&self) -> bool {
+        let reads = [self.reads.try_acquire(), self.reads.try_acquire()];
+        reads.iter().all(Option::is_some) && self.searches.try_acquire().is_some()
     }
 }
 
@@ -282,7 +290,7 @@ impl Imap {
         match self.running.take() {
             Some(Running::Ending(ending)) => self.end(Vec::new(), ending),
             Some(Running::Fetching(fetching)) => Box::pin(self.fetch_more(fetching)).await,
-            Some(Running::Searching(searching)) => self.search_told(searching),
+            Some(Running::Searching(searching)) => Box::pin(self.search_more(searching)).await,
             Some(Running::Telling(telling)) => self.store_told(telling).await,
             None => Answer::Done(Vec::new(), Completion::ok("Completed")),
         }

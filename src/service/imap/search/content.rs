@@ -224,7 +224,15 @@ impl Window {
 
     /// Takes the next octets; returns what they add.
     fn push(&mut self, octets: &[u8], last: bool) -> &str {
-        let octets = self.transfer.decode(octets);
+        let mut octets = self.transfer.decode(octets);
+        let open = if last {
+            self.transfer.finish()
+        } else {
+            Vec::new()
+        };
+        if !open.is_empty() {
+            octets.to_mut().extend(open);
+        }
         let mut rest = octets.as_ref();
         self.decoded.clear();
         loop {
@@ -271,14 +279,27 @@ mod tests {
     #[test]
     fn text_is_found_across_pieces_and_encodings() {
         for cut in [1, 2, 7, 1000] {
-            let plain = |octets: &[u8], needle| window(Transfer::None, "utf-8", octets, needle, cut);
+            let plain =
+                |octets: &[u8], needle| window(Transfer::None, "utf-8", octets, needle, cut);
             assert!(plain("one Größe two".as_bytes(), "grösse"));
             assert!(plain("ΟΔΟΣ".as_bytes(), "οδοσ"));
             assert!(!plain(b"one two", "onetwo"));
             let quoted = Transfer::named(b"Quoted-Printable");
-            assert!(window(quoted, "iso-8859-1", b"Gr=F6=\r\n=DFe", "grösse", cut));
+            assert!(window(
+                quoted,
+                "iso-8859-1",
+                b"Gr=F6=\r\n=DFe",
+                "grösse",
+                cut
+            ));
             let base64 = Transfer::named(b"base64");
-            assert!(window(base64, "utf-8", b"R3LD\r\ntsOfZQ==\r\n", "grösse", cut));
+            assert!(window(
+                base64,
+                "utf-8",
+                b"R3LD\r\ntsOfZQ==\r\n",
+                "grösse",
+                cut
+            ));
             let japanese = b"\x1b$B$3$s$K$A$O\x1b(B";
             assert!(window(Transfer::None, "iso-2022-jp", japanese, "にち", cut));
         }

@@ -128,7 +128,9 @@ mod tests {
 
     fn decoded(mut transfer: Transfer, octets: &[u8], cut: usize) -> Vec<u8> {
         let pieces = octets.chunks(cut);
-        pieces.flat_map(|piece| transfer.decode(piece).into_owned()).collect()
+        pieces
+            .flat_map(|piece| transfer.decode(piece).into_owned())
+            .collect()
     }
 
     #[test]

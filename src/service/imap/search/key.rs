@@ -17,7 +17,7 @@ use crate::{
         kept::is_kept,
         summary::Head,
     },
-    proto::imap::{command::SearchKey, seqset::SeqSet},
+    proto::imap::command::SearchKey,
     service::imap::selected::Selected,
     store::message::Message,
 };
@@ -178,13 +178,13 @@ impl Compiler<'_> {
             SearchKey::SentBefore(date) => Key::SentBefore(*date),
             SearchKey::SentOn(date) => Key::SentOn(*date),
             SearchKey::SentSince(date) => Key::SentSince(*date),
-            SearchKey::Sequence(set) => Key::Uids(self.set(set, false)),
+            SearchKey::Sequence(set) => Key::Uids(self.selected.known(set, false)),
             SearchKey::Since(date) => Key::Since(*date),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
             SearchKey::Subject(text) => field("Subject", text, false),
             SearchKey::Text(text) => self.needle(Needle::Text, text),
             SearchKey::To(text) => mailboxes("To", text),
-            SearchKey::Uid(set) => Key::Uids(self.set(set, true)),
+            SearchKey::Uid(set) => Key::Uids(self.selected.known(set, true)),
             SearchKey::Younger(seconds) => Key::NotBefore(ago(*seconds)),
         }
     }
@@ -216,15 +216,6 @@ impl Compiler<'_> {
     fn keyword(&self, name: &str) -> Option<u16> {
         let same = |keyword: &String| keyword.eq_ignore_ascii_case(name);
         u16::try_from(self.keywords.iter().position(same)?).ok()
-    }
-
-    /// Numbers that no message has match none; here they are no error.
-    fn set(&self, set: &SeqSet, uid: bool) -> Ranges {
-        if uid {
-            self.selected.view.by_uid(set)
-        } else {
-            self.selected.view.known(set)
-        }
     }
 }
 
