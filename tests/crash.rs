@@ -13,6 +13,8 @@
 
 #[path = "crash/check.rs"]
 mod check;
+#[path = "crash/client.rs"]
+mod client;
 #[path = "crash/controls.rs"]
 mod controls;
 #[path = "crash/cuts.rs"]
@@ -23,10 +25,16 @@ mod damage;
 mod disk;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/folders.rs"]
+mod folders;
 #[path = "crash/full.rs"]
 mod full;
+#[path = "crash/journal.rs"]
+mod journal;
 #[path = "crash/model.rs"]
 mod model;
+#[path = "crash/numbers.rs"]
+mod numbers;
 #[path = "crash/octets.rs"]
 mod octets;
 #[path = "crash/parse.rs"]

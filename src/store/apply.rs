@@ -101,6 +101,11 @@ fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Bro
         Change::Jump { numbers, modseqs } => jump(tables, *numbers, *modseqs),
         Change::Move(copied) => copy::apply(tables, at, copied, true),
         Change::Moved(pieces) => content::moved(tables, pieces),
+        Change::Raise {
+            folder,
+            uid_next,
+            modseq,
+        } => folder::raise(tables, *folder, *uid_next, *modseq),
         Change::Recent { folder, uid } => folder::recent(tables, *folder, *uid),
         Change::RemoveQueued(id) => queue::remove(tables, at, *id),
         Change::RenameFolders(renames) => folder::rename(tables, renames),

@@ -144,6 +144,12 @@ pub enum Change {
         id: u32,
         time: Time,
     },
+    /// A folder's next UID and MODSEQ are at least these.
+    Raise {
+        folder: FolderId,
+        uid_next: Uid,
+        modseq: ModSeq,
+    },
 }
 
 impl Change {

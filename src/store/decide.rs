@@ -10,7 +10,7 @@ use crate::{
         Broken, Refusal, administer,
         change::{Change, Copied},
         counters, directory,
-        index::table::Rows,
+        index::{key, table::Rows},
         mailbox::{self, folder},
         message::{arrive, content, copy, expunge, flag},
         queue,
@@ -73,10 +73,8 @@ impl Numbers {
         self.content
     }
 
-    pub fn folder(&mut self) -> FolderId {
-        let id = FolderId(self.folder);
-        self.folder = self.folder.saturating_add(1);
-        id
+    pub fn folder(&mut self) -> Result<FolderId, Refusal> {
+        next(&mut self.folder, "numbers of folders").map(FolderId)
     }
 
     pub fn queue(&mut self) -> QueueId {
@@ -85,23 +83,25 @@ impl Numbers {
         id
     }
 
-    pub fn app_password(&mut self) -> u32 {
-        let id = self.app_password;
-        self.app_password = self.app_password.saturating_add(1);
-        id
+    pub fn app_password(&mut self) -> Result<u32, Refusal> {
+        next(&mut self.app_password, "numbers of app passwords")
     }
 
-    pub fn user(&mut self) -> UserId {
-        let id = UserId(self.user);
-        self.user = self.user.saturating_add(1);
-        id
+    pub fn user(&mut self) -> Result<UserId, Refusal> {
+        next(&mut self.user, "numbers of users").map(UserId)
     }
 
-    pub fn validity(&mut self) -> u32 {
-        let validity = self.validity;
-        self.validity = self.validity.saturating_add(1);
-        validity
+    pub fn validity(&mut self) -> Result<u32, Refusal> {
+        next(&mut self.validity, "UIDVALIDITYs")
     }
+}
+
+/// A number that is given once: the last one of all stays free, as what comes next.
+fn next(counter: &mut u32, name: &'static str) -> Result<u32, Refusal> {
+    let given = *counter;
+    let limit = u64::from(u32::MAX);
+    *counter = given.checked_add(1).ok_or(Refusal::Limit { name, limit })?;
+    Ok(given)
 }
 
 /// What was decided.
@@ -168,6 +168,18 @@ pub fn decide(
             return Ok(expunged(expunge::decide(rows, *folder, uids.as_ref())?));
         }
         Request::Flag(flag) => return flagged(rows, numbers, flag),
+        Request::Raise {
+            folder,
+            uid_next,
+            modseq,
+        } => {
+            mailbox::folder(rows, *folder)?.ok_or(Refusal::NoFolder)?;
+            Change::Raise {
+                folder: *folder,
+                uid_next: *uid_next,
+                modseq: *modseq,
+            }
+        }
         Request::Recent { folder, uid } => match mailbox::folder(rows, *folder)? {
             Some(row) if row.recent < *uid => Change::Recent {
                 folder: *folder,
@@ -178,7 +190,9 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
-        Request::Subscribe { user, name, on } => return subscribe(rows, *user, name, *on),
+        Request::Subscribe { user, name, on } => {
+            return subscribe(rows, numbers, *user, name, *on);
+        }
         Request::Summarize { content, summary } => {
             if content::row(rows, *content)?.is_none() {
                 return Ok(nothing());
@@ -208,11 +222,19 @@ fn expunged(change: Option<Change>) -> Decided {
     Decided { change, reply }
 }
 
-fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {
+fn subscribe(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+    on: bool,
+) -> Result<Decided, Refusal> {
     directory::known(rows, user)?;
-    let is_on = folder::subscriptions(rows, user)?.iter().any(|n| n == name);
-    if is_on == on {
+    if rows.has(&key::subscription(user, name))? == on {
         return Ok(nothing());
+    }
+    if on {
+        folder::check_subscription(rows, numbers, user, name)?;
     }
     let name = name.to_owned();
     Ok(done(Change::Subscribe { user, name, on }, Reply::Done))

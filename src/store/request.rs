@@ -65,7 +65,8 @@ pub enum Request {
         uids: Option<Ranges>,
     },
     /// What a search may skip of these contents: derived, in the index only, lost at a rebuild. Where a
-    /// content is gone, or room is short, its filter is left out. Ready when readers see them; no sync.
+    /// content is gone its filter is left out; [`Full`](crate::store::Refusal::Full) where room is short.
+    /// Ready when readers see them; there is no sync.
     Filters(Vec<(ContentId, Vec<u8>)>),
     Flag(Flag),
     /// MOVE: all of `uids` that exist (RFC 6851).
@@ -73,6 +74,12 @@ pub enum Request {
         from: FolderId,
         to: FolderId,
         uids: Ranges,
+    },
+    /// A folder's next UID and MODSEQ become at least these: for an import that keeps UIDs.
+    Raise {
+        folder: FolderId,
+        uid_next: Uid,
+        modseq: ModSeq,
     },
     /// A session has shown all messages below this UID as \Recent. Nobody waits for it.
     Recent {

@@ -43,6 +43,7 @@ impl Room {
             // MOVE to the trash is how people delete.
             Request::Edit(_)
             | Request::Move { .. }
+            | Request::Raise { .. }
             | Request::Recent { .. }
             | Request::RenameFolder { .. }
             | Request::RenameUser { .. }

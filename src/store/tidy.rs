@@ -65,7 +65,7 @@ pub enum Next {
 /// The segment that is being emptied.
 #[derive(Debug, Default)]
 pub struct Tidying {
-    due: bool,
+    pub(super) due: bool,
     /// Batches since the segments were looked at.
     batches: u32,
     /// When people whose time is over, and old dead content, are looked for again (milliseconds).
@@ -76,6 +76,8 @@ pub struct Tidying {
     /// Segments with live content that cannot be read: they stay.
     spoiled: BTreeSet<u64>,
     swept: bool,
+    /// No folder has left anything behind.
+    pub(super) clean: bool,
 }
 
 impl Tidying {
@@ -83,6 +85,7 @@ impl Tidying {
     pub(super) fn changed(&mut self, frees: bool) {
         self.batches = self.batches.saturating_add(1);
         self.due |= frees || self.batches >= BATCHES;
+        self.clean &= !frees;
     }
 }
 
@@ -95,6 +98,9 @@ impl Writer {
         }
         if self.checkpoint_due(now) {
             self.make_checkpoint();
+        }
+        if self.clean() {
+            return Next::Now;
         }
         if !self.tidying.swept {
             match self.log.sweep() {

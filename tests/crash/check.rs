@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use pillarbox::base::id::ContentId;
 use pillarbox::store::{
     counters::Segment,
     index::key::{self, Kind},
+    mailbox::Folder,
     message::{Message, content::ContentRow},
     queue::QueueEntry,
     value,
@@ -29,6 +31,7 @@ pub fn recovered(disk: SimDisk, oracle: &Oracle) -> Result<(), String> {
     let opened = world.open().map_err(|error| format!("no start: {error}"))?;
     world.disk.lock().hook = None;
     world.settle(&opened)?;
+    world.clean();
     world.close();
     let state = world.disk.state();
     let counted = rows(&SimDisk::new(state.clone()))?;
@@ -54,6 +57,13 @@ fn count(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), String> {
     if of(Kind::QueueName).count() != of(Kind::Queue).count() {
         return Err("a queue entry has two names, or a name none".to_owned());
     }
+    for (key, _) in of(Kind::Filter) {
+        let id = ContentId(key::u64_of(key).unwrap());
+        if !rows.contains_key(&key::content(id)) {
+            return Err(format!("a filter of {id:?}, which is gone"));
+        }
+    }
+    journals(rows)?;
     let mut live: BTreeMap<u64, u64> = BTreeMap::new();
     for (key, octets) in of(Kind::Content) {
         let id = key::u64_of(key).unwrap();
@@ -86,6 +96,32 @@ fn count(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), String> {
     }
 }
 
+/// A folder's row counts the rows of its journal, and there are none of folders that are gone.
+fn journals(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), String> {
+    let mut counted: BTreeMap<u32, u32> = BTreeMap::new();
+    for key in rows.keys().filter(|key| key[0] == Kind::Journal.letter()) {
+        *counted.entry(key::u32_of(key).unwrap()).or_default() += 1;
+    }
+    for (key, octets) in rows
+        .iter()
+        .filter(|(key, _)| key[0] == Kind::Folder.letter())
+    {
+        let id = key::u32_of(key).unwrap();
+        let row: Folder = value::decode(octets, "folder").unwrap();
+        let there = counted.remove(&id).unwrap_or(0);
+        if row.journal.rows != there {
+            return Err(format!(
+                "folder {id}'s journal: {:?}, not {there} rows",
+                row.journal
+            ));
+        }
+    }
+    match counted.first_key_value() {
+        Some((id, _)) => Err(format!("a journal of folder {id}, which is gone")),
+        None => Ok(()),
+    }
+}
+
 /// Dump and log alone give the same.
 fn rebuilt(
     mut state: State,
@@ -107,6 +143,7 @@ fn rebuilt(
     if found != *view {
         return Err(format!("a rebuild differs: {}", differences(view, &found)));
     }
+    world.clean();
     world.close();
     let found = rows(&world.disk)?;
     let segments = |rows: &BTreeMap<Vec<u8>, Vec<u8>>| -> BTreeMap<Vec<u8>, u64> {
@@ -122,8 +159,10 @@ fn rebuilt(
     if segments(expected) != segments(&found) {
         return Err("a rebuild counts other live octets".to_owned());
     }
-    let kept =
-        |key: &[u8]| key[0] != Kind::Segment.letter() && key != key::COUNTERS && key != key::DUMP;
+    let kept = |key: &[u8]| {
+        let derived = [Kind::Filter.letter(), Kind::Segment.letter()];
+        !derived.contains(&key[0]) && ![key::COUNTERS, key::DUMP, key::FILTERED].contains(&key)
+    };
     for (key, octets) in expected.iter().filter(|(key, _)| kept(key)) {
         if found.get(key) != Some(octets) {
             return Err(format!("a rebuild has another row {key:?}"));

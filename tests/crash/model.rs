@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pillarbox::{
     base::{
-        id::{FolderId, QueueId, UserId},
+        id::{FolderId, ModSeq, QueueId, UserId},
         ranges::Ranges,
         secret::Secret,
         time::Time,
@@ -92,12 +92,18 @@ pub enum Wish {
     Edit(Vec<(String, Option<String>, Option<String>)>),
     Expunge(u32, Option<Ranges>),
     Flag(u32, Ranges, FlagMode, Flags, Vec<String>),
+    /// STORE UNCHANGEDSINCE.
+    FlagSince(u32, Ranges, Flags, u64),
+    /// The mail is kept.
+    Leave(u32),
     Move(u32, u32, Ranges),
     Password(u32, String),
     Purge(u32),
     RemoveApp(u32, u32),
     RemoveQueued(u64),
     Rename(u32, String),
+    /// \Seen by FETCH: nobody waits for it.
+    Seen(u32, Ranges),
     /// Tag, size, users, others.
     Send(u64, usize, Vec<u32>, Vec<String>),
     Set(String, Option<String>),
@@ -160,14 +166,18 @@ impl Wish {
                 uids,
             },
             Self::Flag(folder, uids, mode, flags, keywords) => Request::Flag(Flag {
-                folder: FolderId(folder),
-                uids,
                 mode,
-                flags,
                 keywords,
-                unchanged_since: None,
-                lazy: false,
+                ..add(folder, uids, flags)
             }),
+            Self::FlagSince(folder, uids, flags, since) => Request::Flag(Flag {
+                unchanged_since: Some(ModSeq(since)),
+                ..add(folder, uids, flags)
+            }),
+            Self::Leave(user) => Request::RemoveUser {
+                user: UserId(user),
+                purge: false,
+            },
             Self::Move(from, to, uids) => Request::Move {
                 from: FolderId(from),
                 to: FolderId(to),
@@ -195,6 +205,10 @@ impl Wish {
                 folder: FolderId(folder),
                 name,
             },
+            Self::Seen(folder, uids) => Request::Flag(Flag {
+                lazy: true,
+                ..add(folder, uids, Flags::SEEN)
+            }),
             Self::Send(tag, size, to, others) => {
                 let queued = queued(tag, &others);
                 deliver(tag, size, streamed, to, Some(queued))
@@ -206,6 +220,18 @@ impl Wish {
                 on,
             },
         }
+    }
+}
+
+fn add(folder: u32, uids: Ranges, flags: Flags) -> Flag {
+    Flag {
+        folder: FolderId(folder),
+        uids,
+        mode: FlagMode::Add,
+        flags,
+        keywords: Vec::new(),
+        unchanged_since: None,
+        lazy: false,
     }
 }
 
@@ -341,6 +367,11 @@ impl Model {
             Wish::Flag(folder, uids, mode, flags, keywords) => {
                 self.flag(*folder, uids, *mode, *flags, keywords)
             }
+            Wish::FlagSince(folder, uids, flags, since) => {
+                let uids = uids.difference(&self.view.later(*folder, uids, *since));
+                self.flag(*folder, &uids, FlagMode::Add, *flags, &[])
+            }
+            Wish::Seen(folder, uids) => self.flag(*folder, uids, FlagMode::Add, Flags::SEEN, &[]),
             Wish::Move(from, to, uids) => self.copy(*from, *to, uids, true),
             Wish::RemoveQueued(id) => self.view.queue.remove(id).map(drop),
             Wish::Rename(folder, name) => self.rename(*folder, name),
@@ -371,7 +402,8 @@ impl Model {
             Wish::AddDomain(name) => self.view.domains.insert(name.clone()).then_some(()),
             Wish::AddUser(address) => {
                 let (_, domain) = address.rsplit_once('@')?;
-                let taken = self.view.users.values().any(|a| a == address);
+                let mut others = self.view.users.iter();
+                let taken = others.any(|(id, a)| a == address && !self.view.people[id].removed);
                 (self.view.domains.contains(domain) && !taken).then_some(())?;
                 let user = self.next_user;
                 self.next_user += 1;
@@ -395,6 +427,12 @@ impl Model {
                         None => drop(aliases.remove(name)),
                     }
                 }
+                Some(())
+            }
+            Wish::Leave(user) => {
+                let person = self.view.people.get_mut(user)?;
+                person.removed = true;
+                person.credentials += 1;
                 Some(())
             }
             Wish::Password(user, password) => {
@@ -440,6 +478,12 @@ impl Model {
     }
 
     fn deliver(&mut self, tag: u64, size: usize, users: &[u32]) -> Option<()> {
+        if users
+            .iter()
+            .any(|user| self.view.people.get(user).is_none_or(|p| p.removed))
+        {
+            return None;
+        }
         let inboxes: Option<BTreeSet<u32>> = users.iter().map(|&u| self.view.inbox(u)).collect();
         let size = text(tag, size).len() + PREFIX.len();
         for inbox in inboxes? {

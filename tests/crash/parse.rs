@@ -14,7 +14,7 @@ use pillarbox::store::{
         segment::{self, Header, Seed},
     },
     mailbox::Folder,
-    message::{Message, content::ContentRow},
+    message::{Message, content::ContentRow, journal::Entry},
     queue::{QueueEntry, Totals},
     value,
 };
@@ -34,6 +34,7 @@ fn rows(octets: &[u8]) {
     let _ = value::decode::<ContentRow>(octets, "");
     let _ = value::decode::<Counters>(octets, "");
     let _ = value::decode::<Domain>(octets, "");
+    let _ = value::decode::<Entry>(octets, "");
     let _ = value::decode::<Folder>(octets, "");
     let _ = value::decode::<Message>(octets, "");
     let _ = value::decode::<QueueEntry>(octets, "");

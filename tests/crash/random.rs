@@ -151,7 +151,8 @@ impl Run {
                 let wishes: Vec<Wish> = (0..count).map(|_| self.wish(&view)).collect();
                 self.world.ask(&wishes)
             }
-            10..=13 => self.stream(),
+            10..=12 => self.stream(),
+            13 => self.aside(),
             14..=17 => {
                 self.world.housekeep(3);
                 Ok(())
@@ -167,6 +168,23 @@ impl Run {
             },
             _ => Ok(()),
         }
+    }
+
+    /// What nobody waits for.
+    fn aside(&mut self) -> Result<(), String> {
+        if self.dice.coin() {
+            let from = self.dice.below(40);
+            return self.world.filter(from, 5);
+        }
+        // A failure may take a part of them: the oracle does not know which.
+        if self.mode.faults == 0 {
+            let view = self.world.view();
+            let folders: Vec<u32> = view.folders.keys().copied().collect();
+            let folder = *self.dice.of(&folders);
+            let low = 1 + u32::try_from(self.dice.below(12)).unwrap();
+            self.world.see(folder, Ranges::span(low, low + 3));
+        }
+        Ok(())
     }
 
     fn stream(&mut self) -> Result<(), String> {
@@ -186,14 +204,14 @@ impl Run {
             self.world.streams.remove(&tag);
             return Ok(());
         }
-        let users: Vec<u32> = self.world.view().users.keys().copied().collect();
+        let users = present(&self.world.view());
         let to = vec![*self.dice.of(&users)];
         self.world.push_stream(tag, 50_000, &to)
     }
 
     fn wish(&mut self, view: &View) -> Wish {
         let dice = &mut self.dice;
-        let users: Vec<u32> = view.users.keys().copied().collect();
+        let users = present(view);
         let folders: Vec<u32> = view.folders.keys().copied().collect();
         let (user, folder, other) = (*dice.of(&users), *dice.of(&folders), *dice.of(&folders));
         let low = 1 + u32::try_from(dice.below(12)).unwrap();
@@ -205,6 +223,10 @@ impl Run {
         let crowded = view.folders[&busiest].messages.len() > 30;
         let flags = Flags(u8::try_from(dice.below(32)).unwrap());
         match dice.below(if crowded { 11 } else { 20 }) {
+            0 if dice.coin() => {
+                let since = view.folders[&from].modseq.saturating_sub(dice.below(4));
+                Wish::FlagSince(from, uids, flags, since)
+            }
             0 | 1 => {
                 let mode = *dice.of(&[FlagMode::Add, FlagMode::Remove, FlagMode::Replace]);
                 let word = dice.one_in(3).then(|| format!("$K{}", dice.below(4)));
@@ -227,7 +249,11 @@ impl Run {
                 format!("key{}", dice.below(3)),
                 dice.coin().then(|| "x".to_owned()),
             ),
-            10 if dice.one_in(6) && users.len() > 2 => Wish::Purge(user),
+            10 if dice.one_in(6) && users.len() > 2 => Wish::Leave(user),
+            10 if dice.one_in(6) && view.users.len() > 2 => {
+                let left = view.people.iter().find(|(_, person)| person.removed);
+                Wish::Purge(left.map_or(user, |(id, _)| *id))
+            }
             10 if dice.one_in(4) => Wish::AddUser(format!("u{}@home.test", dice.below(90))),
             10 => Wish::Subscribe(user, format!("N{}", dice.below(9)), dice.coin()),
             11 => Wish::Create(user, format!("N{}", dice.below(30))),
@@ -284,6 +310,15 @@ impl Run {
         let cut = check::after_cut(&self.world.disk.state(), OUTCOMES[1], self.tag);
         check::start(cut, &oracle).map_err(|error| format!("in the end: {error}"))
     }
+}
+
+/// Who has not left.
+fn present(view: &View) -> Vec<u32> {
+    let people = view.people.iter();
+    people
+        .filter(|(_, person)| !person.removed)
+        .map(|(id, _)| *id)
+        .collect()
 }
 
 /// The queue, aliases and secrets.

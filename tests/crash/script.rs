@@ -48,6 +48,13 @@ pub fn everyday(world: &mut World) -> Done {
         ),
         Wish::Move(anna, trash, span(3, 9)),
     ])?;
+    world.see(anna, span(1, 9));
+    world.filter(0, 3)?;
+    world.ask(&[
+        Wish::Copy(anna, anna, span(1, 9)),
+        Wish::FlagSince(anna, span(1, 99), Flags::FLAGGED, 4),
+        Wish::Move(work, work, span(1, 1)),
+    ])?;
     world.ask(&[
         Wish::Expunge(anna, None),
         Wish::Rename(work, "Arbeit".to_owned()),
@@ -55,7 +62,9 @@ pub fn everyday(world: &mut World) -> Done {
         Wish::Set("a.setting".to_owned(), None),
     ])?;
     world.ask(&[Wish::Delete(trash), Wish::Rename(anna, "Before".to_owned())])?;
-    world.ask(&[Wish::Deliver(6, 70, vec![1, 2])])
+    world.ask(&[Wish::Leave(2)])?;
+    world.filter(0, 9)?;
+    world.ask(&[Wish::Deliver(6, 70, vec![1])])
 }
 
 /// Mail that waits for others, aliases, secrets, and somebody who goes with everything.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pillarbox::{
-    base::id::{ContentId, Uid},
+    base::{
+        id::{ContentId, Uid},
+        ranges::Ranges,
+    },
     mail::flag::Flags,
     store::{Broken, Reader, Store},
 };
@@ -48,6 +51,8 @@ pub struct PersonView {
     pub password: String,
     pub credentials: u64,
     pub apps: BTreeMap<u32, String>,
+    /// Gone, and the mail is kept.
+    pub removed: bool,
 }
 
 impl Default for PersonView {
@@ -56,6 +61,7 @@ impl Default for PersonView {
             password: PASSWORD.to_owned(),
             credentials: 1,
             apps: BTreeMap::new(),
+            removed: false,
         }
     }
 }
@@ -70,6 +76,15 @@ pub struct QueueView {
 impl View {
     pub fn inbox(&self, user: u32) -> Option<u32> {
         self.named(user, "INBOX")
+    }
+
+    /// Those of `uids` that changed after `since`.
+    pub fn later(&self, folder: u32, uids: &Ranges, since: u64) -> Ranges {
+        let folder = self.folders.get(&folder);
+        let all = folder.into_iter().flat_map(|folder| &folder.messages);
+        all.filter(|(uid, m)| uids.contains(**uid) && m.modseq > since)
+            .map(|(uid, _)| *uid)
+            .collect()
     }
 
     pub fn named(&self, user: u32, name: &str) -> Option<u32> {
@@ -107,6 +122,7 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
             password: String::from_utf8_lossy(row.password.reveal()).into_owned(),
             credentials: row.credentials,
             apps: apps.into_iter().map(|(id, app)| (id, app.name)).collect(),
+            removed: row.removed.is_some(),
         };
         view.people.insert(user.0, person);
         view.users.insert(user.0, row.address);
@@ -119,6 +135,9 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
             })
             .map_err(broken)?;
         let (mut octets, mut count) = (0, 0);
+        if usage.folders as usize != folders.len() {
+            return Err(format!("{user:?} has {} folders: {usage:?}", folders.len()));
+        }
         for (id, row) in folders {
             let mut folder = FolderView {
                 user: user.0,
@@ -157,6 +176,15 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
                 .filter(|(_, m)| !Flags(m.flags).has(Flags::SEEN))
                 .map(|(uid, _)| *uid)
                 .collect();
+            let deleted = folder.messages.values();
+            let deleted = deleted.filter(|m| Flags(m.flags).has(Flags::DELETED));
+            let deleted = deleted.fold((0, 0), |(n, sum), m| (n + 1, sum + m.size));
+            let told = store.read(|reader| reader.deleted(id)).map_err(broken)?;
+            if deleted != told {
+                return Err(format!(
+                    "folder {id:?} counts {told:?} deleted, not {deleted:?}"
+                ));
+            }
             let sum: u64 = folder.messages.values().map(|m| m.size).sum();
             let counted = (folder.messages.len(), unseen.len(), sum);
             let said = (row.exists as usize, row.unseen as usize, row.octets);

@@ -12,15 +12,20 @@ use std::{
 };
 
 use pillarbox::{
-    base::time::{Clock, Instant, Time},
+    base::{
+        id::ContentId,
+        ranges::Ranges,
+        time::{Clock, Instant, Time},
+    },
     store::{
-        Body, Broken, Content, Incoming, Opened, Options, Refusal, Reply, Stepped, Store,
+        Body, Broken, Content, Incoming, Opened, Options, Refusal, Reply, Request, Stepped, Store,
         index::{Index, key::Kind, table::Rows},
         tidy::Next,
     },
 };
 
 use crate::{
+    client::{self, Clients},
     disk::{Outcome, SimDisk, State},
     model::{self, Model, TIME, View, Wish, text},
 };
@@ -62,6 +67,9 @@ pub struct Oracle {
     /// Nobody was told whether these are there.
     pub maybe: Vec<Model>,
     pub in_flight: Vec<Wish>,
+    /// Nobody waits for these: those at the front may be there.
+    pub lazy: Vec<Wish>,
+    pub clients: Clients,
     /// Of what is in flight any part may be there, not only the first so many (some may have failed).
     pub any_part: bool,
 }
@@ -70,7 +78,7 @@ impl Oracle {
     /// The states that may be found now.
     pub fn allowed(&self) -> Vec<Model> {
         let mut out = vec![self.acknowledged.clone()];
-        for wish in &self.in_flight {
+        for wish in self.lazy.iter().chain(&self.in_flight) {
             let from = if self.any_part { 0 } else { out.len() - 1 };
             for at in from..out.len() {
                 let mut next = out[at].clone();
@@ -87,6 +95,14 @@ impl Oracle {
     pub fn matching(&self, view: &View) -> Option<Model> {
         self.allowed().into_iter().find(|model| model.view == *view)
     }
+}
+
+/// What the store says to wishes that come together.
+pub type Answers = Result<Vec<Result<Reply, Refusal>>, String>;
+
+/// For wishes whose content is all there.
+pub fn no_bodies(wishes: &[Wish]) -> Vec<Option<Body>> {
+    wishes.iter().map(|_| None).collect()
 }
 
 /// A run of the store.
@@ -163,8 +179,7 @@ impl World {
 
     /// Asks for all wishes at once and compares the answers with the oracle.
     pub fn ask(&mut self, wishes: &[Wish]) -> Result<(), String> {
-        let bodies = wishes.iter().map(|_| None).collect();
-        self.ask_with(wishes, bodies)
+        self.ask_with(wishes, no_bodies(wishes))
     }
 
     pub fn ask_with(&mut self, wishes: &[Wish], bodies: Vec<Option<Body>>) -> Result<(), String> {
@@ -176,6 +191,12 @@ impl World {
             oracle.in_flight = wishes.to_vec();
             oracle.any_part = self.faulty;
         }
+        let answers = self.requests(wishes, bodies)?;
+        self.judge(wishes, &answers)
+    }
+
+    /// Asks for all wishes at once.
+    pub fn requests(&mut self, wishes: &[Wish], bodies: Vec<Option<Body>>) -> Answers {
         let store = self.store();
         let mut context = Context::from_waker(Waker::noop());
         let mut futures: Vec<_> = wishes
@@ -194,7 +215,7 @@ impl World {
                 Poll::Pending => return Err("a request was not answered".to_owned()),
             }
         }
-        self.judge(wishes, &answers)
+        Ok(answers)
     }
 
     /// Compares answers with the oracle and notes what was acknowledged.
@@ -206,12 +227,18 @@ impl World {
         }
         let mut said = std::mem::take(&mut self.said);
         let mut oracle = self.oracle.lock().unwrap();
+        let before = oracle.acknowledged.clone();
+        for wish in std::mem::take(&mut oracle.lazy) {
+            // What it was for may be gone.
+            let _ = oracle.acknowledged.apply(&wish);
+        }
         let mut unknown = Vec::new();
         for (wish, answer) in wishes.iter().zip(answers) {
             let mut next = oracle.acknowledged.clone();
             let expected = next.apply(wish).is_some();
             match answer {
-                Ok(_) if expected => {
+                Ok(reply) if expected => {
+                    flagged(&oracle.acknowledged, wish, reply)?;
                     said.yes += 1;
                     if next != oracle.acknowledged {
                         oracle.acknowledged = next;
@@ -238,18 +265,48 @@ impl World {
             }
         }
         oracle.in_flight.clear();
+        let now = oracle.acknowledged.view.clone();
+        oracle.clients.see(&before.view, &now);
         if !unknown.is_empty() {
             let guess = Oracle {
                 acknowledged: oracle.acknowledged.clone(),
                 maybe: Vec::new(),
                 in_flight: unknown,
                 any_part: true,
+                ..Oracle::default()
             };
             oracle.maybe.extend(guess.allowed());
         }
         drop(oracle);
         self.said = said;
         Ok(())
+    }
+
+    /// A FETCH sets \Seen: the answer comes at once.
+    pub fn see(&mut self, folder: u32, uids: Ranges) {
+        let wish = Wish::Seen(folder, uids);
+        let store = self.store();
+        let mut asked = pin!(store.request(wish.request(None)));
+        let mut context = Context::from_waker(Waker::noop());
+        let answer = asked.as_mut().poll(&mut context);
+        assert!(matches!(answer, Poll::Ready(Ok(Reply::Done))));
+        self.oracle().lazy.push(wish);
+    }
+
+    /// Stores filters for some contents that have none.
+    pub fn filter(&mut self, from: u64, most: usize) -> Result<(), String> {
+        let store = self.store();
+        let broken = |error: Broken| error.to_string();
+        let ids = match store.read(|reader| reader.unfiltered(ContentId(from), most)) {
+            Err(_) if self.faulty => return Ok(()),
+            ids => ids.map_err(broken)?,
+        };
+        let filters = ids.into_iter().map(|id| (id, client::filter_of(id)));
+        let request = Request::Filters(filters.collect());
+        match self.drive(store.request(request)) {
+            Err(error) if !self.faulty && !self.disk.lock().dead => Err(error.to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// Content of `size` octets begins to arrive.
@@ -288,6 +345,11 @@ impl World {
         }
     }
 
+    /// Nothing is left of folders that are gone.
+    pub fn clean(&mut self) {
+        while self.stepped.as_mut().unwrap().writer.clean() {}
+    }
+
     /// Housekeeping until nothing is due; `most` steps.
     pub fn housekeep(&mut self, most: usize) -> Next {
         let mut next = Next::Idle;
@@ -308,8 +370,9 @@ impl World {
     pub fn compare(&self) -> Result<(), String> {
         let view = model::view(&self.store(), false)?;
         let oracle = self.oracle();
-        if view == oracle.acknowledged.view {
-            return Ok(());
+        if oracle.matching(&view).is_some() {
+            client::filters(&self.store())?;
+            return oracle.clients.come_back(&self.store(), &view);
         }
         Err(differences(&oracle.acknowledged.view, &view))
     }
@@ -362,11 +425,26 @@ impl World {
                 differences(&oracle.acknowledged.view, &view)
             ));
         };
+        client::filters(&self.store())?;
+        oracle.clients.come_back(&self.store(), &view)?;
         oracle.acknowledged = found;
+        oracle.lazy.clear();
         oracle.maybe.clear();
         oracle.in_flight.clear();
         Ok(())
     }
+}
+
+/// A STORE names exactly the messages that it left alone.
+fn flagged(before: &Model, wish: &Wish, reply: &Reply) -> Result<(), String> {
+    if let Wish::FlagSince(folder, uids, _, since) = wish {
+        let expected = before.view.later(*folder, uids, *since);
+        return match reply {
+            Reply::Flagged { failed, .. } if *failed == expected => Ok(()),
+            other => Err(format!("{wish:?} fails for {expected:?}, not {other:?}")),
+        };
+    }
+    Ok(())
 }
 
 /// Where two views differ, in short.

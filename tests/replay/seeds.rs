@@ -26,7 +26,7 @@ use pillarbox::store::dump::{Dumping, Step};
 use pillarbox::store::index::Index;
 use pillarbox::store::log::{BLOCK, Place};
 use pillarbox::store::mailbox::Folder;
-use pillarbox::store::message::journal::Extent;
+use pillarbox::store::message::journal::{Entry, Extent};
 use pillarbox::store::message::{Message, content::ContentRow};
 use pillarbox::store::queue::{BodyKind, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Totals};
 use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
@@ -217,10 +217,21 @@ fn rows() {
         recent: Uid(9),
         keywords: vec!["$Junk".to_owned(), "später".to_owned()],
         deleted: 1,
-        deleted_octets: 4_000,
-        journal: Extent::default(),
+        deleted_octets: 4000,
+        uncounted: 1,
+        uncounted_octets: 900,
+        journal: Extent {
+            since: ModSeq(3),
+            rows: 4,
+            spans: 6,
+        },
     };
     row("folder", b'f', &value::encode(&folder));
+    let journal = Entry {
+        changed: Ranges::span(1, 4),
+        vanished: [6, 9, 10].into_iter().collect(),
+    };
+    row("journal", b'j', &value::encode(&journal));
     let user = User {
         address: "a@home.test".to_owned(),
         password: Secret::new(b"$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA".to_vec()),

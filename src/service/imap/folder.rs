@@ -25,10 +25,17 @@ impl Imap {
         self.create_above(user, &name).await?;
         let request = Request::CreateFolder {
             user,
-            name,
+            name: name.clone(),
             special,
         };
-        self.shared.store.request(request).await?;
+        match self.shared.store.request(request).await {
+            // The name is free: another folder has the use (RFC 6154 section 3).
+            Err(Refusal::Exists) if special.is_some() && self.find(user, &name)?.is_none() => {
+                let text = "Another mailbox has that special use";
+                return Err(Completion::no(text).with_code("USEATTR"));
+            }
+            done => done?,
+        };
         Ok(self.finish_all(Completion::ok("Create completed.")))
     }
 

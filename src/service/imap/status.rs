@@ -1,12 +1,11 @@
 //! STATUS (RFC 3501 section 6.3.10), also inside LIST (RFC 5819).
 
-use super::{Imap, Outcome, refusal::no_folder, rest::Rest, sync::Tell};
+use super::{Imap, Outcome, refusal::no_folder, sync::Tell};
 use crate::{
     base::{
         id::{FolderId, UserId},
         ranges::Ranges,
     },
-    mail::flag::Flags,
     proto::imap::{
         command::{Status, StatusItem, StatusItems},
         response,
@@ -16,17 +15,17 @@ use crate::{
 };
 
 impl Imap {
-    pub(super) async fn status(&mut self, user: UserId, status: &Status) -> Outcome {
+    pub(super) fn status(&mut self, user: UserId, status: &Status) -> Outcome {
         let folder = self.find(user, &status.folder)?.ok_or_else(no_folder)?;
         let mut out = Vec::new();
-        if !self.write_status(&mut out, folder, status.items).await? {
+        if !self.write_status(&mut out, folder, status.items)? {
             return Err(no_folder());
         }
         Ok(self.finish(out, Completion::ok("Status completed."), Tell::ALL))
     }
 
     /// Writes `* STATUS`; false if the folder is gone.
-    pub(super) async fn write_status(
+    pub(super) fn write_status(
         &self,
         out: &mut Vec<u8>,
         folder: FolderId,
@@ -46,8 +45,8 @@ impl Imap {
                     }
                     limit => limit,
                 },
-                StatusItem::Deleted => self.count_deleted(folder).await?,
-                StatusItem::DeletedStorage => return Err(Completion::bad("Not yet")),
+                StatusItem::Deleted => u64::from(row.deleted),
+                StatusItem::DeletedStorage => row.deleted_octets,
                 StatusItem::HighestModSeq => row.modseq.0,
                 StatusItem::Messages => u64::from(row.exists),
                 StatusItem::Recent => self.count_recent(folder, &row)?,
@@ -77,22 +76,5 @@ impl Imap {
         let uids = store.read(|reader| reader.uids(folder))?;
         let new = Ranges::span(first.0, row.uid_next.0);
         Ok(uids.intersection(&new).count())
-    }
-
-    /// Nobody counts these; the rows are looked at, in slices.
-    async fn count_deleted(&self, folder: FolderId) -> Result<u64, Completion> {
-        let store = &self.shared.store;
-        let mut rest = Rest::from(&store.read(|reader| reader.uids(folder))?);
-        let mut count: u64 = 0;
-        while !rest.is_empty() {
-            store.read(|reader| {
-                rest.slice(reader, folder, |_, row| {
-                    count = count.saturating_add(u64::from(row.flags.has(Flags::DELETED)));
-                    std::ops::ControlFlow::Continue(())
-                })
-            })?;
-            smol::future::yield_now().await;
-        }
-        Ok(count)
     }
 }

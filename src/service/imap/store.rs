@@ -36,6 +36,8 @@ pub struct Telling {
     silent: bool,
     /// UNCHANGEDSINCE, or 0.
     since: ModSeq,
+    /// Left alone because of it.
+    failed: Ranges,
     completion: Completion,
 }
 
@@ -92,6 +94,7 @@ impl Imap {
             silent,
             since: since.unwrap_or(ModSeq(0)),
             completion: self.stored(&uids, &failed, uid, by_number, silent)?,
+            failed,
         };
         Ok(self.store_told(Box::new(telling)).await)
     }
@@ -131,9 +134,15 @@ impl Imap {
                 tell,
                 silent,
                 since,
+                failed,
                 ..
             } = telling;
+            let told = selected.modseq;
             let each = |uid: Uid, row: &Message| {
+                if row.modseq > told && failed.contains(uid.0) {
+                    // It is news anyway.
+                    return ControlFlow::Continue(());
+                }
                 let mut line = FetchLine::begin(out, places.of(uid.0));
                 if tell.uid || qresync {
                     line.uid(uid);

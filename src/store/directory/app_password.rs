@@ -97,7 +97,7 @@ pub fn decide_add(
     app: &NewAppPassword,
 ) -> Result<(u32, Change), Refusal> {
     directory::known(rows, user)?;
-    let id = numbers.app_password();
+    let id = numbers.app_password()?;
     let app = app.clone();
     Ok((id, Change::AddAppPassword { user, id, app }))
 }

@@ -10,6 +10,7 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
+        mailbox::Folder,
     },
 };
 
@@ -18,6 +19,7 @@ use crate::{
 pub struct Usage {
     pub octets: u64,
     pub messages: u64,
+    pub folders: u32,
     /// The highest warning that was given, in percent: 0, 80 or 95.
     pub warned: u8,
 }
@@ -41,19 +43,48 @@ pub(in crate::store) fn count(
         row.octets = row.octets.saturating_add(size);
         row.messages = row.messages.saturating_add(1);
     } else {
-        row.octets = row.octets.saturating_sub(size);
-        row.messages = row.messages.saturating_sub(1);
-        if row.warned > 0 {
-            let quota = quota(tables, user)?;
-            // Well below the mark: somebody who stays around it is not warned every day.
-            row.warned = match percent(row.octets, quota) {
-                0..75 => 0,
-                75..90 => row.warned.min(80),
-                _ => row.warned,
-            };
-        }
+        less(tables, user, &mut row, size, 1)?;
     }
     tables.set(&key::usage(user), &row)
+}
+
+/// Less counts for the quota.
+fn less(
+    rows: &impl Rows,
+    user: UserId,
+    row: &mut Usage,
+    octets: u64,
+    messages: u64,
+) -> Result<(), Broken> {
+    row.octets = row.octets.saturating_sub(octets);
+    row.messages = row.messages.saturating_sub(messages);
+    if row.warned > 0 {
+        let quota = quota(rows, user)?;
+        // Well below the mark: somebody who stays around it is not warned every day.
+        row.warned = match percent(row.octets, quota) {
+            0..75 => 0,
+            75..90 => row.warned.min(80),
+            _ => row.warned,
+        };
+    }
+    Ok(())
+}
+
+/// One folder more.
+pub(in crate::store) fn count_folder(tables: &mut Tables<'_>, user: UserId) -> Result<(), Broken> {
+    let mut row = usage(tables, user)?;
+    row.folders = row.folders.saturating_add(1);
+    tables.set(&key::usage(user), &row)
+}
+
+/// A folder goes with all that is in it.
+pub(in crate::store) fn count_out(tables: &mut Tables<'_>, folder: &Folder) -> Result<(), Broken> {
+    let mut row = usage(tables, folder.user)?;
+    row.folders = row.folders.saturating_sub(1);
+    let octets = folder.octets.saturating_sub(folder.uncounted_octets);
+    let messages = folder.exists.saturating_sub(folder.uncounted);
+    less(tables, folder.user, &mut row, octets, u64::from(messages))?;
+    tables.set(&key::usage(folder.user), &row)
 }
 
 /// Applies that a person was warned.

@@ -47,17 +47,17 @@ pub fn decide_add(
     quota: u64,
 ) -> Result<(UserId, Change), Refusal> {
     directory::free(rows, address)?;
-    let user = numbers.user();
-    let folders = mailbox::STANDARD
-        .iter()
-        .map(|(name, special)| NewFolder {
-            folder: numbers.folder(),
+    let user = numbers.user()?;
+    let mut folders = Vec::new();
+    for (name, special) in mailbox::STANDARD {
+        folders.push(NewFolder {
+            folder: numbers.folder()?,
             user,
-            name: (*name).to_owned(),
-            special: *special,
-            validity: numbers.validity(),
-        })
-        .collect();
+            name: name.to_owned(),
+            special,
+            validity: numbers.validity()?,
+        });
+    }
     let new = NewUser {
         user,
         address: address.to_owned(),

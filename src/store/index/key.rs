@@ -26,6 +26,8 @@ pub enum Kind {
     QueueName,
     /// A known recipient of a domain that is passed on.
     Recipient,
+    /// Folder that is gone → when.
+    Remains,
     Route,
     Segment,
     Setting,
@@ -56,6 +58,7 @@ impl Kind {
             Self::Queue => b'e',
             Self::QueueName => b'i',
             Self::Recipient => b'k',
+            Self::Remains => b'h',
             Self::Route => b'r',
             Self::Segment => b'g',
             Self::Setting => b'o',
@@ -189,6 +192,12 @@ pub fn message(folder: FolderId, uid: Uid) -> Vec<u8> {
     )
 }
 
+/// What the keys of a folder's messages begin with.
+#[must_use]
+pub fn messages(folder: FolderId) -> Vec<u8> {
+    key(Kind::Message, &[&folder.0.to_be_bytes()])
+}
+
 #[must_use]
 pub fn queue(id: QueueId) -> Vec<u8> {
     key(Kind::Queue, &[&id.0.to_be_bytes()])
@@ -202,6 +211,11 @@ pub fn queue_name(name: &str) -> Vec<u8> {
 #[must_use]
 pub fn recipient(address: &str) -> Vec<u8> {
     by_domain(Kind::Recipient, address)
+}
+
+#[must_use]
+pub fn remains(folder: FolderId) -> Vec<u8> {
+    key(Kind::Remains, &[&folder.0.to_be_bytes()])
 }
 
 #[must_use]

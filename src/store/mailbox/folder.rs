@@ -17,12 +17,10 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
-        mailbox::{self, Folder, INBOX},
-        message::{
-            self,
-            journal::{self, Extent},
-        },
+        mailbox::{self, Folder, INBOX, remains},
+        message::{self, journal::Extent},
         request::Special,
+        value,
     },
 };
 
@@ -34,7 +32,8 @@ const DEPTH_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// For good: [`Refusal::Exists`], [`Refusal::Name`], [`Refusal::NoUser`], [`Refusal::Limit`].
+/// For good: [`Refusal::Exists`] for the name and for the special use, [`Refusal::Name`],
+/// [`Refusal::NoUser`], [`Refusal::Limit`].
 pub fn decide_create(
     rows: &impl Rows,
     numbers: &mut Numbers,
@@ -47,7 +46,10 @@ pub fn decide_create(
     if mailbox::named(rows, user, name)?.is_some() {
         return Err(Refusal::Exists);
     }
-    let count = mailbox::all(rows, user)?.len() as u64;
+    if special.is_some() && is_used(rows, user, special)? {
+        return Err(Refusal::Exists);
+    }
+    let count = u64::from(directory::usage::usage(rows, user)?.folders);
     if numbers.folders_max > 0 && count >= numbers.folders_max {
         return Err(Refusal::Limit {
             name: "limit.folders",
@@ -55,12 +57,60 @@ pub fn decide_create(
         });
     }
     Ok(Change::CreateFolder(NewFolder {
-        folder: numbers.folder(),
+        folder: numbers.folder()?,
         user,
         name: name.to_owned(),
         special,
-        validity: numbers.validity(),
+        validity: numbers.validity()?,
     }))
+}
+
+/// Whether another folder of the person has the special use.
+fn is_used(rows: &impl Rows, user: UserId, special: Option<Special>) -> Result<bool, Broken> {
+    for id in mailbox::all(rows, user)? {
+        let row = mailbox::folder(rows, id)?.ok_or(Broken::Corrupt("folder"))?;
+        if row.special == special {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether one more subscription may be noted: a person may have as many as folders, which need not
+/// be there.
+///
+/// # Errors
+///
+/// For good: [`Refusal::Name`], [`Refusal::Limit`].
+pub fn check_subscription(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+) -> Result<(), Refusal> {
+    check_name(name)?;
+    check_count(rows, numbers.folders_max, &key::subscription(user, ""))
+}
+
+/// Refuses when so many keys begin with a prefix; 0: there is no limit.
+fn check_count(rows: &impl Rows, limit: u64, prefix: &[u8]) -> Result<(), Refusal> {
+    let mut left = limit;
+    if limit > 0 {
+        rows.scan_prefix(prefix, &mut |_, _| {
+            left = left.saturating_sub(1);
+            Ok(match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+        })?;
+    }
+    match (limit, left) {
+        (1.., 0) => Err(Refusal::Limit {
+            name: "limit.folders",
+            limit,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
@@ -99,8 +149,11 @@ pub fn create(tables: &mut Tables<'_>, new: &NewFolder) -> Result<(), Broken> {
         keywords: Vec::new(),
         deleted: 0,
         deleted_octets: 0,
+        uncounted: 0,
+        uncounted_octets: 0,
         journal: Extent::default(),
     };
+    directory::usage::count_folder(tables, new.user)?;
     tables.set(&key::folder(new.folder), &folder)?;
     tables.set(&key::folder_name(new.user, &new.name), &new.folder)
 }
@@ -118,23 +171,20 @@ pub fn decide_delete(rows: &impl Rows, id: FolderId) -> Result<Change, Refusal> 
     Ok(Change::DeleteFolders(vec![id]))
 }
 
-/// Applies that folders go with their messages.
+/// Applies that folders go: what they hold counts for nothing from now on, its rows go later.
 ///
 /// # Errors
 ///
 /// The index fails.
 pub fn delete(tables: &mut Tables<'_>, at: &Context, folders: &[FolderId]) -> Result<(), Broken> {
     for &id in folders {
-        let Some(mut folder) = mailbox::folder(tables, id)? else {
+        let Some(folder) = mailbox::folder(tables, id)? else {
             continue;
         };
-        let all = Ranges::span(1, u32::MAX);
-        message::for_each(tables, id, &all, &mut |tables, uid, message| {
-            message::take(tables, at, id, &mut folder, uid, &message)
-        })?;
-        journal::forget(tables, id, &mut folder, ModSeq(0))?;
+        remains::leave(tables, at, id)?;
         tables.remove(&key::folder_name(folder.user, &folder.name))?;
         tables.remove(&key::folder(id))?;
+        directory::usage::count_out(tables, &folder)?;
     }
     Ok(())
 }
@@ -163,15 +213,19 @@ pub fn decide_rename(
         return Err(Refusal::Name);
     }
     let mut renames = vec![(id, name.to_owned())];
-    for child in mailbox::all(rows, folder.user)? {
-        let row = mailbox::folder(rows, child)?.ok_or(Broken::Corrupt("folder"))?;
-        if let Some(rest) = row.name.strip_prefix(&inside) {
-            let new = format!("{name}/{rest}");
-            check_name(&new)?;
-            if mailbox::named(rows, folder.user, &new)?.is_some() {
-                return Err(Refusal::Exists);
-            }
-            renames.push((child, new));
+    rows.scan_prefix(
+        &key::folder_name(folder.user, &inside),
+        &mut |key, octets| {
+            let rest = key::text_of(key, inside.len().saturating_add(5));
+            let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
+            renames.push((value::decode(octets, "folder name")?, new));
+            Ok(ControlFlow::Continue(()))
+        },
+    )?;
+    for (_, new) in renames.iter().skip(1) {
+        check_name(new)?;
+        if mailbox::named(rows, folder.user, new)?.is_some() {
+            return Err(Refusal::Exists);
         }
     }
     Ok(Change::RenameFolders(renames))
@@ -220,6 +274,25 @@ pub fn rename(tables: &mut Tables<'_>, renames: &[(FolderId, String)]) -> Result
         tables.set(&key::folder_name(folder.user, name), id)?;
         folder.name.clone_from(name);
         tables.set(&key::folder(*id), &folder)?;
+    }
+    Ok(())
+}
+
+/// Applies that numbers go on from these at least.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn raise(
+    tables: &mut Tables<'_>,
+    id: FolderId,
+    uid_next: Uid,
+    modseq: ModSeq,
+) -> Result<(), Broken> {
+    if let Some(mut folder) = mailbox::folder(tables, id)? {
+        folder.uid_next = folder.uid_next.max(uid_next);
+        folder.modseq = folder.modseq.max(modseq);
+        tables.set(&key::folder(id), &folder)?;
     }
     Ok(())
 }

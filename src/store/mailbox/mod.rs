@@ -1,6 +1,7 @@
 //! Folders of a person.
 
 pub mod folder;
+pub mod remains;
 
 use std::ops::ControlFlow;
 
@@ -15,7 +16,7 @@ use crate::{
             key,
             table::{Rows, Tables},
         },
-        message::{Message, journal::Extent},
+        message::{Message, UNCOUNTED, journal::Extent},
         request::Special,
         value,
     },
@@ -61,6 +62,9 @@ pub struct Folder {
     /// Messages with \Deleted, and their octets.
     pub deleted: u32,
     pub deleted_octets: u64,
+    /// Messages that do not count for the quota, and their octets.
+    pub uncounted: u32,
+    pub uncounted_octets: u64,
     pub journal: Extent,
 }
 
@@ -74,12 +78,20 @@ impl Folder {
     pub(super) fn count_in(&mut self, uid: Uid, message: &Message) {
         self.exists = self.exists.saturating_add(1);
         self.octets = self.octets.saturating_add(message.size);
+        if message.flags.has(UNCOUNTED) {
+            self.uncounted = self.uncounted.saturating_add(1);
+            self.uncounted_octets = self.uncounted_octets.saturating_add(message.size);
+        }
         self.count_flags(uid, ABSENT, message.flags, message.size);
     }
 
     pub(super) fn count_out(&mut self, uid: Uid, message: &Message) {
         self.exists = self.exists.saturating_sub(1);
         self.octets = self.octets.saturating_sub(message.size);
+        if message.flags.has(UNCOUNTED) {
+            self.uncounted = self.uncounted.saturating_sub(1);
+            self.uncounted_octets = self.uncounted_octets.saturating_sub(message.size);
+        }
         self.count_flags(uid, message.flags, ABSENT, message.size);
     }
 

@@ -71,7 +71,7 @@ pub fn decide(
     }
     let first = target.uid_next;
     let last = u64::from(first.0).saturating_add(there.count());
-    if last >= u64::from(u32::MAX) {
+    if last > u64::from(u32::MAX) {
         return Err(Refusal::Limit {
             name: "UIDs",
             limit: u64::from(u32::MAX),
@@ -126,9 +126,11 @@ pub fn apply(
     };
     let same = copied.from == copied.to;
     let source = mailbox::folder(tables, copied.from)?;
-    let moves = moves && source.is_some();
+    // Of a folder that is gone nothing is left, whatever rows still wait to be removed.
+    let there = source.is_some();
+    let moves = moves && there;
     let mut source = source.filter(|_| !same);
-    let mut ranks = Ranks::new(&copied.uids);
+    let (none, mut ranks) = (Ranges::new(), Ranks::new(&copied.uids));
     target.keywords.extend(copied.names.iter().cloned());
     target.modseq = target.modseq.max(copied.modseq);
     let last = u64::from(copied.first.0).saturating_add(copied.uids.count());
@@ -137,7 +139,7 @@ pub fn apply(
     message::for_each(
         tables,
         copied.from,
-        &copied.uids,
+        if there { &copied.uids } else { &none },
         &mut |tables, uid, old| {
             let to = u64::from(copied.first.0).saturating_add(ranks.before(uid));
             let to = Uid(u32::try_from(to).unwrap_or(u32::MAX));
@@ -211,8 +213,8 @@ fn map(places: &[u16], mapping: &[(u16, u16)]) -> Vec<u16> {
     let mut out: Vec<u16> = places
         .iter()
         .filter_map(|place| {
-            let found = mapping.iter().find(|(from, _)| from == place)?;
-            Some(found.1)
+            let found = mapping.binary_search_by_key(place, |(from, _)| *from);
+            Some(mapping.get(found.ok()?)?.1)
         })
         .collect();
     out.sort_unstable();

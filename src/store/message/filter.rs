@@ -49,6 +49,31 @@ pub fn missing(rows: &impl Rows, from: ContentId, most: usize) -> Result<Vec<Con
     Ok(out)
 }
 
+/// Looks whether the mark can rise: not to `limit`, where content without a row may be on its way, and
+/// past `most` contents at most.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn raise(tables: &mut Tables<'_>, limit: ContentId, most: usize) -> Result<(), Broken> {
+    let from = mark(tables)?;
+    let (mut to, mut passed) = (from, 0);
+    let end = key::content(limit);
+    tables.scan(&key::content(from), &end, &mut |key, _| {
+        let id = ContentId(key::u64_of(key).ok_or(Broken::Corrupt("content key"))?);
+        passed += 1;
+        if passed > most || !tables.has(&key::filter(id))? {
+            return Ok(ControlFlow::Break(()));
+        }
+        to = ContentId(id.0.saturating_add(1));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if to > from {
+        tables.set(key::FILTERED, &to.0)?;
+    }
+    Ok(())
+}
+
 /// Stores filters of contents that are there.
 ///
 /// # Errors

@@ -44,12 +44,13 @@ pub struct Extent {
     pub spans: u32,
 }
 
+/// A journal's row.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-struct Entry {
+pub struct Entry {
     /// Their flags changed, and perhaps those of others.
-    changed: Ranges,
+    pub changed: Ranges,
     /// They went, exactly these.
-    vanished: Ranges,
+    pub vanished: Ranges,
 }
 
 impl Entry {

@@ -1,7 +1,9 @@
 //! The one writer: decides, applies, appends, syncs once, commits, answers all. While it syncs, the
 //! next batch gathers. A value with [`Writer::run`]; the thread is a loop around it.
 
+mod derive;
 mod fill;
+mod mend;
 mod wish;
 
 use std::{
@@ -28,15 +30,13 @@ use crate::{
         decide::{self, Decided, Numbers},
         disk::Disk,
         dump::Dumping,
-        index::{Index, key},
+        index::Index,
         log::{
             BLOCK,
             append::{Failed, Log},
             batch::Batch,
         },
-        message::filter,
         pack::Packer,
-        recover,
         request::{Notice, Reply, Request},
         space::{Room, Rooms},
         tidy::Tidying,
@@ -49,8 +49,6 @@ const BATCH_MIN: u32 = 128 * 1024;
 const BATCH_MAX: usize = 2 * 1024 * 1024;
 /// A stream's content is synced about so often, so that somebody else's sync stays short.
 const STREAM_SYNC: u32 = 1024 * 1024;
-/// Octets of a filter's row beside the filter.
-const FILTER_ROW: u64 = 32;
 /// What nobody waits for gathers at most so long, in milliseconds.
 const GATHER: u64 = 2000;
 
@@ -77,9 +75,6 @@ pub enum Job {
     Settle(Sender<Result<Reply, Refusal>>),
     Stop,
 }
-
-/// Filters of contents.
-type Filters = Vec<(ContentId, Vec<u8>)>;
 
 /// A piece of content with who waits for it.
 type Pushed = (Arc<Stream>, Vec<u8>, Sender<Result<(), Refusal>>);
@@ -239,41 +234,6 @@ impl Writer {
         self.lazy_lost &= !told;
         self.derive(filters);
         on
-    }
-
-    /// Stores what was derived from content: in the index only, without a sync.
-    fn derive(&mut self, filters: Vec<(Filters, Sender<Result<Reply, Refusal>>)>) {
-        for (filters, answer) in filters {
-            let done = self.filters(&filters);
-            let _ = answer.try_send(done.map(|()| Reply::Done));
-        }
-    }
-
-    fn filters(&mut self, filters: &Filters) -> Result<(), Refusal> {
-        let octets: u64 = filters
-            .iter()
-            .map(|(_, f)| f.len() as u64 + FILTER_ROW)
-            .sum();
-        let room = self.rooms.room() == Room::Plenty;
-        if !room || octets.saturating_mul(2) > self.rooms.index_room() {
-            return Ok(());
-        }
-        let sequence = self.sequence;
-        let done = self.read(|index| {
-            index.write(false, |tables| {
-                filter::store(tables, filters)?;
-                tables.set(key::SEQUENCE, &sequence)?;
-                Ok(tables.touched)
-            })
-        });
-        match done {
-            Ok(rows) => {
-                self.checkpoint.rows = self.checkpoint.rows.saturating_add(rows);
-                self.checkpoint.since.get_or_insert(self.clock.now().0);
-                Ok(())
-            }
-            Err(broken) => Err(self.index_failed(&broken).refusal()),
-        }
     }
 
     fn refuse(&mut self, wish: Wish, refusal: Refusal) {
@@ -627,70 +587,6 @@ impl Writer {
         self.shared.note_trouble(broken);
         self.reopen();
         Failure::Index
-    }
-
-    /// Opens the index again and replays what it lacks; where that does not do, makes it anew. Readers
-    /// are told to try again meanwhile.
-    pub(super) fn reopen(&mut self) {
-        self.blind = true;
-        self.close_index();
-        let opened = Index::open(&self.disk, self.options.cache).and_then(|(index, anew)| {
-            let (disk, log, secret) = (&self.disk, &self.log, self.shared.secret);
-            let replayed = if anew {
-                Err(Broken::Corrupt("index"))
-            } else {
-                recover::replay_running(disk, &index, log, secret)
-            };
-            match replayed {
-                Ok(()) => Ok(index),
-                Err(broken) if broken.is_damage() => {
-                    drop(index);
-                    recover::rebuild_running(disk, &self.options, log, secret)
-                }
-                Err(broken) => Err(broken),
-            }
-        });
-        self.take_index(opened).unwrap_or_default();
-    }
-
-    /// A new index from dump and log, beside the old one, which is read meanwhile.
-    fn rebuild(&mut self) -> Result<(), Broken> {
-        self.dumps.running = None;
-        self.log.sync()?;
-        let (disk, log, secret) = (&self.disk, &self.log, self.shared.secret);
-        let rebuilt = recover::rebuild_running(disk, &self.options, log, secret)?;
-        self.close_index();
-        self.take_index(Ok(rebuilt))
-    }
-
-    fn close_index(&mut self) {
-        // The dump reads from a transaction of its own.
-        self.dumps.running = None;
-        let mut guard = self
-            .shared
-            .index
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *guard = None;
-    }
-
-    fn take_index(&mut self, opened: Result<Index, Broken>) -> Result<(), Broken> {
-        let mut guard = self
-            .shared
-            .index
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        match opened {
-            Ok(index) => {
-                *guard = Some(index);
-                self.blind = false;
-                Ok(())
-            }
-            Err(broken) => {
-                self.shared.note_trouble(&broken);
-                Err(broken)
-            }
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use pillarbox::store::directory::{
     Access, Alias, AppPassword, Domain, Route, Transport, Usage, User,
 };
 use pillarbox::store::mailbox::Folder;
-use pillarbox::store::message::{Message, content::ContentRow};
+use pillarbox::store::message::{Message, content::ContentRow, journal::Entry};
 use pillarbox::store::queue::{QueueEntry, Totals};
 use pillarbox::store::value;
 use serde::Serialize;
@@ -29,6 +29,7 @@ pub const WORDS: &[&str] = &[
     "m",
     "!",
     "g",
+    "j",
     "o",
     "s",
     "y",
@@ -64,6 +65,7 @@ pub fn run(data: &[u8]) {
         b'e' => same::<QueueEntry>(row),
         b'f' => same::<Folder>(row),
         b'g' => same::<Segment>(row),
+        b'j' => same::<Entry>(row),
         b'k' => same::<Counters>(row),
         b'l' => same::<Alias>(row),
         b'm' => same::<Message>(row),
