@@ -19,7 +19,9 @@ pub struct Base<'a> {
 pub fn decode(value: &[u8]) -> Cow<'_, str> {
     if let Cow::Borrowed(value) = unfold(value)
         && let Ok(text) = str::from_utf8(value)
-        && ["=?", "\t", "  "].iter().all(|odd| !text.contains(odd))
+        && !value
+            .windows(2)
+            .any(|pair| matches!(pair, b"=?" | b"  " | [b'\t', _]))
     {
         return Cow::Borrowed(text);
     }

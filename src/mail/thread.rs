@@ -7,7 +7,7 @@ use std::{
     hash::{BuildHasherDefault, DefaultHasher, Hasher},
 };
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 /// References of one message that count: its nearest ancestors.
 pub const REFERENCES_MAX: usize = 64;
@@ -20,20 +20,21 @@ const NONE: u32 = u32::MAX;
 
 /// Makes numbers of Message-IDs and subjects, so that no string has to be kept. What makes two of them
 /// the same number cannot be found out without the secret.
-#[derive(Clone, Copy, Debug)]
-pub struct Digest([u8; 16]);
+#[derive(Clone, Debug)]
+pub struct Digest(DefaultHasher);
 
 impl Digest {
     #[must_use]
-    pub const fn new(secret: [u8; 16]) -> Self {
-        Self(secret)
+    pub fn new(secret: [u8; 16]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&secret);
+        Self(hasher)
     }
 
     /// Never 0.
     #[must_use]
     pub fn of(&self, octets: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&self.0);
+        let mut hasher = self.0.clone();
         hasher.write(octets);
         hasher.finish().max(1)
     }
@@ -55,7 +56,8 @@ pub fn message_ids(value: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
                 .and_then(|at| id.get(at.checked_add(1)?..))
                 .unwrap_or(id);
             let noise = |octet: &u8| octet.is_ascii_whitespace() || matches!(octet, b'"' | b'\\');
-            let id = if id.iter().any(noise) {
+            let odd = memchr3(b'"', b'\\', b' ', id).or_else(|| memchr3(b'\t', b'\r', b'\n', id));
+            let id = if odd.is_some() {
                 Cow::Owned(id.iter().filter(|c| !noise(c)).copied().collect())
             } else {
                 Cow::Borrowed(id)

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DIGEST: Digest = Digest::new([7; 16]);
+fn digest(id: &str) -> u64 {
+    Digest::new([7; 16]).of(id.as_bytes())
+}
 
 /// `number sent id subject refs`; a subject that begins with `re:` is a reply's.
 type Row<'a> = (u32, i64, &'a str, &'a str, &'a [&'a str]);
@@ -16,18 +18,11 @@ fn built(rows: &[Row<'_>]) -> Builder {
         let message = Message {
             number,
             sent,
-            id: (!id.is_empty()).then(|| DIGEST.of(id.as_bytes())),
-            subject: if base.is_empty() {
-                0
-            } else {
-                DIGEST.of(base.as_bytes())
-            },
+            id: (!id.is_empty()).then(|| digest(id)),
+            subject: if base.is_empty() { 0 } else { digest(base) },
             reply: base.len() < subject.len(),
         };
-        let references: Vec<u64> = references
-            .iter()
-            .map(|id| DIGEST.of(id.as_bytes()))
-            .collect();
+        let references: Vec<u64> = references.iter().map(|id| digest(id)).collect();
         builder.push(message, &references);
     }
     builder

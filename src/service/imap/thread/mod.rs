@@ -7,7 +7,6 @@ use super::{
 use crate::{
     mail::{
         fold::fold,
-        header::unfold,
         subject,
         summary::Head,
         thread::{self, At, Builder, Digest, REFERENCES_MAX, Threads, message_ids},
@@ -82,18 +81,19 @@ impl Threading {
                 }
                 name if name.eq_ignore_ascii_case(b"References") => {
                     let value = line.value();
-                    let (digest, unfolded) = (self.digest, unfold(&value));
-                    let ids = message_ids(&unfolded).map(|id| digest.of(&id));
+                    let digest = &self.digest;
+                    let ids = message_ids(&value).map(|id| digest.of(&id));
                     self.references.extend(ids);
                 }
                 name if name.eq_ignore_ascii_case(b"In-Reply-To") && in_reply_to.is_none() => {
-                    in_reply_to = self.ids(&line.value()).next();
+                    in_reply_to = Some(line);
                 }
                 _ => {}
             }
         }
         if self.references.is_empty() {
-            self.references.extend(in_reply_to);
+            let first = in_reply_to.and_then(|line| self.ids(&line.value()).next());
+            self.references.extend(first);
         }
         self.builder.push(message, &self.references);
         self.references.truncate(REFERENCES_MAX);
