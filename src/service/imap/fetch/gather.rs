@@ -145,13 +145,14 @@ impl Imap {
                 if rows.len() >= MESSAGES || octets >= ANSWER as u64 {
                     return ControlFlow::Break(());
                 }
-                octets = octets.saturating_add(row.size);
                 let mut find = || -> Result<(), Broken> {
                     let stored = if summaries {
                         reader.summary(row.content, <[u8]>::to_vec)?
                     } else {
                         None
                     };
+                    let held = stored.as_ref().map_or(0, Vec::len) as u64;
+                    octets = octets.saturating_add(row.size).saturating_add(held);
                     batch.messages.push_back(Open {
                         uid,
                         row: row.clone(),
