@@ -33,6 +33,7 @@ use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::R
 
 use smol::lock::Semaphore;
 
+pub use self::search::{Filling, fill};
 use self::{
     append::Appending,
     fetch::{Fetching, Promised},
@@ -41,6 +42,7 @@ use self::{
     search::Searching,
     selected::Selected,
 };
+
 use self::{
     store::Telling,
     sync::{Ending, Tell},
@@ -57,7 +59,7 @@ use crate::{
         session::{Answer, Completion, Enabled, Question, Session},
     },
     service::{
-        login::{Login, LoginError},
+        login::{Login, LoginError, Person},
         notify::Registry,
     },
     store::Store,
@@ -121,6 +123,12 @@ impl Shared {
             people: Rc::default(),
         }
     }
+
+    /// Whether no session reads contents right now.
+    fn is_quiet(&self) -> bool {
+        let reads = [self.reads.try_acquire(), self.reads.try_acquire()];
+        reads.iter().all(Option::is_some) && self.searches.try_acquire().is_some()
+    }
 }
 
 /// One connection. Small while it idles: what a command needs is in boxes.
@@ -129,6 +137,8 @@ pub struct Imap {
     shared: Rc<Shared>,
     peer: IpAddr,
     user: Option<Presence>,
+    /// Who an exchange of AUTHENTICATE was about; it is the client once the session says so.
+    claimed: Option<Person>,
     /// Of the account when its person logged in.
     credentials: u64,
     /// What the client has enabled, as the last question said.
@@ -159,6 +169,7 @@ impl Imap {
             shared,
             peer,
             user: None,
+            claimed: None,
             credentials: 0,
             enabled: Enabled::default(),
             selected: None,
@@ -170,22 +181,21 @@ impl Imap {
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
         match self.shared.login.login(name, password, self.peer).await {
-            Ok(person) => match self
-                .shared
-                .people
-                .enter(person.id, self.shared.options.get().per_person)
-            {
-                Some(presence) => {
-                    self.user = Some(presence);
-                    self.credentials = person.credentials;
-                    Completion::ok("Logged in")
-                }
-                None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
-            },
-            Err(LoginError::Refused) => {
-                Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
-            }
+            Ok(person) => self.enter(person),
+            Err(LoginError::Refused) => Completion::refused(),
             Err(LoginError::TryAgain) => Completion::not_now(),
+        }
+    }
+
+    fn enter(&mut self, person: Person) -> Completion {
+        let most = self.shared.options.get().per_person;
+        match self.shared.people.enter(person.id, most) {
+            Some(presence) => {
+                self.user = Some(presence);
+                self.credentials = person.credentials;
+                Completion::ok("Logged in")
+            }
+            None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
         }
     }
 
@@ -288,7 +298,7 @@ impl Imap {
                 let told = Box::pin(self.list_more(listing)).await;
                 told.unwrap_or_else(|completion| self.finish_all(completion))
             }
-            Some(Running::Searching(searching)) => self.search_told(searching),
+            Some(Running::Searching(searching)) => Box::pin(self.search_more(searching)).await,
             Some(Running::Telling(telling)) => self.store_told(telling).await,
             None => Answer::Done(Vec::new(), Completion::ok("Completed")),
         }
@@ -389,6 +399,13 @@ impl Service for Imap {
                 self.enabled = enabled;
                 Box::pin(self.command(*command)).await
             }
+            Question::Enter => {
+                let completion = match self.claimed.take() {
+                    Some(person) => self.enter(person),
+                    None => Completion::not_now(),
+                };
+                Answer::Done(Vec::new(), completion)
+            }
             Question::Forget => {
                 self.forget().await;
                 Answer::Done(Vec::new(), Completion::ok("Forgotten"))
@@ -401,6 +418,12 @@ impl Service for Imap {
             Question::Poll(enabled) => {
                 self.enabled = enabled;
                 self.poll()
+            }
+            Question::Sasl(question) => {
+                let login = &self.shared.login;
+                let (answer, person) = Box::pin(login.sasl(question, self.peer)).await;
+                self.claimed = person;
+                Answer::Sasl(answer)
             }
         }
     }
