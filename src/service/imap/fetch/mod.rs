@@ -178,6 +178,7 @@ impl Imap {
                 changed_since,
                 ..
             } = fetching;
+            let fields = items.iter().any(|item| matches!(item, Item::Fields { .. }));
             let mut failed = None;
             rest.slice(reader, selected.folder(), |uid, row| {
                 if changed_since.is_some_and(|since| row.modseq <= since) {
@@ -198,7 +199,7 @@ impl Imap {
                     return ControlFlow::Continue(());
                 }
                 let mut prefix = Vec::new();
-                if needs.prefix {
+                if fields {
                     let copy = |octets: &[u8]| prefix.extend_from_slice(octets);
                     if let Err(broken) = reader.prefix(row.content, copy) {
                         failed = Some(broken);
