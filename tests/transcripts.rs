@@ -16,6 +16,8 @@ mod model;
 mod relay;
 #[path = "transcripts/rows.rs"]
 mod rows;
+#[path = "transcripts/search.rs"]
+mod search;
 
 use std::fs;
 use std::panic::catch_unwind;

@@ -379,6 +379,17 @@ impl House {
         panic!("the store does not recover");
     }
 
+    /// Makes the filters that no search has made yet; of how many messages.
+    pub async fn filters(&mut self) -> usize {
+        let shared = self.imap_shared();
+        let mut filling = imap::Filling::default();
+        let mut made = 0;
+        while let Some(count @ 1..) = filling.go(&shared).await.unwrap() {
+            made += count;
+        }
+        made
+    }
+
     pub async fn quota(&self, address: &str, octets: u64) {
         let request = Request::SetQuota {
             user: self.user(address),
