@@ -169,9 +169,7 @@ impl Driver {
                     assert!(until > self.now);
                     return steps;
                 }
-                Step::Compress(_) | Step::Content(_) | Step::Send(()) => {
-                    panic!("nothing of this here")
-                }
+                Step::Compress(_) | Step::Content(_) | Step::Send(()) => panic!("not in POP3"),
                 Step::StartTls => self.session.secured(Secured {
                     exporter: Some([7; 32]),
                     ..Secured::default()
