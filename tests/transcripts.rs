@@ -8,12 +8,16 @@
 )]
 
 mod common;
+#[path = "transcripts/folders.rs"]
+mod folders;
 #[path = "transcripts/model/mod.rs"]
 mod model;
 #[path = "transcripts/relay.rs"]
 mod relay;
 #[path = "transcripts/rows.rs"]
 mod rows;
+#[path = "transcripts/search.rs"]
+mod search;
 
 use std::fs;
 use std::panic::catch_unwind;

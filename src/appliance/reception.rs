@@ -89,6 +89,12 @@ impl Reception {
         *self.settings.borrow_mut() = settings;
     }
 
+    /// Makes what searches want, while nobody wants anything else; never ends by itself.
+    #[must_use]
+    pub fn fill(&self) -> Local<'static, ()> {
+        Box::pin(service::imap::fill(Rc::clone(&self.imap)))
+    }
+
     /// Whether a client on loopback may log in without TLS (`tls.plaintext_auth`).
     #[must_use]
     pub fn plaintext_loopback(&self) -> bool {

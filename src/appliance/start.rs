@@ -357,6 +357,7 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         .executor
         .spawn(async move { registry.run().await });
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
+    let _filling = appliance.executor.spawn(reception.fill());
     let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
     let _certified = appliance.executor.spawn(certified);
     let again: Again = {

@@ -175,6 +175,14 @@ impl Builder {
         Self::default()
     }
 
+    /// Of memory, in octets, about.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        let nodes = self.nodes.len().saturating_mul(size_of::<Node>());
+        let places = self.places.len().saturating_mul(24);
+        nodes.saturating_add(places) as u64
+    }
+
     /// The next message and what it refers to, oldest first: its References, or the first Message-ID
     /// of its In-Reply-To (step 1).
     pub fn push(&mut self, message: Message, references: &[u64]) {

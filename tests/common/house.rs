@@ -99,6 +99,11 @@ const CHEAP: Cost = Cost {
 
 impl House {
     pub fn new() -> Self {
+        Self::with_folders(100)
+    }
+
+    /// One in which a person may have so many folders.
+    pub fn with_folders(folders: u64) -> Self {
         let world = Rc::new(TestWorld::default());
         let disk = Arc::new(MemoryDisk::default());
         let faults = disk.faults();
@@ -109,7 +114,7 @@ impl House {
             segment: store::log::SEGMENT,
             tiny: true,
             secret: [7; 16],
-            folders: 100,
+            folders,
             keywords: 100,
             clock: world.clock(),
         };
@@ -372,6 +377,17 @@ impl House {
             sleep(Duration::from_millis(10));
         }
         panic!("the store does not recover");
+    }
+
+    /// Makes the filters that no search has made yet; of how many messages.
+    pub async fn filters(&mut self) -> usize {
+        let shared = self.imap_shared();
+        let mut filling = imap::Filling::default();
+        let mut made = 0;
+        while let Some(count @ 1..) = filling.go(&shared).await.unwrap() {
+            made += count;
+        }
+        made
     }
 
     pub async fn quota(&self, address: &str, octets: u64) {

@@ -25,6 +25,7 @@
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | what is sent between leaves as one piece, whatever the cut |
 //! | `raw text` | octets without a line end; `\r \n \t \0 \\ \xNN` stand for octets |
+//! | `filters N` | filters are made of messages that have none (as the appliance does at night): of N |
 //! | `fill N text` | the text N times over, then CRLF |
 //! | `S: start` | the next reply begins so |
 //! | `whole a|b` | that reply is this, lines cut by `|` |
@@ -159,6 +160,10 @@ impl Player {
             "deliver" => {
                 let message = undotted(&block()).join("\r\n") + "\r\n";
                 self.house.deliver(rest, message.as_bytes()).await;
+            }
+            "filters" => {
+                let made = self.house.filters().await;
+                assert_eq!(made.to_string(), rest, "{context}");
             }
             "end" => {
                 let (name, text) = self.together.take().expect(context);

@@ -73,11 +73,11 @@ for number in range(100):
     said = c.append("INBOX", letter(number), flags=[SEEN] if number % 2 else [], msg_time=when)
     assert b"APPENDUID" in said, said
 said = c.multiappend("INBOX", [letter(number) for number in range(100, 200)])
-assert b"APPENDUID" in said and said.count(b":") >= 1, said
+assert b"APPENDUID" in said[1][0] and said[1][0].count(b":") == 1, said
 said = c.multiappend("INBOX", [{"msg": letter(n), "flags": [FLAGGED, "$Label1"], "date": when} for n in range(200, 250)])
 status = c.folder_status("INBOX", ["MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "SIZE"])
 assert status[b"MESSAGES"] == 250 and status[b"UNSEEN"] == 200, status
-assert refused(c.multiappend, "Nothing", [letter(1), letter(2)])
+assert c.multiappend("Nothing", [letter(1), letter(2)])[0] == "NO"
 selected = c.select_folder("INBOX")
 assert selected[b"EXISTS"] == 250 and selected[b"UIDVALIDITY"] == status[b"UIDVALIDITY"]
 assert selected[b"HIGHESTMODSEQ"] == status[b"HIGHESTMODSEQ"], (selected, status)
@@ -127,8 +127,7 @@ assert all(b"\\Flagged" not in flags[uid] for uid in uids[:5])
 assert all(set(flags[uid]) - {b"\\Recent"} == {b"$Work", b"\\Answered"} for uid in uids[5:10]), flags
 
 # Copies, moves, removals.
-said = c.copy(uids[20:30], "Grüße aus 日本")
-assert b"COPYUID" in said, said
+c.copy(uids[20:30], "Grüße aus 日本")
 c.move(uids[30:40], "Grüße aus 日本")
 assert len(c.search()) == 253 - 10
 c.delete_messages(uids[40:60])

@@ -33,6 +33,7 @@ use std::{cell::Cell, collections::VecDeque, future::pending, net::IpAddr, rc::R
 
 use smol::lock::Semaphore;
 
+pub use self::search::{Filling, fill};
 use self::{
     append::Appending,
     fetch::{Fetching, Promised},
@@ -41,6 +42,7 @@ use self::{
     search::Searching,
     selected::Selected,
 };
+
 use self::{
     store::Telling,
     sync::{Ending, Tell},
@@ -120,6 +122,12 @@ impl Shared {
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
+    }
+
+    /// Whether no session reads contents right now.
+    fn is_quiet(&self) -> bool {
+        let reads = [self.reads.try_acquire(), self.reads.try_acquire()];
+        reads.iter().all(Option::is_some) && self.searches.try_acquire().is_some()
     }
 }
 
@@ -290,7 +298,7 @@ impl Imap {
                 let told = Box::pin(self.list_more(listing)).await;
                 told.unwrap_or_else(|completion| self.finish_all(completion))
             }
-            Some(Running::Searching(searching)) => self.search_told(searching),
+            Some(Running::Searching(searching)) => Box::pin(self.search_more(searching)).await,
             Some(Running::Telling(telling)) => self.store_told(telling).await,
             None => Answer::Done(Vec::new(), Completion::ok("Completed")),
         }

@@ -117,6 +117,8 @@ pub async fn read<T: Send + 'static>(
     .await
 }
 
+/// Makes a summary from content: for the pool.
+///
 /// # Errors
 ///
 /// What the content says.

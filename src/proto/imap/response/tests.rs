@@ -5,7 +5,7 @@ use imap_codec::decode::Decoder;
 
 use super::fetch::FetchLine;
 use super::*;
-use crate::base::id::ModSeq;
+use crate::base::id::{ModSeq, Uid};
 use crate::base::time::Time;
 use crate::proto::imap::command::{self, Command, FetchItem};
 

@@ -81,7 +81,7 @@ fn piece(
         return Err(Broken::Corrupt("content"));
     }
     raw.start = raw.start.saturating_add(octets.len() as u64);
-    Ok(transfer.decode(octets))
+    Ok(transfer.decode(octets).into_owned())
 }
 
 impl Decoding {

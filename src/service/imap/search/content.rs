@@ -6,10 +6,15 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
 
 use super::{
     decode::Transfer,
-    key::{Needle, Needles, fold},
+    key::{Needle, Needles},
 };
 use crate::{
-    mail::{header::fields, structure::Body, summary::Summary},
+    mail::{
+        filter::{self, Place},
+        fold::{fold, fold_value},
+        header::fields,
+        structure::{Body, Structure},
+    },
     service::imap::summary::span,
     store::{Broken, Content},
 };
@@ -17,209 +22,237 @@ use crate::{
 /// Longest header that is looked into, in octets.
 const HEADER_MAX: u64 = 512 * 1024;
 
-/// Which needles were found.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub struct Found(Vec<bool>);
-
-impl Found {
-    pub fn has(&self, needle: usize) -> bool {
-        self.0.get(needle).copied().unwrap_or(false)
-    }
-
-    fn note(&mut self, needle: usize, found: bool) {
-        if let Some(known) = self.0.get_mut(needle) {
-            *known |= found;
-        }
-    }
-}
-
-/// Text inside of a message: where it lies and how it is encoded. Offsets count from the content's
-/// start, without the prefix.
+/// A text in a message: where it lies and what it is. Offsets count from the content's start, without
+/// the prefix.
 #[derive(Debug)]
 pub struct Text {
     range: Range<u64>,
-    transfer: Transfer,
-    charset: &'static Encoding,
-    /// A header: its words are decoded.
-    header: bool,
+    kind: Kind,
 }
 
-/// The texts in a message's body: parts of type text, and headers of messages inside of it.
-pub fn parts(summary: &Summary<'_>) -> Vec<Text> {
-    let mut texts = vec![Text {
-        range: 0..summary.header_size,
-        transfer: Transfer::None,
-        charset: UTF_8,
-        header: true,
-    }];
-    for part in summary.structure.parts() {
-        if part.kind.is("text") && matches!(part.body, Body::Leaf) {
+#[derive(Debug)]
+enum Kind {
+    Coded(Transfer, &'static Encoding),
+    Header(Whose),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Whose {
+    /// The message's own: what is in front of the content belongs to it.
+    Own,
+    /// Of a message inside of it: BODY looks there too.
+    Inner,
+    /// Of a part.
+    Part,
+}
+
+/// The texts of a message in the order in which they lie: headers, and what is text.
+pub fn texts(structure: &Structure<'_>) -> Vec<Text> {
+    let mut out = Vec::new();
+    let mut whose = Whose::Own;
+    for part in structure.parts() {
+        let header = part.header();
+        let end = header.end.min(header.start.saturating_add(HEADER_MAX));
+        out.push(Text {
+            range: header.start..end,
+            kind: Kind::Header(whose),
+        });
+        whose = match part.body {
+            Body::Message(_) => Whose::Inner,
+            Body::Leaf | Body::Multipart => Whose::Part,
+        };
+        let text = part.kind.is("text") || part.kind.is("message");
+        if text && matches!(part.body, Body::Leaf) {
             let label = part.parameter("charset");
             let charset = label.and_then(|label| Encoding::for_label(label));
-            texts.push(Text {
+            let transfer = Transfer::named(part.encoding.as_deref().unwrap_or_default());
+            out.push(Text {
                 range: part.content(),
-                transfer: Transfer::named(part.encoding.as_deref().unwrap_or_default()),
-                charset: charset.unwrap_or(UTF_8),
-                header: false,
-            });
-        }
-        if let (Body::Message(_), true) = (&part.body, part.body_start < part.end) {
-            texts.push(Text {
-                range: part.body_start..part.end.min(part.body_start.saturating_add(HEADER_MAX)),
-                transfer: Transfer::None,
-                charset: UTF_8,
-                header: true,
+                kind: Kind::Coded(transfer, charset.unwrap_or(UTF_8)),
             });
         }
     }
-    texts
+    out
 }
 
-/// Looks for all needles at once; the first text is the message's own header.
-///
-/// # Errors
-///
-/// What the content says of the last text that could not be read; the others were looked at.
-pub fn look(
-    content: &mut Content,
-    needles: &Needles,
-    texts: &[Text],
-    found: &mut Found,
-) -> Result<(), Broken> {
-    found.0.resize(needles.0.len(), false);
-    let mut whole = Ok(());
-    for (place, text) in texts.iter().enumerate() {
-        if let Err(broken) = look_in(content, place == 0, text, needles, found) {
-            whole = Err(broken);
+/// One look into a content.
+pub struct Look<'a> {
+    needles: &'a Needles,
+    pub found: Vec<bool>,
+    /// Collects for the next search; then every text is read to its end.
+    pub filter: Option<filter::Builder>,
+}
+
+impl<'a> Look<'a> {
+    pub fn new(needles: &'a Needles, collect: bool) -> Self {
+        Self {
+            needles,
+            found: vec![false; needles.0.len()],
+            filter: collect.then(filter::Builder::new),
         }
     }
-    whole
-}
 
-fn look_in(
-    content: &mut Content,
-    own: bool,
-    text: &Text,
-    needles: &Needles,
-    found: &mut Found,
-) -> Result<(), Broken> {
-    let prefix = content.prefix().len() as u64;
-    if !text.header {
-        return look_in_text(content, prefix, text, needles, found);
+    /// Looks into all texts.
+    ///
+    /// # Errors
+    ///
+    /// What the content says of the last text that could not be read; the others were looked at.
+    pub fn read(&mut self, content: &mut Content, texts: Vec<Text>) -> Result<(), Broken> {
+        let mut whole = Ok(());
+        for text in texts {
+            if self.filter.is_none() && self.found.iter().all(|found| *found) {
+                break;
+            }
+            let read = match text.kind {
+                Kind::Header(whose) => self.header(content, whose, &text.range),
+                Kind::Coded(transfer, charset) => {
+                    self.coded(content, &text.range, Window::new(transfer, charset))
+                }
+            };
+            if let Err(broken) = read {
+                whole = Err(broken);
+            }
+        }
+        whole
     }
-    let from = if own {
-        0
-    } else {
-        text.range.start.saturating_add(prefix)
-    };
-    let to = text.range.end.saturating_add(prefix);
-    let to = to.min(from.saturating_add(HEADER_MAX));
-    let block = span(content, from, to)?;
-    look_in_header(&block, own, needles, found);
-    Ok(())
+
+    fn header(
+        &mut self,
+        content: &mut Content,
+        whose: Whose,
+        range: &Range<u64>,
+    ) -> Result<(), Broken> {
+        let prefix = content.prefix().len() as u64;
+        let from = match whose {
+            Whose::Own => 0,
+            Whose::Inner | Whose::Part => range.start.saturating_add(prefix),
+        };
+        let block = span(content, from, range.end.saturating_add(prefix))?;
+        let mut line = String::new();
+        for field in fields(&block) {
+            line.clear();
+            fold(&String::from_utf8_lossy(field.name), &mut line);
+            line.push_str(": ");
+            fold_value(field.value, &mut line);
+            self.line(whose, &line);
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, whose: Whose, line: &str) {
+        for (needle, found) in self.needles.0.iter().zip(&mut self.found) {
+            *found |= match needle {
+                Needle::Header(name, text) => {
+                    let value = line.strip_prefix(name.as_str());
+                    whose == Whose::Own && value.is_some_and(|value| value.contains(text.as_str()))
+                }
+                Needle::Body(text) => whose == Whose::Inner && line.contains(text.as_str()),
+                Needle::Text(text) => line.contains(text.as_str()),
+            };
+        }
+        if let Some(filter) = &mut self.filter {
+            let place = match whose {
+                Whose::Inner => Place::Body,
+                Whose::Own | Whose::Part => Place::Header,
+            };
+            filter.text(place, line);
+        }
+    }
+
+    fn coded(
+        &mut self,
+        content: &mut Content,
+        range: &Range<u64>,
+        mut window: Window,
+    ) -> Result<(), Broken> {
+        let prefix = content.prefix().len() as u64;
+        let (mut at, end) = (
+            range.start.saturating_add(prefix),
+            range.end.saturating_add(prefix),
+        );
+        let texts = self.needles.0.iter().map(Needle::body);
+        let longest = texts.map(str::len).max().unwrap_or(0);
+        while at < end && (self.filter.is_some() || self.found.iter().any(|found| !found)) {
+            let octets = content.read(at)?;
+            if octets.is_empty() {
+                break;
+            }
+            let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+            let piece = octets.get(..left.min(octets.len())).unwrap_or_default();
+            at = at.saturating_add(piece.len() as u64);
+            let new = window.push(piece, at >= end);
+            if let Some(filter) = &mut self.filter {
+                filter.text(Place::Body, new);
+            }
+            for (needle, found) in self.needles.0.iter().zip(&mut self.found) {
+                let text = needle.body();
+                *found |= !text.is_empty() && window.text.contains(text);
+            }
+            window.slide(longest);
+        }
+        Ok(())
+    }
 }
 
-fn look_in_header(block: &[u8], own: bool, needles: &Needles, found: &mut Found) {
-    for field in fields(block) {
-        let value = fold(field.value);
-        let name = String::from_utf8_lossy(field.name).to_lowercase();
-        let line = [name.as_str(), ": ", value.as_str()].concat();
-        for (place, needle) in needles.0.iter().enumerate() {
-            let here = !found.has(place)
-                && match needle {
-                    Needle::Header(wanted, text) => {
-                        own && field.is(wanted) && value.contains(text.as_str())
-                    }
-                    Needle::Body(text) => !own && value.contains(text.as_str()),
-                    Needle::Text(text) => line.contains(text.as_str()),
-                };
-            found.note(place, here);
+impl Needle {
+    /// What it looks for in a body; nothing for one that only looks into the header.
+    fn body(&self) -> &str {
+        match self {
+            Self::Body(text) | Self::Text(text) => text,
+            Self::Header(..) => "",
         }
     }
 }
 
-fn look_in_text(
-    content: &mut Content,
-    prefix: u64,
-    text: &Text,
-    needles: &Needles,
-    found: &mut Found,
-) -> Result<(), Broken> {
-    let wanted: Vec<(usize, &str)> = needles
-        .0
-        .iter()
-        .enumerate()
-        .filter_map(|(place, needle)| match needle {
-            Needle::Body(text) | Needle::Text(text) => Some((place, text.as_str())),
-            Needle::Header(..) => None,
-        })
-        .filter(|(place, _)| !found.has(*place))
-        .collect();
-    let longest = wanted.iter().map(|(_, text)| text.len()).max();
-    let Some(longest) = longest else {
-        return Ok(());
-    };
-    let mut window = Window::new(text, longest);
-    let (mut at, end) = (
-        text.range.start.saturating_add(prefix),
-        text.range.end.saturating_add(prefix),
-    );
-    while at <= end {
-        let octets = content.read(at)?;
-        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let piece = octets.get(..left.min(octets.len())).unwrap_or_default();
-        at = at.saturating_add(piece.len() as u64);
-        let last = piece.is_empty() || at >= end;
-        window.push(piece, last);
-        for (place, text) in &wanted {
-            let here = !found.has(*place) && window.text.contains(text);
-            found.note(*place, here);
-        }
-        if last {
-            break;
-        }
-        window.slide();
-    }
-    Ok(())
-}
-
-/// Decoded text in lower case, as much of it as a needle can span.
+/// Decoded and folded text, as much of it as a needle can span.
 struct Window {
     transfer: Transfer,
     charset: Decoder,
-    longest: usize,
     text: String,
+    decoded: String,
 }
 
 impl Window {
-    fn new(text: &Text, longest: usize) -> Self {
+    fn new(transfer: Transfer, charset: &'static Encoding) -> Self {
         Self {
-            transfer: text.transfer.clone(),
-            charset: text.charset.new_decoder_with_bom_removal(),
-            longest,
+            transfer,
+            charset: charset.new_decoder_with_bom_removal(),
             text: String::new(),
+            decoded: String::new(),
         }
     }
 
-    fn push(&mut self, octets: &[u8], last: bool) {
-        let octets = self.transfer.decode(octets);
-        let mut decoded = String::new();
-        let mut rest = octets.as_slice();
+    /// Takes the next octets; returns what they add.
+    fn push(&mut self, octets: &[u8], last: bool) -> &str {
+        let mut octets = self.transfer.decode(octets);
+        let open = if last {
+            self.transfer.finish()
+        } else {
+            Vec::new()
+        };
+        if !open.is_empty() {
+            octets.to_mut().extend(open);
+        }
+        let mut rest = octets.as_ref();
+        self.decoded.clear();
         loop {
             let room = self.charset.max_utf8_buffer_length(rest.len());
-            decoded.reserve(room.unwrap_or(rest.len()).max(16));
-            let (result, read, _) = self.charset.decode_to_string(rest, &mut decoded, last);
+            self.decoded.reserve(room.unwrap_or(rest.len()).max(16));
+            let decoder = &mut self.charset;
+            let (result, read, _) = decoder.decode_to_string(rest, &mut self.decoded, last);
             rest = rest.get(read..).unwrap_or_default();
             if result == CoderResult::InputEmpty {
                 break;
             }
         }
-        self.text.push_str(&decoded.to_lowercase());
+        let from = self.text.len();
+        fold(&self.decoded, &mut self.text);
+        self.text.get(from..).unwrap_or_default()
     }
 
     /// Keeps only what the beginning of a needle can be.
-    fn slide(&mut self) {
-        let mut from = self.text.len().saturating_sub(self.longest);
+    fn slide(&mut self, longest: usize) {
+        let mut from = self.text.len().saturating_sub(longest);
         while !self.text.is_char_boundary(from) {
             from = from.saturating_sub(1);
         }
@@ -231,33 +264,44 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn window(text: &Text, octets: &[u8], needle: &str, cut: usize) -> bool {
-        let mut window = Window::new(text, needle.len());
+    fn window(transfer: Transfer, label: &str, octets: &[u8], needle: &str, cut: usize) -> bool {
+        let charset = Encoding::for_label(label.as_bytes()).unwrap();
+        let mut window = Window::new(transfer, charset);
         let mut found = false;
         for piece in octets.chunks(cut) {
             window.push(piece, false);
             found |= window.text.contains(needle);
-            window.slide();
+            window.slide(needle.len());
         }
         found
     }
 
     #[test]
     fn text_is_found_across_pieces_and_encodings() {
-        let text = |transfer, label: &str| Text {
-            range: 0..0,
-            transfer,
-            charset: Encoding::for_label(label.as_bytes()).unwrap(),
-            header: false,
-        };
         for cut in [1, 2, 7, 1000] {
-            let plain = text(Transfer::None, "utf-8");
-            assert!(window(&plain, "one Größe two".as_bytes(), "größe", cut));
-            assert!(!window(&plain, b"one two", "onetwo", cut));
-            let quoted = text(Transfer::named(b"Quoted-Printable"), "iso-8859-1");
-            assert!(window(&quoted, b"Gr=F6=\r\n=DFe", "größe", cut));
-            let base64 = text(Transfer::named(b"base64"), "utf-8");
-            assert!(window(&base64, b"R3LD\r\ntsOfZQ==\r\n", "größe", cut));
+            let plain =
+                |octets: &[u8], needle| window(Transfer::None, "utf-8", octets, needle, cut);
+            assert!(plain("one Größe two".as_bytes(), "grösse"));
+            assert!(plain("ΟΔΟΣ".as_bytes(), "οδοσ"));
+            assert!(!plain(b"one two", "onetwo"));
+            let quoted = Transfer::named(b"Quoted-Printable");
+            assert!(window(
+                quoted,
+                "iso-8859-1",
+                b"Gr=F6=\r\n=DFe",
+                "grösse",
+                cut
+            ));
+            let base64 = Transfer::named(b"base64");
+            assert!(window(
+                base64,
+                "utf-8",
+                b"R3LD\r\ntsOfZQ==\r\n",
+                "grösse",
+                cut
+            ));
+            let japanese = b"\x1b$B$3$s$K$A$O\x1b(B";
+            assert!(window(Transfer::None, "iso-2022-jp", japanese, "にち", cut));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Content transfer encodings (RFC 2045 section 6), decoded piece by piece.
 
+use std::borrow::Cow;
+
 /// How a part's octets are encoded, and what of them is still open.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Transfer {
@@ -26,11 +28,11 @@ impl Transfer {
     }
 
     /// The next octets, decoded as far as they are whole.
-    pub fn decode(&mut self, octets: &[u8]) -> Vec<u8> {
+    pub fn decode<'a>(&mut self, octets: &'a [u8]) -> Cow<'a, [u8]> {
         match self {
-            Self::Base64 { bits, count } => base64(bits, count, octets),
-            Self::None => octets.to_vec(),
-            Self::Quoted(open) => quoted(open, octets),
+            Self::Base64 { bits, count } => base64(bits, count, octets).into(),
+            Self::None => octets.into(),
+            Self::Quoted(open) => quoted(open, octets).into(),
         }
     }
 }
@@ -126,7 +128,9 @@ mod tests {
 
     fn decoded(mut transfer: Transfer, octets: &[u8], cut: usize) -> Vec<u8> {
         let pieces = octets.chunks(cut);
-        pieces.flat_map(|piece| transfer.decode(piece)).collect()
+        pieces
+            .flat_map(|piece| transfer.decode(piece).into_owned())
+            .collect()
     }
 
     #[test]

@@ -1,27 +1,35 @@
 //! Search keys, ready to be compared with messages.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 
 use ::time::Date;
 
-use super::content::Found;
 use crate::{
     base::{
         id::{ModSeq, Uid},
         ranges::Ranges,
+        time::Time,
     },
-    mail::{envelope::Mailbox, flag::Flags, header::decode_words, summary::Summary},
-    proto::imap::{command::SearchKey, seqset::SeqSet},
+    mail::{
+        filter::{self, Place},
+        flag::Flags,
+        fold::{fold_value, folded},
+        kept::is_kept,
+        summary::Head,
+    },
+    proto::imap::command::SearchKey,
     service::imap::selected::Selected,
     store::message::Message,
 };
 
-/// As [`SearchKey`], with sets resolved against the session's view and text in lower case.
-#[derive(Debug)]
+/// As [`SearchKey`], with sets resolved against the session's view and text folded; what is quickly
+/// known comes first.
+#[derive(Clone, Debug)]
 pub enum Key {
     All,
     And(Vec<Key>),
     Before(Date),
+    /// A field that the rows have, and text in it.
     Field(Field, String),
     Flag(Flags),
     /// The keyword's place in the folder's list; `None` if no message has it.
@@ -31,6 +39,10 @@ pub enum Key {
     /// The place in [`Needles`].
     Needle(usize),
     Not(Box<Key>),
+    /// INTERNALDATE at or before.
+    NotAfter(Time),
+    /// INTERNALDATE at or after.
+    NotBefore(Time),
     On(Date),
     Or(Box<(Key, Key)>),
     Recent,
@@ -42,48 +54,79 @@ pub enum Key {
     Uids(Ranges),
 }
 
-/// Fields that the summary has.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Field {
-    Bcc,
-    Cc,
-    From,
-    Subject,
-    To,
+#[derive(Clone, Debug)]
+pub struct Field {
+    name: String,
+    /// Quotes are not part of a name in an envelope.
+    mailboxes: bool,
 }
 
-/// What has to be looked for in content; text in lower case.
-#[derive(Debug, Default, Eq, PartialEq)]
+/// What has to be looked for in content; text folded, never empty but in a header field.
+#[derive(Debug, Default)]
 pub struct Needles(pub Vec<Needle>);
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub enum Needle {
     Body(String),
-    /// A header field and text in it.
+    /// The beginning of a line, `name: `, and text in the field.
     Header(String, String),
     /// In header or body.
     Text(String),
 }
 
+impl Needle {
+    /// Whether a message with this filter may have it.
+    fn may_be_in(&self, stored: &[u8]) -> bool {
+        let may = |place, text: &str| filter::may_hold(stored, place, text);
+        match self {
+            Self::Body(text) => may(Place::Body, text),
+            Self::Header(name, text) => may(Place::Header, name) && may(Place::Header, text),
+            Self::Text(text) => may(Place::Header, text) || may(Place::Body, text),
+        }
+    }
+}
+
 /// What is known of a message.
+#[derive(Clone, Copy)]
 pub struct Facts<'a> {
     pub uid: Uid,
     pub row: &'a Message,
     pub recent: bool,
-    pub summary: Option<&'a Summary<'a>>,
-    pub folded: Folded,
-    pub found: Option<&'a Found>,
+    pub head: Option<&'a Head<'a>>,
+    /// Which needles were found; where there is only a filter, which cannot be there.
+    pub known: Option<&'a Known<'a>>,
+    /// Room for a folded value.
+    pub scratch: &'a RefCell<String>,
 }
 
-/// Fields of the summary as they are compared, once one of them was asked for.
-#[derive(Debug, Default)]
-pub struct Folded([OnceCell<Vec<String>>; 5]);
+pub enum Known<'a> {
+    Filter(&'a [u8], &'a Needles),
+    Found(&'a [bool]),
+}
+
+impl Known<'_> {
+    fn holds(&self, needle: usize) -> Option<bool> {
+        match self {
+            Self::Filter(stored, needles) => {
+                let may = needles.0.get(needle)?.may_be_in(stored);
+                (!may).then_some(false)
+            }
+            Self::Found(found) => Some(found.get(needle).copied().unwrap_or(false)),
+        }
+    }
+}
 
 /// Makes a key ready for the selected folder.
-pub fn compile(key: &SearchKey, selected: &Selected, keywords: &[String]) -> (Key, Needles) {
+pub fn compile(
+    key: &SearchKey,
+    selected: &Selected,
+    keywords: &[String],
+    now: Time,
+) -> (Key, Needles) {
     let mut compiler = Compiler {
         selected,
         keywords,
+        now,
         needles: Needles::default(),
     };
     let key = compiler.key(key);
@@ -93,63 +136,96 @@ pub fn compile(key: &SearchKey, selected: &Selected, keywords: &[String]) -> (Ke
 struct Compiler<'a> {
     selected: &'a Selected,
     keywords: &'a [String],
+    now: Time,
     needles: Needles,
 }
 
+/// Kept fields that may also stand in front of the content, where no row has them.
+const IN_FRONT: [&str; 3] = ["Return-Path", "Delivered-To", "X-Spam-"];
+
 impl Compiler<'_> {
     fn key(&mut self, key: &SearchKey) -> Key {
+        let ago = |seconds: u32| Time(self.now.0.saturating_sub(i64::from(seconds)));
         match key {
             SearchKey::All => Key::All,
-            SearchKey::And(keys) => Key::And(keys.iter().map(|key| self.key(key)).collect()),
-            SearchKey::Bcc(text) => Key::Field(Field::Bcc, text.to_lowercase()),
-            SearchKey::Before(date) => Key::Before(*date),
-            SearchKey::Body(text) => self.needle(Needle::Body(text.to_lowercase())),
-            SearchKey::Cc(text) => Key::Field(Field::Cc, text.to_lowercase()),
-            SearchKey::Flag(flags) => Key::Flag(*flags),
-            SearchKey::From(text) => Key::Field(Field::From, text.to_lowercase()),
-            SearchKey::Header(name, text) => {
-                self.needle(Needle::Header(name.clone(), text.to_lowercase()))
+            SearchKey::And(keys) => {
+                let mut keys: Vec<Key> = keys.iter().map(|key| self.key(key)).collect();
+                keys.sort_by_key(Key::cost);
+                Key::And(keys)
             }
+            SearchKey::Bcc(text) => mailboxes("Bcc", text),
+            SearchKey::Before(date) => Key::Before(*date),
+            SearchKey::Body(text) => self.needle(Needle::Body, text),
+            SearchKey::Cc(text) => mailboxes("Cc", text),
+            SearchKey::Flag(flags) => Key::Flag(*flags),
+            SearchKey::From(text) => mailboxes("From", text),
+            SearchKey::Header(name, text) => self.header(name, text),
             SearchKey::Keyword(name) => Key::Keyword(self.keyword(name)),
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::ModSeq(modseq) => Key::ModSeq(*modseq),
             SearchKey::Not(key) => Key::Not(Box::new(self.key(key))),
-            // Not yet.
-            SearchKey::Older(_) | SearchKey::Younger(_) => Key::All,
+            SearchKey::Older(seconds) => Key::NotAfter(ago(*seconds)),
             SearchKey::On(date) => Key::On(*date),
-            SearchKey::Or(keys) => Key::Or(Box::new((self.key(&keys.0), self.key(&keys.1)))),
+            SearchKey::Or(keys) => {
+                let (one, two) = (self.key(&keys.0), self.key(&keys.1));
+                Key::Or(Box::new(if one.cost() <= two.cost() {
+                    (one, two)
+                } else {
+                    (two, one)
+                }))
+            }
             SearchKey::Recent => Key::Recent,
             SearchKey::SentBefore(date) => Key::SentBefore(*date),
             SearchKey::SentOn(date) => Key::SentOn(*date),
             SearchKey::SentSince(date) => Key::SentSince(*date),
-            SearchKey::Sequence(set) => Key::Uids(self.set(set, false)),
+            SearchKey::Sequence(set) => Key::Uids(self.selected.known(set, false)),
             SearchKey::Since(date) => Key::Since(*date),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
-            SearchKey::Subject(text) => Key::Field(Field::Subject, text.to_lowercase()),
-            SearchKey::Text(text) => self.needle(Needle::Text(text.to_lowercase())),
-            SearchKey::To(text) => Key::Field(Field::To, text.to_lowercase()),
-            SearchKey::Uid(set) => Key::Uids(self.set(set, true)),
+            SearchKey::Subject(text) => field("Subject", text, false),
+            SearchKey::Text(text) => self.needle(Needle::Text, text),
+            SearchKey::To(text) => mailboxes("To", text),
+            SearchKey::Uid(set) => Key::Uids(self.selected.known(set, true)),
+            SearchKey::Younger(seconds) => Key::NotBefore(ago(*seconds)),
         }
     }
 
-    fn needle(&mut self, needle: Needle) -> Key {
+    /// Every text has the empty one in it.
+    fn needle(&mut self, needle: fn(String) -> Needle, text: &str) -> Key {
+        match text {
+            "" => Key::All,
+            text => self.push(needle(folded(text))),
+        }
+    }
+
+    fn push(&mut self, needle: Needle) -> Key {
         self.needles.0.push(needle);
         Key::Needle(self.needles.0.len().saturating_sub(1))
+    }
+
+    fn header(&mut self, name: &str, text: &str) -> Key {
+        let in_front = |start: &&str| {
+            let beginning = name.get(..start.len());
+            beginning.is_some_and(|name| name.eq_ignore_ascii_case(start))
+        };
+        if is_kept(name.as_bytes()) && !IN_FRONT.iter().any(|start| in_front(&start)) {
+            return field(name, text, false);
+        }
+        self.push(Needle::Header(folded(name) + ": ", folded(text)))
     }
 
     fn keyword(&self, name: &str) -> Option<u16> {
         let same = |keyword: &String| keyword.eq_ignore_ascii_case(name);
         u16::try_from(self.keywords.iter().position(same)?).ok()
     }
+}
 
-    /// Numbers that no message has match none; here they are no error.
-    fn set(&self, set: &SeqSet, uid: bool) -> Ranges {
-        if uid {
-            self.selected.view.by_uid(set)
-        } else {
-            self.selected.view.known(set)
-        }
-    }
+fn mailboxes(name: &str, text: &str) -> Key {
+    field(name, text, true)
+}
+
+fn field(name: &str, text: &str, mailboxes: bool) -> Key {
+    let name = name.to_owned();
+    Key::Field(Field { name, mailboxes }, folded(text))
 }
 
 impl Key {
@@ -168,36 +244,70 @@ impl Key {
         }
     }
 
+    /// What has to be read for it: 0 the message's row, 1 its header fields, 2 its content.
+    pub fn cost(&self) -> u8 {
+        match self {
+            Self::And(keys) => keys.iter().map(Self::cost).max().unwrap_or(0),
+            Self::Or(keys) => keys.0.cost().max(keys.1.cost()),
+            Self::Not(key) => key.cost(),
+            Self::Field(..) | Self::SentBefore(_) | Self::SentOn(_) | Self::SentSince(_) => 1,
+            Self::Needle(_) => 2,
+            _ => 0,
+        }
+    }
+
+    /// Whether a key of this cost is in it.
+    pub fn asks(&self, cost: u8) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(|key| key.asks(cost)),
+            Self::Or(keys) => keys.0.asks(cost) || keys.1.asks(cost),
+            Self::Not(key) => key.asks(cost),
+            key => key.cost() == cost,
+        }
+    }
+
+    /// Whether MODSEQ is in it: the answer tells one then (RFC 7162 section 3.1.5).
+    pub fn has_mod_seq(&self) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(Self::has_mod_seq),
+            Self::Or(keys) => keys.0.has_mod_seq() || keys.1.has_mod_seq(),
+            Self::Not(key) => key.has_mod_seq(),
+            key => matches!(key, Self::ModSeq(_)),
+        }
+    }
+
     /// Whether a message matches; `None` if that takes more facts.
     pub fn decide(&self, facts: &Facts<'_>) -> Option<bool> {
         let row = facts.row;
         let day = || row.date.calendar().date();
         let sent = |matches: &dyn Fn(Date) -> bool| {
-            let sent = facts.summary?.sent;
+            let sent = facts.head?.sent;
             Some(sent.is_some_and(|sent| matches(sent.date())))
         };
         match self {
             Self::All => Some(true),
             Self::And(keys) => all(keys.iter().map(|key| key.decide(facts))),
             Self::Before(date) => Some(day() < *date),
-            Self::Field(field, text) => Some(field.contains(facts.summary?, &facts.folded, text)),
+            Self::Field(field, text) => Some(field.contains(facts.head?, text, facts.scratch)),
             Self::Flag(flags) => Some(row.flags.has(*flags)),
             Self::Keyword(place) => Some(place.is_some_and(|k| row.keywords.contains(&k))),
             Self::Larger(octets) => Some(row.size > *octets),
             Self::ModSeq(modseq) => Some(row.modseq >= *modseq),
-            Self::Needle(place) => Some(facts.found?.has(*place)),
+            Self::Needle(place) => facts.known?.holds(*place),
             Self::Not(key) => key.decide(facts).map(|matches| !matches),
+            Self::NotAfter(time) => Some(row.date <= *time),
+            Self::NotBefore(time) => Some(row.date >= *time),
             Self::On(date) => Some(day() == *date),
             Self::Or(keys) => {
                 // Neither matches, turned around.
-                let neither = [keys.0.decide(facts), keys.1.decide(facts)];
-                let neither = neither.into_iter().map(|key| key.map(|matches| !matches));
+                let neither = [&keys.0, &keys.1].into_iter();
+                let neither = neither.map(|key| key.decide(facts).map(|matches| !matches));
                 all(neither).map(|neither| !neither)
             }
             Self::Recent => Some(facts.recent),
-            Self::SentBefore(date) => sent(&|day| day < *date),
-            Self::SentOn(date) => sent(&|day| day == *date),
-            Self::SentSince(date) => sent(&|day| day >= *date),
+            Self::SentBefore(date) => sent(&|sent| sent < *date),
+            Self::SentOn(date) => sent(&|sent| sent == *date),
+            Self::SentSince(date) => sent(&|sent| sent >= *date),
             Self::Since(date) => Some(day() >= *date),
             Self::Smaller(octets) => Some(row.size < *octets),
             Self::Uids(uids) => Some(uids.contains(facts.uid.0)),
@@ -219,46 +329,19 @@ fn all(keys: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 impl Field {
-    fn contains(self, summary: &Summary<'_>, folded: &Folded, text: &str) -> bool {
-        let read = OnceCell::new();
-        let envelope = || read.get_or_init(|| summary.envelope());
-        let all = |list: &[Mailbox<'_>]| list.iter().map(shown).collect();
-        let [bcc, cc, from, subject, to] = &folded.0;
-        let values = match self {
-            Self::Bcc => bcc.get_or_init(|| all(&envelope().bcc)),
-            Self::Cc => cc.get_or_init(|| all(&envelope().cc)),
-            Self::From => from.get_or_init(|| all(&envelope().from)),
-            Self::To => to.get_or_init(|| all(&envelope().to)),
-            Self::Subject => subject.get_or_init(|| {
-                let subject = envelope().subject.as_ref();
-                subject.map(|subject| fold(subject)).into_iter().collect()
-            }),
-        };
-        values.iter().any(|value| value.contains(text))
+    /// Whether one of the fields has the text; an empty one is in every field that is there.
+    fn contains(&self, head: &Head<'_>, text: &str, scratch: &RefCell<String>) -> bool {
+        let mut value = scratch.borrow_mut();
+        head.header.raw(&self.name).any(|line| {
+            value.clear();
+            fold_value(&line.value(), &mut value);
+            value.contains(text)
+                || self.mailboxes && {
+                    // As in the envelope: `"A, B" <a@b>` is `A, B <a@b>`.
+                    let before = value.len();
+                    value.retain(|c| !matches!(c, '"' | '\\'));
+                    value.len() < before && value.contains(text)
+                }
+        })
     }
-}
-
-/// A header value as it is compared: decoded, in lower case.
-pub fn fold(value: &[u8]) -> String {
-    decode_words(value).to_lowercase()
-}
-
-/// `name <local@host>`, in lower case.
-fn shown(mailbox: &Mailbox<'_>) -> String {
-    let mut out = mailbox.name.as_deref().map(fold).unwrap_or_default();
-    let local = mailbox
-        .local
-        .as_ref()
-        .map(|local| local.text().to_lowercase());
-    let host = mailbox.host.as_ref().map(|host| host.text().to_lowercase());
-    if let (Some(local), Some(host)) = (local, host) {
-        out.push_str(" <");
-        out.push_str(&local);
-        if !host.is_empty() {
-            out.push('@');
-            out.push_str(&host);
-        }
-        out.push('>');
-    }
-    out
 }

@@ -1,235 +1,216 @@
-//! SEARCH and UID SEARCH (RFC 3501 section 6.4.4). What a message's rows decide is decided in slices;
-//! only what is left is looked for in content, one message of all sessions at a time.
+//! SEARCH and UID SEARCH (RFC 3501 section 6.4.4, RFC 4731, RFC 5182), and what SORT and THREAD
+//! share with them: finding messages, reading what they are arranged by, telling the answer.
 
+mod collect;
 mod content;
 pub(super) mod decode;
+mod fill;
 mod key;
-
-use std::{ops::ControlFlow, sync::Arc};
+mod scan;
+mod tell;
 
 use self::{
-    content::Found,
-    key::{Facts, Folded, Key, Needles},
+    collect::Collect,
+    scan::{Plan, Scan},
+    tell::Result as Told,
 };
 use super::{
     Imap, Outcome, Running, SLICE_OCTETS,
-    pace::Pace,
-    rest::Rest,
-    summary::{Stored, read},
     sync::{Tell, pieces},
 };
 use crate::{
-    base::{id::Uid, ranges::Ranges},
-    mail::summary::Summary,
+    base::{memory::Held, ranges::Ranges, time::Instant},
     proto::imap::{
-        command::{Search, SearchReturn},
-        response::write,
+        command::{Search, SearchKey},
         session::{Answer, Completion},
     },
-    store::message::Message,
 };
 
-/// A SEARCH that is carried out; its client is told the numbers.
+use self::scan::on_pool;
+pub use self::{
+    collect::Sink,
+    fill::{Filling, fill},
+};
+
+/// A client that waits for long hears something now and then, in seconds: it knows that we are here,
+/// and we learn whether it is.
+const WORD: u64 = 10;
+
+/// A SEARCH, SORT or THREAD that is carried out.
 #[derive(Debug)]
 pub struct Searching {
-    numbers: Rest,
-    tell: Tell,
+    stage: Stage,
+    purpose: Purpose,
+    uid: bool,
+    /// When the client hears something at the latest.
+    word: Instant,
 }
 
-/// A search that goes on.
-struct Scan {
-    key: Key,
-    needles: Arc<Needles>,
-    found: Ranges,
-    /// Messages of this slice that their rows do not decide.
-    undecided: Vec<(Uid, Message)>,
+#[derive(Debug)]
+pub enum Purpose {
+    Arrange(Box<Sink>),
+    Search(Box<Search>),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Scan(Box<Scan>),
+    Collect(Box<Collect>),
+    /// With what it holds of the ceiling for memory.
+    Tell(Box<Told>, #[expect(dead_code, reason = "held")] Vec<Held>),
+}
+
+/// How far a command has come.
+enum Said {
+    All(Vec<u8>),
+    Part(Vec<u8>),
 }
 
 impl Imap {
     pub(super) async fn search(&mut self, search: Search) -> Outcome {
+        let (key, uid) = (search.key.clone(), search.uid);
+        self.seek(&key, uid, Purpose::Search(Box::new(search)))
+            .await
+    }
+
+    /// Begins to look for messages.
+    pub(super) async fn seek(&mut self, key: &SearchKey, uid: bool, purpose: Purpose) -> Outcome {
         let shared = self.shared.clone();
         let selected = self.open()?;
-        let folder = selected.folder();
-        let row = shared.store.read(|reader| reader.folder(folder))?;
-        let keywords = row.map(|row| row.keywords).unwrap_or_default();
-        let (key, needles) = key::compile(&search.key, selected, &keywords);
-        let uids = key.within().intersection(selected.view.uids());
-        let mut rest = Rest::from(&uids);
-        let mut scan = Scan {
-            key,
-            needles: Arc::new(needles),
-            found: Ranges::new(),
-            undecided: Vec::new(),
+        let row = shared.store.read(|reader| reader.folder(selected.folder()));
+        let (keywords, failed) = match row {
+            Ok(row) => (row.map(|row| row.keywords).unwrap_or_default(), None),
+            Err(broken) => (Vec::new(), Some(broken)),
         };
-        while !rest.is_empty() {
-            self.scan_rows(&mut rest, &mut scan)?;
-            for (uid, row) in std::mem::take(&mut scan.undecided) {
-                if self.search_content(&scan, uid, &row).await? {
-                    scan.found.insert(uid.0);
+        let now = shared.world.time();
+        let (key, needles) = key::compile(key, selected, &keywords, now);
+        let scan = Scan::new(Plan { key, needles }, selected.view.uids());
+        let searching = Box::new(Searching {
+            stage: Stage::Scan(Box::new(scan)),
+            purpose,
+            uid,
+            word: shared.world.now().plus_seconds(WORD),
+        });
+        match failed {
+            Some(broken) => Ok(self.search_failed(&searching, broken.into())),
+            None => Ok(self.search_more(searching).await),
+        }
+    }
+
+    /// Goes on.
+    pub(super) async fn search_more(&mut self, mut searching: Box<Searching>) -> Answer {
+        match self.search_on(&mut searching).await {
+            Ok(Said::Part(out)) => {
+                self.running = Some(Running::Searching(searching));
+                Answer::More(pieces(out))
+            }
+            Ok(Said::All(out)) => {
+                let completion = Completion::ok(match &searching.purpose {
+                    Purpose::Search(_) => "Search completed.",
+                    Purpose::Arrange(_) => "Completed.",
+                });
+                self.finish(out, completion, tell(searching.uid))
+            }
+            Err(completion) => self.search_failed(&searching, completion),
+        }
+    }
+
+    /// A search that fails with NO empties `$` if it was to fill it (RFC 5182 section 2.1).
+    fn search_failed(&mut self, searching: &Searching, completion: Completion) -> Answer {
+        if let Purpose::Search(search) = &searching.purpose
+            && search.returns.is_some_and(|returns| returns.save)
+            && let Some(selected) = self.selected.as_deref_mut()
+        {
+            selected.save(Ranges::new());
+        }
+        self.finish(Vec::new(), completion, tell(searching.uid))
+    }
+
+    async fn search_on(&mut self, searching: &mut Searching) -> Result<Said, Completion> {
+        loop {
+            let next = match &mut searching.stage {
+                Stage::Scan(scan) if scan.is_done() => {
+                    Some(self.found(scan, &mut searching.purpose, searching.uid)?)
                 }
+                Stage::Scan(scan) => {
+                    self.scan(scan).await?;
+                    None
+                }
+                Stage::Collect(collect) if collect.is_done() => {
+                    let (told, held) = self.arrange(collect).await;
+                    Some(Stage::Tell(Box::new(told), held))
+                }
+                Stage::Collect(collect) => {
+                    self.collect(collect).await?;
+                    None
+                }
+                Stage::Tell(told, _) => {
+                    let mut out = Vec::new();
+                    let done = told.write(&mut out, SLICE_OCTETS);
+                    return Ok(if done {
+                        Said::All(out)
+                    } else {
+                        Said::Part(out)
+                    });
+                }
+            };
+            if let Some(stage) = next {
+                searching.stage = stage;
             }
             smol::future::yield_now().await;
-        }
-        self.searched(&search, &scan.found)
-    }
-
-    /// Decides one slice of messages, as far as their rows do.
-    fn scan_rows(&mut self, rest: &mut Rest, scan: &mut Scan) -> Result<(), Completion> {
-        let shared = self.shared.clone();
-        let selected = self.open()?;
-        let pace = Pace::new(&shared);
-        let mut first = true;
-        shared.store.read(|reader| {
-            let mut failed = None;
-            rest.slice(reader, selected.folder(), |uid, row| {
-                if !std::mem::take(&mut first) && pace.is_over() {
-                    return ControlFlow::Break(());
-                }
-                let facts = Facts {
-                    uid,
-                    row,
-                    recent: selected.view.recent().contains(uid.0),
-                    summary: None,
-                    folded: Folded::default(),
-                    found: None,
-                };
-                let mut decided = scan.key.decide(&facts);
-                if decided.is_none() {
-                    let show = |summary: &Summary<'_>| {
-                        decided = scan.key.decide(&Facts {
-                            summary: Some(summary),
-                            ..facts
-                        });
-                    };
-                    if let Err(broken) = Stored::show(reader, row.content, show) {
-                        failed = Some(broken);
-                        return ControlFlow::Break(());
-                    }
-                }
-                match decided {
-                    Some(true) => scan.found.insert(uid.0),
-                    Some(false) => {}
-                    None => scan.undecided.push((uid, row.clone())),
-                }
-                ControlFlow::Continue(())
-            })?;
-            failed.map_or(Ok(()), Err)
-        })?;
-        Ok(())
-    }
-
-    /// Decides by a message's content.
-    async fn search_content(
-        &self,
-        scan: &Scan,
-        uid: Uid,
-        row: &Message,
-    ) -> Result<bool, Completion> {
-        let store = &self.shared.store;
-        let _permit = self.shared.searches.acquire().await;
-        let mut stored = store.read(|reader| reader.summary(row.content, <[u8]>::to_vec))?;
-        if Summary::decode(stored.as_deref().unwrap_or_default()).is_none() {
-            stored = None;
-        }
-        let made = match &stored {
-            Some(_) => None,
-            None => Some(self.make_summary(row.content, true).await?.1),
-        };
-        let decoded = stored.as_deref().and_then(Summary::decode);
-        let Some(summary) = decoded.as_ref().or(made.as_ref()) else {
-            return Ok(false);
-        };
-        let mut found = Found::default();
-        if let Some(content) = self.open_content(row.content)? {
-            let (needles, parts) = (scan.needles.clone(), content::parts(summary));
-            let job = move |content: &mut _| {
-                let mut found = Found::default();
-                let whole = content::look(content, &needles, &parts, &mut found);
-                Ok((found, whole))
-            };
-            let (some, whole) = read(&self.shared, content, job).await.1?;
-            found = some;
-            if let Err(broken) = whole {
-                // What is damaged holds nothing that could be found.
-                log::error!("imap: content {}: {broken}", row.content);
+            let now = self.shared.world.now();
+            if now >= searching.word {
+                searching.word = now.plus_seconds(WORD);
+                return Ok(Said::Part(b"* OK Still searching.\r\n".to_vec()));
             }
         }
-        let recent = |s: &super::Selected| s.view.recent().contains(uid.0);
-        let facts = Facts {
-            uid,
-            row,
-            recent: self.selected.as_deref().is_some_and(recent),
-            summary: Some(summary),
-            folded: Folded::default(),
-            found: Some(&found),
-        };
-        Ok(scan.key.decide(&facts).unwrap_or(false))
     }
 
-    fn searched(&mut self, search: &Search, found: &Ranges) -> Outcome {
-        let numbers = if search.uid {
-            found.clone()
+    /// All that match are known.
+    fn found(
+        &mut self,
+        scan: &mut Scan,
+        purpose: &mut Purpose,
+        uid: bool,
+    ) -> Result<Stage, Completion> {
+        let modseq = scan.has_mod_seq();
+        let found = std::mem::take(&mut scan.found);
+        let selected = self.open()?;
+        let search = match purpose {
+            Purpose::Search(search) => search,
+            Purpose::Arrange(sink) => {
+                let collect = Collect::new(std::mem::take(&mut **sink), uid, &found.uids);
+                return Ok(Stage::Collect(Box::new(collect)));
+            }
+        };
+        let numbers = if uid {
+            found.uids.clone()
         } else {
-            self.open()?.view.sequences(found)
+            selected.view.sequences(&found.uids)
         };
-        let tell = Tell {
-            expunge: search.uid,
-            own: None,
-            uid: search.uid,
+        let told = match search.returns {
+            Some(returns) => {
+                if returns.save {
+                    selected.save(tell::saved(returns, &found.uids));
+                }
+                tell::extended(
+                    &search.tag,
+                    uid,
+                    returns,
+                    &numbers,
+                    modseq.then_some(&found),
+                )
+            }
+            None => tell::plain(&numbers, modseq.then_some(&found)),
         };
-        let mut out = Vec::new();
-        if let Some(returns) = search.returns {
-            write_extended(&mut out, search.uid, returns, &numbers);
-            return Ok(self.finish(out, Completion::ok("Search completed."), tell));
-        }
-        out.extend_from_slice(b"* SEARCH");
-        let numbers = Rest::from(&numbers);
-        Ok(self.tell_found(out, Box::new(Searching { numbers, tell })))
-    }
-
-    /// Goes on telling the numbers.
-    pub(super) fn search_told(&mut self, searching: Box<Searching>) -> Answer {
-        self.tell_found(Vec::new(), searching)
-    }
-
-    fn tell_found(&mut self, mut out: Vec<u8>, mut searching: Box<Searching>) -> Answer {
-        while out.len() < SLICE_OCTETS {
-            let Some(Uid(number)) = searching.numbers.pop() else {
-                out.extend_from_slice(b"\r\n");
-                let completion = Completion::ok("Search completed.");
-                return self.finish(out, completion, searching.tell);
-            };
-            out.push(b' ');
-            write::number(&mut out, u64::from(number));
-        }
-        self.running = Some(Running::Searching(searching));
-        Answer::More(pieces(out))
+        Ok(Stage::Tell(Box::new(told), Vec::new()))
     }
 }
 
-/// `* ESEARCH` (RFC 4731).
-fn write_extended(out: &mut Vec<u8>, uid: bool, returns: SearchReturn, numbers: &Ranges) {
-    out.extend_from_slice(b"* ESEARCH");
-    if uid {
-        out.extend_from_slice(b" UID");
+fn tell(uid: bool) -> Tell {
+    Tell {
+        expunge: uid,
+        own: None,
+        uid,
     }
-    let min = numbers.first().filter(|_| returns.min);
-    let max = numbers.last().filter(|_| returns.max);
-    let count = returns.count.then(|| numbers.count());
-    let items = [
-        (" MIN ", min.map(u64::from)),
-        (" MAX ", max.map(u64::from)),
-        (" COUNT ", count),
-    ];
-    for (name, number) in items {
-        if let Some(number) = number {
-            write::text(out, name);
-            write::number(out, number);
-        }
-    }
-    if returns.all && !numbers.is_empty() {
-        write::text(out, " ALL ");
-        write::ranges(out, numbers);
-    }
-    write::text(out, "\r\n");
 }
