@@ -12,6 +12,8 @@
     reason = "a test looks at the clock and ends where something fails"
 )]
 
+#[path = "interop/clients.rs"]
+mod clients;
 #[path = "interop/curl.rs"]
 mod curl;
 #[path = "interop/day.rs"]
@@ -32,6 +34,8 @@ mod mbsync;
 mod neomutt;
 #[path = "interop/offlineimap.rs"]
 mod offlineimap;
+#[path = "interop/pop3.rs"]
+mod pop3;
 #[path = "interop/programs.rs"]
 mod programs;
 #[path = "interop/python.rs"]

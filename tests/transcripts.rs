@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "transcripts/folders.rs"]
+mod folders;
 #[path = "transcripts/model/mod.rs"]
 mod model;
 #[path = "transcripts/relay.rs"]

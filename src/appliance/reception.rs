@@ -8,7 +8,7 @@ use crate::{
         settings::{Offers, Settings},
         start::Appliance,
     },
-    base::machine::Machine as _,
+    base::{machine::Machine as _, memory::Memory},
     net::{
         drive::{self, End},
         world::Local,
@@ -33,6 +33,9 @@ pub struct Reception {
     offers: RefCell<Offers>,
     doors: Rc<service::smtp::Shared>,
     imap: Rc<service::imap::Shared>,
+    /// `limit.compressed_sessions`, over all of them.
+    compressed: Memory,
+    memory: Memory,
     pop3: Rc<service::pop3::Shared>,
     pub registry: Rc<Registry>,
 }
@@ -67,6 +70,8 @@ impl Reception {
                 settings.door(&plan.hostname, store.status().disk_octets),
                 appliance.memory.clone(),
             )),
+            compressed: Memory::new(settings.compressed_sessions),
+            memory: appliance.memory.clone(),
             pop3: Rc::new(service::pop3::Shared::new(Rc::clone(&imap))),
             imap,
             settings: RefCell::new(settings),
@@ -78,6 +83,7 @@ impl Reception {
     pub fn renew(&self, hostname: &str, disk: u64, settings: Settings) {
         self.doors.set_options(settings.door(hostname, disk));
         self.imap.options.set(settings.imap());
+        self.compressed.limit(settings.compressed_sessions);
         self.imap.login.set_waiting(settings.waiting());
         *self.offers.borrow_mut() = Offers::new(&settings, hostname);
         *self.settings.borrow_mut() = settings;
@@ -126,14 +132,22 @@ impl Reception {
         let peer = caller.peer.ip().to_canonical();
         let settings = self.settings.borrow();
         let options = imap::session::Options {
-            login: caller.secured.is_some() || (settings.plaintext_loopback && peer.is_loopback()),
+            login: settings.plaintext_loopback && peer.is_loopback(),
+            starttls: true,
             append_limit: match settings.message_size {
                 0 => u64::MAX,
                 limit => limit,
             },
             ..imap::session::Options::default()
         };
-        let machine = imap::session::Session::new(options);
+        let mut machine = imap::session::Session::new(options);
+        machine.compression(imap::session::Places {
+            count: self.compressed.clone(),
+            memory: self.memory.clone(),
+        });
+        if let Some(secured) = &caller.secured {
+            machine.secured(secured.clone());
+        }
         let service = Imap::new(Rc::clone(&self.imap), peer);
         let mut parts = Box::new((machine, service));
         Box::pin(async move {

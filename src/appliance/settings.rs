@@ -22,6 +22,8 @@ pub struct Settings {
     /// `limit.imap_sessions`, for POP3 too; nothing is limited per address.
     pub imap_sessions: Limits,
     pub imap_sessions_per_person: usize,
+    /// `limit.compressed_sessions`.
+    pub compressed_sessions: u64,
     /// Octets of the largest message; 0 = no limit.
     pub message_size: u64,
     /// Entries of the queue.
@@ -82,6 +84,7 @@ impl Settings {
             smtp_sessions: Limits::default(),
             imap_sessions: Limits::default(),
             imap_sessions_per_person: 10,
+            compressed_sessions: 4,
             message_size: 1 << 20,
             queue: 1000,
             queue_is_small: false,

@@ -11,6 +11,9 @@ pub enum Step<Q, R> {
     Ask(Q),
     /// Send what was written, then end the connection. Nothing comes after it.
     Close,
+    /// Send what was written, then deflate what is sent and inflate what comes (RFC 4978), beginning
+    /// with these octets: they came before everything that comes now.
+    Compress(Vec<u8>),
     /// Pieces of a message's content, dots and chunk framing removed. The driver hands them to the
     /// service, waits until they are taken, and steps again.
     Content(Vec<u8>),

@@ -112,6 +112,7 @@ fn settings(config: &Config) -> Settings {
             per_address: 0,
         },
         imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
+        compressed_sessions: config.number(&schema::LIMIT_COMPRESSED_SESSIONS),
         message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
         queue: config.number(&schema::LIMIT_QUEUE),
         queue_is_small: config.profile() == Profile::Tiny,

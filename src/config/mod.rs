@@ -403,14 +403,6 @@ impl Config {
                 _ => {}
             }
         }
-        if let Some(open) = self
-            .listeners(&schema::LISTEN_IMAP)
-            .iter()
-            .find(|socket| !socket.ip().is_loopback())
-        {
-            let text = format!("{open} is not loopback, and IMAP has no STARTTLS in this version");
-            say(&schema::LISTEN_IMAP, text);
-        }
         let least = self.memory_least();
         if self.number(&schema::MEMORY_LIMIT) < least {
             // Whoever reads it looks at what was written, not at a default.

@@ -208,7 +208,7 @@ keys! {
         Default::Fixed("[::]:465"), Restart, "",
         "Mail that people send (SMTP in TLS, with log-in).";
     LISTEN_IMAP = "listen.imap", Kind::Listeners, Default::Fixed("off"), Restart, "",
-        "IMAP in the clear, on loopback only; logging in needs tls.plaintext_auth.";
+        "Mail programs (IMAP with STARTTLS).";
     LISTEN_IMAPS = "listen.imaps", Kind::Listeners, Default::Fixed("[::]:993"), Restart, "",
         "Mail programs (IMAP in TLS).";
     LISTEN_POP3 = "listen.pop3", Kind::Listeners, Default::Fixed("off"), Restart, "",
@@ -307,6 +307,9 @@ keys! {
     LIMIT_IMAP_SESSIONS_PER_PERSON = "limit.imap_sessions_per_person", COUNT,
         Default::ByProfile("10", "20", "30"), Live, "sessions",
         "IMAP sessions at once of one person.";
+    LIMIT_COMPRESSED_SESSIONS = "limit.compressed_sessions", COUNT,
+        Default::ByProfile("4", "32", "32"), Live, "sessions",
+        "IMAP sessions at once that may be compressed (COMPRESS=DEFLATE), 400 KiB each.";
     LIMIT_MESSAGE_SIZE = "limit.message_size",
         Kind::Size { least: 0, most: 4 * 1024 * MIB },
         Default::ByProfile("15MiB", "35MiB", "35MiB"), Live, "octets",

@@ -19,6 +19,7 @@ use crate::{
         time::Instant,
     },
     net::{
+        deflated::Deflated,
         house::{Seat, Word},
         stream::Stream,
         tls::{self, Tls},
@@ -228,6 +229,7 @@ where
 {
     match step {
         Step::Ask(question) => machine.answer(service.ask(question).await),
+        Step::Compress(octets) => line.compress(octets),
         Step::Content(octets) => service.content(octets).await,
         Step::Send(range) => {
             let mut at: u64 = 0;
@@ -430,6 +432,14 @@ impl<'a> Line<'a> {
             }
         })
         .await
+    }
+
+    /// From now on everything is deflated; `octets` and what is pending came packed.
+    fn compress(&mut self, mut octets: Vec<u8>) {
+        octets.append(&mut self.pending);
+        self.pending = Vec::new();
+        let stream = mem::replace(&mut self.stream, Stream::Gone);
+        self.stream = Stream::Deflated(Box::new(Deflated::new(stream, octets)));
     }
 
     async fn handshake(&mut self) -> Result<Secured, End> {

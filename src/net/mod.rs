@@ -1,6 +1,7 @@
 //! The outside world: sockets, clocks, randomness, TLS.
 
 pub mod certificate;
+mod deflated;
 pub mod drive;
 pub mod file;
 pub mod house;

@@ -12,9 +12,12 @@ use async_io::Async;
 use futures_rustls::server::TlsStream;
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::deflated::Deflated;
+
 /// A connection, in clear or under TLS; the latter is boxed because it is fifty times as big.
 #[derive(Debug)]
 pub enum Stream {
+    Deflated(Box<Deflated>),
     /// Lost in a failed handshake: nothing to read, nobody to write to.
     Gone,
     Plain(Async<TcpStream>),
@@ -30,6 +33,7 @@ impl Stream {
         octets: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         match self {
+            Self::Deflated(deflated) => deflated.below().poll_below(context, octets),
             Self::Gone => Poll::Ready(Ok(0)),
             Self::Plain(tcp) => Pin::new(tcp).poll_read(context, octets),
             Self::Tls(tls) => Pin::new(tls.get_mut().0).poll_read(context, octets),
@@ -45,6 +49,7 @@ impl AsyncRead for Stream {
         octets: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
+            Self::Deflated(deflated) => Pin::new(&mut **deflated).poll_read(context, octets),
             Self::Gone => Poll::Ready(Ok(0)),
             Self::Plain(tcp) => Pin::new(tcp).poll_read(context, octets),
             Self::Tls(tls) => Pin::new(tls).poll_read(context, octets),
@@ -60,6 +65,7 @@ impl AsyncWrite for Stream {
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
+            Self::Deflated(deflated) => Pin::new(&mut **deflated).poll_write(context, octets),
             Self::Gone => Poll::Ready(Ok(0)),
             Self::Plain(tcp) => Pin::new(tcp).poll_write(context, octets),
             Self::Tls(tls) => Pin::new(tls).poll_write(context, octets),
@@ -69,6 +75,7 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            Self::Deflated(deflated) => Pin::new(&mut **deflated).poll_flush(context),
             Self::Gone => Poll::Ready(Ok(())),
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
             Self::Tls(tls) => Pin::new(tls).poll_flush(context),
@@ -79,6 +86,7 @@ impl AsyncWrite for Stream {
     /// Tells the peer that nothing more comes: `close_notify`, then FIN.
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
+            Self::Deflated(deflated) => Pin::new(&mut **deflated).poll_close(context),
             Self::Gone => Poll::Ready(Ok(())),
             Self::Plain(tcp) => Pin::new(tcp).poll_close(context),
             Self::Tls(tls) => Pin::new(tls).poll_close(context),

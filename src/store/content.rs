@@ -173,6 +173,24 @@ impl Incoming {
         self.size
     }
 
+    /// Octets in memory.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.buffer.len() as u64
+    }
+
+    /// As [`Incoming::finish`], and nothing of it stays in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Incoming::write`].
+    pub async fn finish_in_log(mut self) -> Result<Body, Refusal> {
+        if !self.buffer.is_empty() {
+            self.push().await?;
+        }
+        self.finish().await
+    }
+
     async fn push(&mut self) -> Result<(), Refusal> {
         self.settle().await?;
         let text = mem::take(&mut self.buffer);

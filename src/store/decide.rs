@@ -190,7 +190,12 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
-        Request::Subscribe { user, name, on } => return subscribe(rows, *user, name, *on),
+        Request::RenameLevel { user, from, name } => {
+            folder::decide_rename_level(rows, *user, from, name)?
+        }
+        Request::Subscribe { user, name, on } => {
+            return subscribe(rows, numbers, *user, name, *on);
+        }
         Request::Summarize { content, summary } => {
             if content::row(rows, *content)?.is_none() {
                 return Ok(nothing());
@@ -220,10 +225,19 @@ fn expunged(change: Option<Change>) -> Decided {
     Decided { change, reply }
 }
 
-fn subscribe(rows: &impl Rows, user: UserId, name: &str, on: bool) -> Result<Decided, Refusal> {
+fn subscribe(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+    on: bool,
+) -> Result<Decided, Refusal> {
     directory::known(rows, user)?;
     if rows.has(&key::subscription(user, name))? == on {
         return Ok(nothing());
+    }
+    if on {
+        folder::check_subscription(rows, numbers, user, name)?;
     }
     let name = name.to_owned();
     Ok(done(Change::Subscribe { user, name, on }, Reply::Done))
@@ -309,6 +323,12 @@ pub fn notices(change: &Change, out: &mut Vec<Notice>) {
                 tell(d.folder, d.modseq, Happened::Appeared(uids));
             }
         }
+        Change::RemoveAppPassword { .. }
+        | Change::RemoveDomain { .. }
+        | Change::RemoveUser { .. }
+        | Change::SetDomainEnabled { .. }
+        | Change::SetPassword { .. }
+        | Change::SetUserEnabled { .. } => tell(FolderId(0), ModSeq(0), Happened::Accounts),
         Change::Copy(c) => tell(c.to, c.modseq, Happened::Appeared(targets(c))),
         Change::Move(c) => {
             tell(c.to, c.modseq, Happened::Appeared(targets(c)));

@@ -38,7 +38,6 @@ pub mod value;
 pub mod writer;
 
 use std::{
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -159,9 +158,6 @@ pub struct Shared {
 /// A handle to the store; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Shared>);
-
-/// What comes of a request.
-pub type Answered = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send>>;
 
 /// The writer's thread, to be joined at the end.
 #[derive(Debug)]
@@ -307,23 +303,7 @@ impl Store {
     /// # Errors
     ///
     /// Nothing has changed, but see [`Refusal::Unknown`].
-    ///
-    /// Boxed: it is awaited in many places, each of which would hold the code anew.
-    pub fn request(&self, request: Request) -> Answered {
-        let sent = self.submit(request);
-        Box::pin(async move {
-            match sent? {
-                Some(answered) => answered.recv().await.unwrap_or(Err(Refusal::Unknown)),
-                None => Ok(Reply::Done),
-            }
-        })
-    }
-
-    /// Sends a request to the writer; no receiver: nobody waits for its answer.
-    fn submit(
-        &self,
-        request: Request,
-    ) -> Result<Option<async_channel::Receiver<Result<Reply, Refusal>>>, Refusal> {
+    pub async fn request(&self, request: Request) -> Result<Reply, Refusal> {
         let lazy = match &request {
             Request::Flag(flag) => flag.lazy,
             Request::Recent { .. }
@@ -333,11 +313,11 @@ impl Store {
         };
         if lazy {
             self.send(Job::Lazy(request))?;
-            return Ok(None);
+            return Ok(Reply::Done);
         }
         let (answer, answered) = async_channel::bounded(1);
         self.send(Job::Request { request, answer })?;
-        Ok(Some(answered))
+        answered.recv().await.unwrap_or(Err(Refusal::Unknown))
     }
 
     /// Makes what gathers (lazy \Seen) durable; ready when it is.

@@ -2,6 +2,7 @@
 //! slice (256 rows or 5 ms).
 
 mod directory;
+mod names;
 mod sync;
 
 use std::{cell::RefCell, cmp::Ordering, ops::ControlFlow};

@@ -63,17 +63,7 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
     disk.make_folder(segment::FOLDER)?;
     disk.make_folder(dump::FOLDER)?;
     disk.sync_folder("")?;
-    let (mut index, mut fresh) = Index::open(disk, options.cache)?;
-    let known = match Known::read(&index) {
-        Ok(known) => known,
-        Err(broken) if broken.is_damage() => {
-            drop(index);
-            Index::put_aside(disk)?;
-            (index, fresh) = Index::open(disk, options.cache)?;
-            Known::default()
-        }
-        Err(broken) => return Err(broken),
-    };
+    let (index, known, fresh) = open_index(disk, options)?;
     let chart = chart::read(&**disk, known.secret)?;
     let dumps = read_dumps(disk, known.secret.or(chart.secret))?;
     let dumped = dumps.newest.map(|(_, read)| read.secret);
@@ -111,28 +101,8 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
     })?;
-    let segments = Arc::new(Segments::new(Arc::clone(disk)));
-    for (&number, charted) in &chart.segments {
-        segments.insert(number, charted.end, None);
-    }
-    let end = End {
-        segment: chart.tail.unwrap_or(0),
-        offset: chart
-            .tail
-            .and_then(|tail| chart.segments.get(&tail))
-            .map_or(0, |tail| tail.end),
-        sequence,
-    };
     let next = next_segment(&index, &chart)?;
-    let log = Log::new(
-        Arc::clone(disk),
-        Arc::clone(&segments),
-        secret,
-        options.segment,
-        end,
-        next,
-        chart.junk.clone(),
-    );
+    let (log, segments) = open_log(disk, options, &chart, secret, sequence, next);
     // One whose name may be in the page cache only is read in a rebuild; nothing is freed for it.
     let counted: Option<u64> = index.snapshot()?.row(key::DUMP, "dump")?;
     let dump = dumps
@@ -149,6 +119,52 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
         dump,
         opened,
     })
+}
+
+/// The index as it is there, what it says of itself, and whether it is a new one.
+fn open_index(disk: &Arc<dyn Disk>, options: &Options) -> Result<(Index, Known, bool), Broken> {
+    let (index, fresh) = Index::open(disk, options.cache)?;
+    match Known::read(&index) {
+        Ok(known) => Ok((index, known, fresh)),
+        Err(broken) if broken.is_damage() => {
+            drop(index);
+            Index::put_aside(disk)?;
+            let (index, fresh) = Index::open(disk, options.cache)?;
+            Ok((index, Known::default(), fresh))
+        }
+        Err(broken) => Err(broken),
+    }
+}
+
+/// The log, to be gone on with behind change `sequence` in segment `next`.
+fn open_log(
+    disk: &Arc<dyn Disk>,
+    options: &Options,
+    chart: &Chart,
+    secret: [u8; 16],
+    sequence: u64,
+    next: u64,
+) -> (Log, Arc<Segments>) {
+    let segments = Arc::new(Segments::new(Arc::clone(disk)));
+    for (&number, charted) in &chart.segments {
+        segments.insert(number, charted.end, None);
+    }
+    let tail = chart.tail.and_then(|tail| chart.segments.get(&tail));
+    let end = End {
+        segment: chart.tail.unwrap_or(0),
+        offset: tail.map_or(0, |tail| tail.end),
+        sequence,
+    };
+    let log = Log::new(
+        Arc::clone(disk),
+        Arc::clone(&segments),
+        secret,
+        options.segment,
+        end,
+        next,
+        chart.junk.clone(),
+    );
+    (log, segments)
 }
 
 /// What the index says of itself.

@@ -80,6 +80,7 @@ pub struct House {
     plaintext_loopback: bool,
     doors: Rc<smtp::Shared>,
     imap: session::Options,
+    places: session::Places,
     imap_shared: Option<Rc<imap::Shared>>,
     pop3: pop3::session::Options,
     pop3_shared: Option<Rc<Pop3Shared>>,
@@ -98,6 +99,11 @@ const CHEAP: Cost = Cost {
 
 impl House {
     pub fn new() -> Self {
+        Self::with_folders(100)
+    }
+
+    /// One in which a person may have so many folders.
+    pub fn with_folders(folders: u64) -> Self {
         let world = Rc::new(TestWorld::default());
         let disk = Arc::new(MemoryDisk::default());
         let faults = disk.faults();
@@ -108,7 +114,7 @@ impl House {
             segment: store::log::SEGMENT,
             tiny: true,
             secret: [7; 16],
-            folders: 100,
+            folders,
             keywords: 100,
             clock: world.clock(),
         };
@@ -126,7 +132,7 @@ impl House {
         let memory = Memory::new(u64::MAX);
         let doors = smtp::Shared::new(store.clone(), outside, login.clone(), door, memory.clone());
         Self {
-            memory,
+            memory: memory.clone(),
             world,
             store,
             running: Some(running),
@@ -145,6 +151,10 @@ impl House {
             plaintext_loopback: false,
             doors: Rc::new(doors),
             imap: session::Options::default(),
+            places: session::Places {
+                count: Memory::new(1),
+                memory: memory.clone(),
+            },
             imap_shared: None,
             pop3: pop3::session::Options::default(),
             pop3_shared: None,
@@ -160,9 +170,14 @@ impl House {
         let now = self.world.now();
         let (kind, options) = match protocol {
             Protocol::Imap => {
-                let session = session::Session::new(self.imap);
+                let mut session = session::Session::new(self.imap);
+                session.compression(self.places.clone());
                 let service = Imap::new(self.imap_shared(), self.client.ip);
-                return Box::new(Pump::new(session, service));
+                let mut pump = Pump::new(session, service);
+                if let Some(tls) = tls {
+                    pump.secure(tls);
+                }
+                return Box::new(pump);
             }
             Protocol::Pop3 => {
                 let options = pop3::session::Options {
@@ -261,6 +276,7 @@ impl House {
                 self.faults.broken.store(value == "on", Ordering::SeqCst);
                 self.recover().await;
             }
+            "compressed" => self.places.count.limit(number()),
             "command_wait_s" => self.smtp.command_wait_s = number(),
             "data_wait_s" => self.smtp.data_wait_s = number(),
             "default_route" => self.set(DEFAULT_ROUTE, value).await,
@@ -319,6 +335,7 @@ impl House {
                 self.smtp.soft_bounce = on;
                 self.submission.soft_bounce = on;
             }
+            "starttls" => self.imap.starttls = value == "on",
             "tls" => {
                 self.pop3.tls = value != "off";
                 self.smtp.tls = match value {

@@ -67,6 +67,10 @@ where
                     self.machine.answer(answer);
                 }
                 Step::Close => self.closed = true,
+                // What lies below is tried in `net`; here the octets stay as they are.
+                Step::Compress(octets) => {
+                    assert_eq!(self.machine.input(&octets), octets.len());
+                }
                 Step::Content(octets) => self.service.content(octets).await,
                 Step::Read { until } if until > now => break,
                 Step::Read { .. } => {

@@ -1,7 +1,7 @@
 //! A day's work for programs that synchronise: a mailbox with odd folders and odd messages, what happens
 //! to it on both sides, and how both sides are compared, message by message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ pub fn message(number: u32) -> String {
             "<0123456789abcdef@day.test>\r\n ".repeat(40)
         ),
         5 => "Subject: dots\r\n\r\n.\r\n..\r\n.x\r\nFrom here to there\r\n>From\r\n.\r\n".to_owned(),
-        6 => "Subject: odd\r\nX-Empty:\r\nNo colon here\r\n\r\nA line after one that is no field\r\n".to_owned(),
+        6 => "Subject: odd\r\nX-Odd: a  b\tc\r\n\r\nText with no ends \t\r\n\r\n\r\n".to_owned(),
         7 => "Subject: empty\r\n\r\n".to_owned(),
         8 => format!(
             "Subject: html\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>{}</p>\r\n",
@@ -83,6 +83,11 @@ pub fn message(number: u32) -> String {
 
 /// About 500 messages in all folders, some with flags.
 pub fn fill(imap: &mut Imap) {
+    fill_folders(imap, &FOLDERS);
+}
+
+/// The same with some of the folders only.
+pub fn fill_folders(imap: &mut Imap, folders: &[&str]) {
     for number in 0..INBOX {
         append(
             imap,
@@ -91,7 +96,7 @@ pub fn fill(imap: &mut Imap) {
             ["", "\\Seen", "\\Seen \\Flagged", "\\Answered"][number as usize % 4],
         );
     }
-    for (folder, first) in FOLDERS.into_iter().zip((INBOX..).step_by(EACH as usize)) {
+    for (folder, first) in folders.iter().zip((INBOX..).step_by(EACH as usize)) {
         imap.ok(&format!("CREATE {}", quoted(folder))).unwrap();
         imap.ok(&format!("SUBSCRIBE {}", quoted(folder))).unwrap();
         for number in first..first + EACH {
@@ -131,11 +136,10 @@ pub fn changes_there(house: &House) {
     imap.ok("EXPUNGE").unwrap();
     for number in 1000..1020 {
         append(&mut imap, "INBOX", number, "\\Seen");
-        assert!(
-            smtp.message(ANNA, &message(number + 100))
-                .unwrap()
-                .starts_with("250")
-        );
+        let text = message(number + 100);
+        let end = if text.ends_with("\r\n") { "" } else { "\r\n" };
+        let text = text + end;
+        assert!(smtp.message(ANNA, &text).unwrap().starts_with("250"));
     }
     imap.ok("CREATE New/Deep").unwrap();
     for number in 1200..1203 {
@@ -144,7 +148,9 @@ pub fn changes_there(house: &House) {
 }
 
 /// What is done in a Maildir meanwhile; some of it to messages that [`changes_there`] changes too.
-pub fn changes_here(maildir: &Path, inbox: &Path) {
+/// `odd` is what the folder `Grüße` is called there.
+pub fn changes_here(maildir: &Path, odd: &str) {
+    let inbox = &maildir.join("INBOX");
     for number in (90..120).chain([14, 64]) {
         flag(&find(inbox, number), "FS");
     }
@@ -155,7 +161,7 @@ pub fn changes_here(maildir: &Path, inbox: &Path) {
         write(inbox, number, "S");
     }
     for (folder, first) in [
-        ("Grüße", 2100),
+        (odd, 2100),
         ("From here", 2200),
         ("From here/Very deep", 2300),
     ] {
@@ -356,7 +362,7 @@ fn seen(octets: &[u8], mut flags: Vec<String>) -> Message {
 }
 
 /// Modified UTF-7 read (RFC 3501 section 5.1.3).
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let mut pieces = name.split('&');
     let mut text = pieces.next().unwrap().to_owned();
     for piece in pieces {
@@ -378,8 +384,8 @@ fn plain(name: &str) -> String {
     text
 }
 
-/// In Maildirs below a folder, one for each folder of the mailbox.
-pub fn maildirs(root: &Path) -> Mailbox {
+/// In Maildirs below a folder, one for each folder of the mailbox, whose name `read` makes UTF-8.
+pub fn maildirs(root: &Path, read: impl Fn(&str) -> String) -> Mailbox {
     let mut mailbox = Mailbox::new();
     let mut open = vec![root.to_owned()];
     while let Some(folder) = open.pop() {
@@ -394,12 +400,7 @@ pub fn maildirs(root: &Path) -> Mailbox {
             }
         }
         if folder.join("cur").is_dir() {
-            let name = folder
-                .strip_prefix(root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let name = read(folder.strip_prefix(root).unwrap().to_str().unwrap());
             mailbox.insert(name, maildir(&folder));
         }
     }
@@ -473,7 +474,7 @@ fn write(folder: &Path, number: u32, flags: &str) {
 /// Both hold the same; says what differs, briefly.
 pub fn same(one: &Mailbox, other: &Mailbox, what: &str) {
     let mut differ = String::new();
-    for folder in one.keys().chain(other.keys()) {
+    for folder in one.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
         let (Some(a), Some(b)) = (one.get(folder), other.get(folder)) else {
             writeln!(differ, "{folder}: on one side only").unwrap();
             continue;

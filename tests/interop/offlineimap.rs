@@ -38,23 +38,29 @@ fn offlineimap_syncs_a_day() {
     let mut house = House::with("hostname = \"localhost\"");
     let maildir = house.path("maildir");
     configure(&house, &maildir);
-    day::fill(&mut Imap::to(house.imap, ANNA).unwrap());
+    // It does not quote these as it should; nobody who uses it can have them.
+    let unspeakable = |name: &&str| name.contains(['"', '\\']);
+    let folders: Vec<&str> = day::FOLDERS
+        .into_iter()
+        .filter(|name| !unspeakable(name))
+        .collect();
+    day::fill_folders(&mut Imap::to(house.imap, ANNA).unwrap(), &folders);
     let first = day::uids(&house, ANNA);
     sync(&house);
     day::same(
         &day::server(&house, ANNA),
-        &day::maildirs(&maildir),
+        &day::maildirs(&maildir, str::to_owned),
         "after the first sync",
     );
     day::changes_there(&house);
-    day::changes_here(&maildir, &maildir.join("INBOX"));
+    day::changes_here(&maildir, "Grüße");
     house.stop();
     house.start();
     sync(&house);
     let there = day::server(&house, ANNA);
     day::same(
         &there,
-        &day::maildirs(&maildir),
+        &day::maildirs(&maildir, str::to_owned),
         "after changes on both sides",
     );
     day::check_changes(&there);

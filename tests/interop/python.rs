@@ -1,7 +1,7 @@
 //! Python's smtplib, imaplib and email: programs whose authors did not know this server. Each script
 //! beside this file checks what it sees and ends with an exception where that is wrong.
 
-use crate::house::{ANNA, BEN, House, PASSWORD, Program};
+use crate::house::{ANNA, BEN, House, PASSWORD, Program, target};
 
 fn run(house: &House, script: &str) {
     let said = Program::python(script)
@@ -11,6 +11,7 @@ fn run(house: &House, script: &str) {
         .env("ANNA", ANNA)
         .env("BEN", BEN)
         .env("PASSWORD", PASSWORD)
+        .env("PACKAGES", target().join("python"))
         .run();
     assert!(
         said.trim_end().ends_with("done"),
@@ -31,6 +32,20 @@ fn imaplib_makes_and_removes_folders() {
 #[test]
 fn imaplib_reads_searches_and_changes_messages() {
     run(&House::new(), "messages.py");
+}
+
+#[test]
+fn imaplib_does_all_it_can() {
+    let house = House::new();
+    house.operate(&["user", "quota", ANNA, "100MiB"], "");
+    run(&house, "everything.py");
+}
+
+#[test]
+fn imapclient_does_all_it_can() {
+    let house = House::new();
+    house.operate(&["user", "quota", ANNA, "100MiB"], "");
+    run(&house, "client.py");
 }
 
 #[test]

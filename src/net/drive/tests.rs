@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// Answers lines: `ask`, `login`, `content`, `send`, `tls`, `quit`, `panic`, `wait`; others come back.
+/// Answers lines: `ask`, `compress`, `login`, `content`, `send`, `tls`, `quit`, `panic`, `wait`; others come back.
 struct Echo {
     input: Input,
     steps: Vec<Step<u32, Range>>,
@@ -73,6 +73,12 @@ impl Echo {
             "login" => self.steps.push(Step::Ask(LOGIN)),
             "content" => self.steps.push(Step::Content(vec![b'x'; 100])),
             "send" => self.steps.push(Step::Send(Range(200_000))),
+            "compress" => {
+                self.say("go");
+                let octets = self.input.rest().to_vec();
+                self.input.clear();
+                self.steps.push(Step::Compress(octets));
+            }
             "tls" => {
                 self.say("go");
                 self.steps.push(Step::StartTls);
@@ -609,6 +615,23 @@ fn clients() {
     }
     println!("connected");
     let _end = std::io::stdin().read_line(&mut String::new());
+}
+
+/// RFC 4978: what came with the command is packed, and nothing of it is lost.
+#[test]
+fn compressed() {
+    let server = Server::start(MANY);
+    let mut client = server.connect();
+    assert_eq!(client.line(), "hello");
+    let packed = miniz_oxide::deflate::compress_to_vec(b"one\r\ntwo\r\nquit\r\n", 6);
+    let said = [b"compress\r\n", &packed[..]].concat();
+    client.0.write_all(&said).unwrap();
+    assert_eq!(client.line(), "go");
+    let mut all = vec![];
+    client.0.read_to_end(&mut all).unwrap();
+    let failure = miniz_oxide::inflate::decompress_to_vec(&all).unwrap_err();
+    let text = String::from_utf8_lossy(&failure.output).into_owned();
+    assert!(text.starts_with("one\r\ntwo\r\nbye\r\n"), "{text:?}");
 }
 
 #[test]

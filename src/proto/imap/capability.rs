@@ -2,12 +2,18 @@
 
 use std::fmt::Write as _;
 
+use crate::proto::sasl::Mechanism;
+
 /// What decides which capabilities a client is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
     pub authenticated: bool,
     /// Whether passwords may be sent on this connection.
     pub login: bool,
+    /// STARTTLS would be carried out.
+    pub starttls: bool,
+    /// Whether the channel can be bound to (RFC 9266).
+    pub bound: bool,
     /// Largest message of APPEND, in octets.
     pub append_limit: u64,
     /// COMPRESS would be carried out.
@@ -20,10 +26,9 @@ enum When {
     Always,
     /// While compression may be switched on.
     Compress,
-    /// To strangers who may log in here.
-    Login,
     /// To strangers who may not: the connection is in clear (RFC 3501 section 6.2.3).
     NoLogin,
+    StartTls,
 }
 
 /// `APPENDLIMIT` has its number behind it.
@@ -63,7 +68,7 @@ const TABLE: [(&str, When); 34] = [
     ("THREAD=ORDEREDSUBJECT", When::Always),
     ("THREAD=REFERENCES", When::Always),
     ("COMPRESS=DEFLATE", When::Compress),
-    ("AUTH=PLAIN", When::Login),
+    ("STARTTLS", When::StartTls),
     ("LOGINDISABLED", When::NoLogin),
 ];
 
@@ -74,8 +79,8 @@ pub fn list(told: &Told) -> String {
     let is_told = |when| match when {
         When::Always => true,
         When::Compress => told.authenticated && told.compress,
-        When::Login => stranger && told.login,
         When::NoLogin => stranger && !told.login,
+        When::StartTls => stranger && told.starttls,
     };
     let mut text = "CAPABILITY".to_owned();
     for (name, _) in TABLE.iter().filter(|(_, when)| is_told(*when)) {
@@ -84,6 +89,11 @@ pub fn list(told: &Told) -> String {
         if *name == APPEND_LIMIT {
             let _written = write!(text, "{}", told.append_limit);
         }
+    }
+    let mechanisms = Mechanism::ALL.into_iter().filter(|m| m.fits(told.bound));
+    for mechanism in mechanisms.filter(|_| stranger && told.login) {
+        text.push_str(" AUTH=");
+        text.push_str(mechanism.name());
     }
     text
 }
@@ -102,6 +112,8 @@ mod tests {
         let told = Told {
             authenticated: true,
             login: true,
+            starttls: false,
+            bound: false,
             append_limit: 7,
             compress: false,
         };
@@ -115,11 +127,19 @@ mod tests {
             authenticated: false,
             ..compress
         };
-        assert_eq!(list(&stranger), format!("{common} AUTH=PLAIN"));
-        let in_clear = Told {
-            login: false,
+        let auth = "AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256";
+        assert_eq!(list(&stranger), format!("{common} {auth}"));
+        let bound = Told {
+            bound: true,
             ..stranger
         };
-        assert_eq!(list(&in_clear), format!("{common} LOGINDISABLED"));
+        let plus = "AUTH=SCRAM-SHA-256-PLUS";
+        assert_eq!(list(&bound), format!("{common} {auth} {plus}"));
+        let in_clear = Told {
+            login: false,
+            starttls: true,
+            ..stranger
+        };
+        assert_eq!(list(&in_clear), format!("{common} STARTTLS LOGINDISABLED"));
     }
 }

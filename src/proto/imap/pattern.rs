@@ -1,8 +1,6 @@
 //! Patterns of LIST and LSUB: `*` stands for anything, `%` for anything but a separator (RFC 3501
 //! section 6.3.8). INBOX matches in any case.
 
-use std::collections::BTreeMap;
-
 use super::folder_name::{NAME_MAX, SEPARATOR, inbox};
 
 /// Places of a pattern that are kept in one word.
@@ -12,8 +10,8 @@ const WORD: usize = 64;
 /// takes as long as its octets and the pattern's, however they are made.
 #[derive(Debug)]
 pub struct Pattern {
-    /// Where each octet stands.
-    octets: BTreeMap<u8, Places>,
+    /// Where each octet stands, by octet.
+    octets: Vec<(u8, Places)>,
     /// Where wildcards stand, and those of them that pass a separator.
     wild: Places,
     stars: Places,
@@ -71,7 +69,7 @@ impl Pattern {
     fn of(tokens: &[u8], length: Option<usize>) -> Self {
         let none = Places::none(tokens.len());
         let mut pattern = Self {
-            octets: BTreeMap::new(),
+            octets: Vec::new(),
             wild: none.clone(),
             stars: none.clone(),
             length,
@@ -84,12 +82,22 @@ impl Pattern {
                 }
                 b'%' => pattern.wild.set(place),
                 octet => {
-                    let places = pattern.octets.entry(*octet);
-                    places.or_insert_with(|| none.clone()).set(place);
+                    let at = pattern.find(*octet).unwrap_or_else(|at| {
+                        pattern.octets.insert(at, (*octet, none.clone()));
+                        at
+                    });
+                    if let Some((_, places)) = pattern.octets.get_mut(at) {
+                        places.set(place);
+                    }
                 }
             }
         }
         pattern
+    }
+
+    /// Where an octet's places are, or would be.
+    fn find(&self, octet: u8) -> Result<usize, usize> {
+        self.octets.binary_search_by_key(&octet, |places| places.0)
     }
 
     /// Whether `name` is one that the pattern asks for.
@@ -104,11 +112,11 @@ impl Pattern {
         for octet in name.bytes() {
             let separator = char::from(octet) == SEPARATOR;
             let stay = if separator { &self.stars } else { &self.wild };
-            let same = self.octets.get(&octet);
+            let same = self.find(octet).ok().and_then(|at| self.octets.get(at));
             let mut carry = 0;
             for (word, places) in at.0.iter_mut().enumerate() {
                 let of = |set: &Places| set.0.get(word).copied().unwrap_or_default();
-                let step = *places & same.map_or(0, of);
+                let step = *places & same.map_or(0, |(_, same)| of(same));
                 *places = *places & of(stay) | step << 1 | carry;
                 carry = step >> (WORD - 1);
             }

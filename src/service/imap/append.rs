@@ -7,10 +7,7 @@ use super::{
     sync::Tell,
 };
 use crate::{
-    base::{
-        id::{FolderId, Uid},
-        memory::Held,
-    },
+    base::{id::FolderId, memory::Held},
     mail::summary::SummaryBuilder,
     proto::imap::{
         command::AppendMessage,
@@ -25,49 +22,90 @@ use crate::{
     },
 };
 
-/// A message that is coming.
+/// Octets of small messages that wait in memory for the last one of a MULTIAPPEND; those after them
+/// go to the log.
+const WAITING_MAX: u64 = 512 * 1024;
+
+/// Messages of one MULTIAPPEND: they become one change of the store.
+const MESSAGES_MAX: usize = 2_000;
+
+/// The messages of an APPEND (RFC 3502): those that are whole, and the one that is coming.
 #[derive(Debug)]
 pub struct Appending {
-    message: AppendMessage,
     folder: FolderId,
-    /// Kept while the message comes.
-    _memory: Held,
-    /// `None` once the store has refused it.
-    incoming: Option<Incoming>,
-    refused: Option<Refusal>,
+    whole: Vec<Appended>,
+    coming: Option<Coming>,
+    /// Octets announced so far.
+    announced: u64,
+    /// Octets of whole messages in memory.
+    waiting: u64,
+    /// Kept for them.
+    memory: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Coming {
+    message: AppendMessage,
+    /// Kept while it comes.
+    memory: Held,
+    incoming: Result<Incoming, Completion>,
     crlf: Crlf,
     summary: SummaryBuilder,
 }
 
 impl Imap {
     /// May this message come? What can be refused is refused before its octets travel.
-    pub(super) fn append_begin(&mut self, message: AppendMessage) -> Answer {
+    pub(super) async fn append_begin(&mut self, message: AppendMessage) -> Answer {
         self.running = None;
         self.promised.clear();
-        let begun = self.welcome().and_then(|()| {
-            let folder = self.acceptable(&message)?;
-            let octets = message.size.min(PIECE_MAX as u64);
-            let memory = self.shared.memory.hold(octets).ok_or_else(no_memory)?;
-            Ok((folder, memory))
-        });
-        match begun {
-            Ok((folder, memory)) => {
-                self.appending = Some(Box::new(Appending {
-                    message,
-                    folder,
-                    _memory: memory,
-                    incoming: Some(self.shared.store.incoming()),
-                    refused: None,
-                    crlf: Crlf::default(),
-                    summary: SummaryBuilder::new(),
-                }));
-                Answer::Accept
+        match self.begin(message).await {
+            Ok(()) => Answer::Accept,
+            Err(completion) => {
+                self.appending = None;
+                self.finish(Vec::new(), completion, Tell::ALL)
             }
-            Err(completion) => self.finish(Vec::new(), completion, Tell::ALL),
         }
     }
 
-    fn acceptable(&self, message: &AppendMessage) -> Result<FolderId, Completion> {
+    async fn begin(&mut self, message: AppendMessage) -> Result<(), Completion> {
+        self.welcome()?;
+        let before = self.appending.take();
+        let announced = before.as_ref().map_or(0, |before| before.announced);
+        let announced = announced.saturating_add(message.size);
+        let folder = self.acceptable(&message, announced)?;
+        let octets = message.size.min(PIECE_MAX as u64);
+        let memory = self.shared.memory.hold(octets).ok_or_else(no_memory)?;
+        let coming = Coming {
+            message,
+            memory,
+            incoming: Ok(self.shared.store.incoming()),
+            crlf: Crlf::default(),
+            summary: SummaryBuilder::new(),
+        };
+        self.appending = Some(match before {
+            None => Box::new(Appending {
+                folder,
+                whole: Vec::new(),
+                coming: Some(coming),
+                announced,
+                waiting: 0,
+                memory: Vec::new(),
+            }),
+            Some(mut before) => {
+                if before.whole.len() >= MESSAGES_MAX {
+                    let text = format!("No more than {MESSAGES_MAX} messages at once");
+                    return Err(Completion::no(&text).with_code("LIMIT"));
+                }
+                before.announced = announced;
+                self.take(&mut before).await?;
+                before.coming = Some(coming);
+                before
+            }
+        });
+        Ok(())
+    }
+
+    fn acceptable(&self, message: &AppendMessage, announced: u64) -> Result<FolderId, Completion> {
         let user = self.person()?;
         let folder = self.find(user, &message.folder)?.ok_or_else(try_create)?;
         let limit = self.shared.options.get().message_size;
@@ -78,7 +116,7 @@ impl Imap {
         let store = &self.shared.store;
         let (person, usage) = store.read(|reader| Ok((reader.user(user)?, reader.usage(user)?)))?;
         let quota = person.ok_or(Refusal::NoUser)?.quota;
-        let wanted = usage.octets.saturating_add(message.size);
+        let wanted = usage.octets.saturating_add(announced);
         if quota > 0 && wanted > quota {
             let limit = quota;
             return Err(Refusal::OverQuota { limit, wanted }.into());
@@ -88,21 +126,27 @@ impl Imap {
 
     /// The next octets; a refusal is remembered until the message is whole.
     pub(super) async fn append_octets(&mut self, octets: Vec<u8>) {
-        let Some(appending) = self.appending.as_deref_mut() else {
+        let appending = self.appending.as_deref_mut();
+        let Some(coming) = appending.and_then(|appending| appending.coming.as_mut()) else {
             return;
         };
-        let Some(incoming) = appending.incoming.as_mut() else {
+        let Ok(incoming) = &mut coming.incoming else {
             return;
         };
-        let octets = appending.crlf.convert(octets);
-        appending.summary.push(&octets);
+        // Only a literal8 brings it (RFC 3516 section 4.4); no client could read it by BODY[].
+        if memchr::memchr(0, &octets).is_some() {
+            let refused = Completion::no("A message with NUL cannot be kept as it is");
+            coming.incoming = Err(refused.with_code("UNKNOWN-CTE"));
+            return;
+        }
+        let octets = coming.crlf.convert(octets);
+        coming.summary.push(&octets);
         if let Err(refusal) = incoming.write(&octets).await {
-            appending.incoming = None;
-            appending.refused = Some(refusal);
+            coming.incoming = Err(refusal.into());
         }
     }
 
-    /// The message is whole.
+    /// All messages are whole.
     pub(super) async fn append_end(&mut self) -> Answer {
         let Some(appending) = self.appending.take() else {
             return self.finish_all(Completion::bad("Nothing was appended"));
@@ -116,28 +160,42 @@ impl Imap {
         }
     }
 
-    async fn deliver(&mut self, appending: Appending) -> Outcome {
-        let incoming = match (appending.incoming, appending.refused) {
-            (Some(incoming), _) => incoming,
-            (None, refused) => return Err(refused.unwrap_or(Refusal::Full).into()),
+    /// A message is whole. It waits for the others in memory if there is room, else in the log.
+    async fn take(&self, appending: &mut Appending) -> Result<(), Completion> {
+        let Some(coming) = appending.coming.take() else {
+            return Ok(());
         };
-        let body = incoming.finish().await?;
-        let message = appending.message;
+        let incoming = coming.incoming?;
+        let held = incoming.held();
+        let waiting = appending.waiting.saturating_add(held);
+        let body = if waiting > WAITING_MAX {
+            incoming.finish_in_log().await?
+        } else {
+            appending.waiting = waiting;
+            appending.memory.push(coming.memory);
+            incoming.finish().await?
+        };
+        let message = coming.message;
+        appending.whole.push(Appended {
+            body,
+            summary: coming.summary.finish().encode(),
+            date: message.date.unwrap_or_else(|| self.shared.world.time()),
+            flags: message.flags.system,
+            keywords: message.flags.keywords,
+        });
+        Ok(())
+    }
+
+    async fn deliver(&mut self, mut appending: Appending) -> Outcome {
+        self.take(&mut appending).await?;
         let request = Request::Append(Append {
             folder: appending.folder,
-            messages: vec![Appended {
-                body,
-                summary: appending.summary.finish().encode(),
-                date: message.date.unwrap_or_else(|| self.shared.world.time()),
-                flags: message.flags.system,
-                keywords: message.flags.keywords,
-            }],
+            messages: appending.whole,
         });
         let reply = self.shared.store.request(request).await;
         let mut completion = Completion::ok("Append completed.");
         if let Reply::Appended { validity, uids } = reply.map_err(for_target)? {
-            let uid = Uid(uids.first().unwrap_or(0));
-            completion = completion.with_code(response::append_uid(validity, uid));
+            completion = completion.with_code(response::append_uid(validity, &uids));
         }
         let (store, world) = (&self.shared.store, &*self.shared.world);
         warning::give(store, world, &[self.person()?]).await;

@@ -37,6 +37,7 @@ pub use self::search::{Filling, fill};
 use self::{
     append::Appending,
     fetch::{Fetching, Promised},
+    list::Listing,
     people::{People, Presence},
     search::Searching,
     selected::Selected,
@@ -58,7 +59,7 @@ use crate::{
         session::{Answer, Completion, Enabled, Question, Session},
     },
     service::{
-        login::{Login, LoginError},
+        login::{Login, LoginError, Person},
         notify::Registry,
     },
     store::Store,
@@ -136,6 +137,8 @@ pub struct Imap {
     shared: Rc<Shared>,
     peer: IpAddr,
     user: Option<Presence>,
+    /// Who an exchange of AUTHENTICATE was about; it is the client once the session says so.
+    claimed: Option<Person>,
     /// Of the account when its person logged in.
     credentials: u64,
     /// What the client has enabled, as the last question said.
@@ -152,6 +155,7 @@ pub struct Imap {
 enum Running {
     Ending(Box<Ending>),
     Fetching(Box<Fetching>),
+    Listing(Box<Listing>),
     Searching(Box<Searching>),
     Telling(Box<Telling>),
 }
@@ -165,6 +169,7 @@ impl Imap {
             shared,
             peer,
             user: None,
+            claimed: None,
             credentials: 0,
             enabled: Enabled::default(),
             selected: None,
@@ -176,22 +181,21 @@ impl Imap {
 
     async fn log_in(&mut self, name: &str, password: &Secret) -> Completion {
         match self.shared.login.login(name, password, self.peer).await {
-            Ok(person) => match self
-                .shared
-                .people
-                .enter(person.id, self.shared.options.get().per_person)
-            {
-                Some(presence) => {
-                    self.user = Some(presence);
-                    self.credentials = person.credentials;
-                    Completion::ok("Logged in")
-                }
-                None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
-            },
-            Err(LoginError::Refused) => {
-                Completion::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
-            }
+            Ok(person) => self.enter(person),
+            Err(LoginError::Refused) => Completion::refused(),
             Err(LoginError::TryAgain) => Completion::not_now(),
+        }
+    }
+
+    fn enter(&mut self, person: Person) -> Completion {
+        let most = self.shared.options.get().per_person;
+        match self.shared.people.enter(person.id, most) {
+            Some(presence) => {
+                self.user = Some(presence);
+                self.credentials = person.credentials;
+                Completion::ok("Logged in")
+            }
+            None => Completion::no("Too many sessions of this user.").with_code("LIMIT"),
         }
     }
 
@@ -251,17 +255,17 @@ impl Imap {
             Command::Delete { folder } => self.delete(user, &folder).await,
             Command::Expunge => self.expunge(None).await,
             Command::Fetch(fetch) => Box::pin(self.fetch(*fetch)).await,
-            Command::GetQuota { root } => self.get_quota(user, &root).await,
-            Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder).await,
-            Command::List(list) => self.list(user, &list).await,
-            Command::Lsub(lsub) => self.lsub(user, &lsub).await,
+            Command::GetQuota { root } => self.get_quota(user, &root),
+            Command::GetQuotaRoot { folder } => self.get_quota_root(user, &folder),
+            Command::List(list) => Box::pin(self.list(user, list)).await,
+            Command::Lsub(lsub) => Box::pin(self.lsub(user, &lsub)).await,
             Command::Move(copy) => self.move_messages(user, *copy).await,
             Command::Namespace => Ok(self.namespace()),
             Command::Noop => Ok(self.finish_all(Completion::ok("Noop completed."))),
             Command::Rename { from, to } => self.rename(user, &from, to).await,
             Command::Search(search) => Box::pin(self.search(*search)).await,
             Command::Select(select) => self.select(user, *select).await,
-            Command::SetQuota { root } => self.set_quota(user, &root).await,
+            Command::SetQuota { root } => Self::set_quota(&root),
             Command::Sort(sort) => Box::pin(self.sort(*sort)).await,
             Command::Status(status) => self.status(user, &status).await,
             Command::Store(store) => self.store(*store).await,
@@ -290,6 +294,10 @@ impl Imap {
         match self.running.take() {
             Some(Running::Ending(ending)) => self.end(Vec::new(), ending),
             Some(Running::Fetching(fetching)) => Box::pin(self.fetch_more(fetching)).await,
+            Some(Running::Listing(listing)) => {
+                let told = Box::pin(self.list_more(listing)).await;
+                told.unwrap_or_else(|completion| self.finish_all(completion))
+            }
             Some(Running::Searching(searching)) => Box::pin(self.search_more(searching)).await,
             Some(Running::Telling(telling)) => self.store_told(telling).await,
             None => Answer::Done(Vec::new(), Completion::ok("Completed")),
@@ -384,12 +392,19 @@ impl Service for Imap {
             }
             Question::AppendBegin(message, enabled) => {
                 self.enabled = enabled;
-                self.append_begin(*message)
+                Box::pin(self.append_begin(*message)).await
             }
             Question::AppendEnd => Box::pin(self.append_end()).await,
             Question::Command(command, enabled) => {
                 self.enabled = enabled;
                 Box::pin(self.command(*command)).await
+            }
+            Question::Enter => {
+                let completion = match self.claimed.take() {
+                    Some(person) => self.enter(person),
+                    None => Completion::not_now(),
+                };
+                Answer::Done(Vec::new(), completion)
             }
             Question::Forget => {
                 self.forget().await;
@@ -403,6 +418,12 @@ impl Service for Imap {
             Question::Poll(enabled) => {
                 self.enabled = enabled;
                 self.poll()
+            }
+            Question::Sasl(question) => {
+                let login = &self.shared.login;
+                let (answer, person) = Box::pin(login.sasl(question, self.peer)).await;
+                self.claimed = person;
+                Answer::Sasl(answer)
             }
         }
     }

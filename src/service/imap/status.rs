@@ -1,12 +1,10 @@
 //! STATUS (RFC 3501 section 6.3.10), also inside LIST (RFC 5819).
 
-use super::{Imap, Outcome, refusal::no_folder, rest::Rest, sync::Tell};
+use std::ops::ControlFlow;
+
+use super::{Imap, Outcome, SLICE_ROWS, refusal::no_folder, sync::Tell};
 use crate::{
-    base::{
-        id::{FolderId, UserId},
-        ranges::Ranges,
-    },
-    mail::flag::Flags,
+    base::id::{FolderId, Uid, UserId},
     proto::imap::{
         command::{Status, StatusItem, StatusItems},
         response,
@@ -46,11 +44,11 @@ impl Imap {
                     }
                     limit => limit,
                 },
-                StatusItem::Deleted => self.count_deleted(folder).await?,
-                StatusItem::DeletedStorage => return Err(Completion::bad("Not yet")),
+                StatusItem::Deleted => u64::from(row.deleted),
+                StatusItem::DeletedStorage => row.deleted_octets,
                 StatusItem::HighestModSeq => row.modseq.0,
                 StatusItem::Messages => u64::from(row.exists),
-                StatusItem::Recent => self.count_recent(folder, &row)?,
+                StatusItem::Recent => self.count_recent(folder, &row).await?,
                 StatusItem::Size => row.octets,
                 StatusItem::UidNext => u64::from(row.uid_next.0),
                 StatusItem::UidValidity => u64::from(row.validity),
@@ -63,34 +61,33 @@ impl Imap {
     }
 
     /// Messages that nobody was shown as \Recent; those of the selected folder that are so here.
-    fn count_recent(&self, folder: FolderId, row: &Folder) -> Result<u64, Completion> {
+    async fn count_recent(&self, folder: FolderId, row: &Folder) -> Result<u64, Completion> {
         if let Some(selected) = self.selected.as_deref()
             && selected.folder() == folder
         {
             return Ok(selected.view.recent().count());
         }
-        let first = self.shared.registry.recent(folder, row.recent);
+        let mut from = self.shared.registry.recent(folder, row.recent);
         let store = &self.shared.store;
-        if first >= row.uid_next {
-            return Ok(0);
-        }
-        let uids = store.read(|reader| reader.uids(folder))?;
-        let new = Ranges::span(first.0, row.uid_next.0);
-        Ok(uids.intersection(&new).count())
-    }
-
-    /// Nobody counts these; the rows are looked at, in slices.
-    async fn count_deleted(&self, folder: FolderId) -> Result<u64, Completion> {
-        let store = &self.shared.store;
-        let mut rest = Rest::from(&store.read(|reader| reader.uids(folder))?);
         let mut count: u64 = 0;
-        while !rest.is_empty() {
+        while from < row.uid_next {
+            let (mut left, mut next) = (SLICE_ROWS, None);
+            let last = Uid(row.uid_next.0.saturating_sub(1));
             store.read(|reader| {
-                rest.slice(reader, folder, |_, row| {
-                    count = count.saturating_add(u64::from(row.flags.has(Flags::DELETED)));
-                    std::ops::ControlFlow::Continue(())
+                reader.messages(folder, from, last, &mut |uid, _| {
+                    count = count.saturating_add(1);
+                    left = left.saturating_sub(1);
+                    if left > 0 {
+                        return ControlFlow::Continue(());
+                    }
+                    next = uid.next();
+                    ControlFlow::Break(())
                 })
             })?;
+            let Some(next) = next else {
+                break;
+            };
+            from = next;
             smol::future::yield_now().await;
         }
         Ok(count)

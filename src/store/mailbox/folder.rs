@@ -32,7 +32,8 @@ const DEPTH_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// For good: [`Refusal::Exists`], [`Refusal::Name`], [`Refusal::NoUser`], [`Refusal::Limit`].
+/// For good: [`Refusal::Exists`] for the name and for the special use, [`Refusal::Name`],
+/// [`Refusal::NoUser`], [`Refusal::Limit`].
 pub fn decide_create(
     rows: &impl Rows,
     numbers: &mut Numbers,
@@ -43,6 +44,9 @@ pub fn decide_create(
     directory::user(rows, user)?.ok_or(Refusal::NoUser)?;
     check_name(name)?;
     if mailbox::named(rows, user, name)?.is_some() {
+        return Err(Refusal::Exists);
+    }
+    if special.is_some() && is_used(rows, user, special)? {
         return Err(Refusal::Exists);
     }
     let count = u64::from(directory::usage::usage(rows, user)?.folders);
@@ -59,6 +63,54 @@ pub fn decide_create(
         special,
         validity: numbers.validity()?,
     }))
+}
+
+/// Whether another folder of the person has the special use.
+fn is_used(rows: &impl Rows, user: UserId, special: Option<Special>) -> Result<bool, Broken> {
+    for id in mailbox::all(rows, user)? {
+        let row = mailbox::folder(rows, id)?.ok_or(Broken::Corrupt("folder"))?;
+        if row.special == special {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether one more subscription may be noted: a person may have as many as folders, which need not
+/// be there.
+///
+/// # Errors
+///
+/// For good: [`Refusal::Name`], [`Refusal::Limit`].
+pub fn check_subscription(
+    rows: &impl Rows,
+    numbers: &Numbers,
+    user: UserId,
+    name: &str,
+) -> Result<(), Refusal> {
+    check_name(name)?;
+    check_count(rows, numbers.folders_max, &key::subscription(user, ""))
+}
+
+/// Refuses when so many keys begin with a prefix; 0: there is no limit.
+fn check_count(rows: &impl Rows, limit: u64, prefix: &[u8]) -> Result<(), Refusal> {
+    let mut left = limit;
+    if limit > 0 {
+        rows.scan_prefix(prefix, &mut |_, _| {
+            left = left.saturating_sub(1);
+            Ok(match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+        })?;
+    }
+    match (limit, left) {
+        (1.., 0) => Err(Refusal::Limit {
+            name: "limit.folders",
+            limit,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
@@ -156,27 +208,59 @@ pub fn decide_rename(
     if folder.name == INBOX {
         return decide_rename_inbox(rows, numbers, id, &folder, name);
     }
-    let inside = format!("{}/", folder.name);
+    let mut renames = vec![(id, name.to_owned())];
+    rename_below(rows, folder.user, &folder.name, name, &mut renames)?;
+    Ok(Change::RenameFolders(renames))
+}
+
+/// Decides new names for what lies below a name of which there is no folder.
+///
+/// # Errors
+///
+/// As [`decide_rename`]; [`Refusal::NoFolder`] where nothing lies below it.
+pub fn decide_rename_level(
+    rows: &impl Rows,
+    user: UserId,
+    from: &str,
+    name: &str,
+) -> Result<Change, Refusal> {
+    if mailbox::named(rows, user, name)?.is_some() {
+        return Err(Refusal::Exists);
+    }
+    let mut renames = Vec::new();
+    rename_below(rows, user, from, name, &mut renames)?;
+    if renames.is_empty() {
+        return Err(Refusal::NoFolder);
+    }
+    Ok(Change::RenameFolders(renames))
+}
+
+/// Adds the new names of the folders below one.
+fn rename_below(
+    rows: &impl Rows,
+    user: UserId,
+    from: &str,
+    name: &str,
+    renames: &mut Vec<(FolderId, String)>,
+) -> Result<(), Refusal> {
+    let inside = [from, "/"].concat();
     if name.starts_with(&inside) {
         return Err(Refusal::Name);
     }
-    let mut renames = vec![(id, name.to_owned())];
-    rows.scan_prefix(
-        &key::folder_name(folder.user, &inside),
-        &mut |key, octets| {
-            let rest = key::text_of(key, inside.len().saturating_add(5));
-            let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
-            renames.push((value::decode(octets, "folder name")?, new));
-            Ok(ControlFlow::Continue(()))
-        },
-    )?;
-    for (_, new) in renames.iter().skip(1) {
+    let own = renames.len();
+    rows.scan_prefix(&key::folder_name(user, &inside), &mut |key, octets| {
+        let rest = key::text_of(key, inside.len().saturating_add(5));
+        let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
+        renames.push((value::decode(octets, "folder name")?, new));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (_, new) in renames.iter().skip(own) {
         check_name(new)?;
-        if mailbox::named(rows, folder.user, new)?.is_some() {
+        if mailbox::named(rows, user, new)?.is_some() {
             return Err(Refusal::Exists);
         }
     }
-    Ok(Change::RenameFolders(renames))
+    Ok(())
 }
 
 fn decide_rename_inbox(

@@ -1,12 +1,15 @@
 //! A whole IMAP session. The first octet chooses its options, the rest is what the client sends.
 
 use pillarbox::base::id::{ContentId, ContentRange};
-use pillarbox::base::machine::{Machine, Step};
+use pillarbox::base::machine::{Machine, Secured, Step};
+use pillarbox::base::memory::Memory;
 use pillarbox::base::time::Instant;
-use pillarbox::proto::imap::command::Command;
+use pillarbox::mail::flag::Flags;
+use pillarbox::proto::imap::command::{AppendMessage, Command};
 use pillarbox::proto::imap::session::{
-    Answer, Completion, Options, Piece, Question, Session, StateChange,
+    Answer, Completion, Options, Piece, Places, Question, Session, StateChange,
 };
+use pillarbox::proto::sasl;
 
 use super::source::cuts;
 
@@ -17,6 +20,18 @@ pub const WORDS: &[&str] = &[
     "LOGIN x y",
     "AUTHENTICATE PLAIN",
     "AGEAYg==",
+    "AUTHENTICATE LOGIN",
+    "AUTHENTICATE SCRAM-SHA-256 biwsbj1hLHI9bg==",
+    "COMPRESS DEFLATE",
+    "ENABLE CONDSTORE QRESYNC UTF8=ACCEPT",
+    "SELECT a (QRESYNC (1 2 3:4 (1 3)))",
+    " (\\Draft) {2+}\r\nab\r\n",
+    " ~{2+}\r\na\0\r\n",
+    " UTF8 (~{2+}\r\nab)\r\n",
+    "SEARCH RETURN (SAVE) $",
+    "SORT (DATE) UTF-8 ALL",
+    "UID THREAD REFERENCES UTF-8 ALL",
+    "GETQUOTAROOT x",
     "*",
     "SELECT inbox",
     "EXAMINE x",
@@ -140,6 +155,7 @@ impl Driver {
         let options = Options {
             login: !on(0),
             append_limit: if on(1) { 10 } else { 1000 },
+            starttls: on(3),
             ..Options::default()
         };
         let mut driver = Self {
@@ -151,6 +167,12 @@ impl Driver {
             forgotten: false,
             closed: false,
         };
+        if on(4) {
+            driver.session.compression(Places {
+                count: Memory::new(1),
+                memory: Memory::new(1 << 20),
+            });
+        }
         if on(2) {
             driver.feed(b"l LOGIN a b\r\n");
         }
@@ -184,6 +206,9 @@ impl Driver {
                     assert!(self.forgotten);
                     self.closed = true;
                 }
+                Step::Compress(octets) => {
+                    assert_eq!(self.session.input(&octets), octets.len());
+                }
                 Step::Content(octets) => {
                     assert!(!octets.is_empty() && !octets.contains(&0));
                     let Append::Open(left) = &mut self.append else {
@@ -199,7 +224,7 @@ impl Driver {
                     assert_eq!((range.content, range.length), (CONTENT, 3));
                     self.talk.told.extend(b"xyz");
                 }
-                Step::StartTls => panic!("nobody wanted that"),
+                Step::StartTls => self.session.secured(Secured::default()),
                 Step::Write(octets) => {
                     assert!(!octets.is_empty());
                     self.talk.told.extend(octets);
@@ -221,14 +246,7 @@ impl Driver {
                 self.append = Append::None;
                 ok()
             }
-            Question::AppendBegin(message, _) => {
-                assert_eq!(self.append, Append::None);
-                if message.folder.contains("full") {
-                    return Answer::Done(vec![], Completion::no("Full").with_code("OVERQUOTA"));
-                }
-                self.append = Append::Open(message.size);
-                Answer::Accept
-            }
+            Question::AppendBegin(message, _) => self.append(message),
             Question::AppendEnd => {
                 assert_eq!(self.append, Append::Open(0));
                 self.append = Append::None;
@@ -245,7 +263,18 @@ impl Driver {
             Question::Login { .. } => ok(),
             Question::More => self.go_on(),
             Question::Poll(_) => Answer::Done(vec![], Completion::ok("")),
+            Question::Enter => ok(),
+            Question::Sasl(question) => Answer::Sasl(judge(question)),
         }
+    }
+
+    fn append(&mut self, message: &AppendMessage) -> Answer {
+        assert!(matches!(self.append, Append::None | Append::Open(0)));
+        if message.folder.contains("full") || message.flags.system == Flags::DRAFT {
+            return Answer::Done(vec![], Completion::no("Full").with_code("OVERQUOTA"));
+        }
+        self.append = Append::Open(message.size);
+        Answer::Accept
     }
 
     fn command(&mut self, command: &Command) -> Answer {
@@ -286,5 +315,18 @@ impl Driver {
         }
         self.more -= 1;
         Answer::More(pieces)
+    }
+}
+
+fn judge(question: &sasl::Question) -> sasl::Answer {
+    match question {
+        sasl::Question::Keys { .. } => sasl::Answer::Keys {
+            salt: vec![1; 16],
+            count: 4096,
+            nonce: "nonce".to_owned(),
+        },
+        sasl::Question::Password { name, .. } if name == "nobody" => sasl::Answer::Refused,
+        sasl::Question::Password { .. } => sasl::Answer::Right,
+        sasl::Question::Proof { .. } => sasl::Answer::Signature([2; 32]),
     }
 }

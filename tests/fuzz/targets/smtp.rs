@@ -224,7 +224,7 @@ impl Driver {
                     assert!(until > self.now);
                     return steps;
                 }
-                Step::Send(()) => panic!("nothing to send"),
+                Step::Compress(_) | Step::Send(()) => panic!("nothing of this"),
                 Step::StartTls => self.session.secured(Secured {
                     exporter: Some([7; 32]),
                     ..Secured::default()

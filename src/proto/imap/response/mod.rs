@@ -10,7 +10,6 @@ pub use structure::{body, body_structure, envelope};
 
 use super::command::StatusItem;
 use super::folder_name::SEPARATOR;
-use crate::base::id::Uid;
 use crate::base::ranges::Ranges;
 use crate::mail::flag::Flags;
 
@@ -126,6 +125,36 @@ pub fn status(
     write::text(out, "\r\n");
 }
 
+/// `* QUOTAROOT folder root …` (RFC 9208 section 4.2.2).
+pub fn quota_root(out: &mut Vec<u8>, folder: &str, roots: &[&str], utf8: bool) {
+    write::text(out, "* QUOTAROOT ");
+    write::folder(out, folder, utf8);
+    for root in roots {
+        out.push(b' ');
+        write::string(out, root.as_bytes());
+    }
+    write::text(out, "\r\n");
+}
+
+/// `* QUOTA root (resource usage limit …)` (RFC 9208 section 4.2.1).
+pub fn quota(
+    out: &mut Vec<u8>,
+    root: &str,
+    resources: impl IntoIterator<Item = (&'static str, u64, u64)>,
+) {
+    write::text(out, "* QUOTA ");
+    write::string(out, root.as_bytes());
+    out.push(b' ');
+    write::list(out, resources, |out, (name, usage, limit)| {
+        write::text(out, name);
+        for number in [usage, limit] {
+            out.push(b' ');
+            write::number(out, number);
+        }
+    });
+    write::text(out, "\r\n");
+}
+
 /// `* NAMESPACE`: one personal namespace without a prefix; of others and shared, the prefixes given
 /// (RFC 2342).
 pub fn namespace(out: &mut Vec<u8>, other: Option<&str>, shared: Option<&str>) {
@@ -161,10 +190,14 @@ pub fn enabled<'a>(out: &mut Vec<u8>, names: impl IntoIterator<Item = &'a str>) 
     write::text(out, "\r\n");
 }
 
-/// The response code `APPENDUID validity uid` (RFC 4315).
+/// The response code `APPENDUID validity uids` (RFC 4315), the UIDs in the order of the messages.
 #[must_use]
-pub fn append_uid(validity: u32, uid: Uid) -> String {
-    format!("APPENDUID {validity} {uid}")
+pub fn append_uid(validity: u32, uids: &Ranges) -> String {
+    let mut code = b"APPENDUID ".to_vec();
+    write::number(&mut code, u64::from(validity));
+    code.push(b' ');
+    write::ranges(&mut code, uids);
+    String::from_utf8(code).unwrap_or_default()
 }
 
 /// The response code `COPYUID validity from to` (RFC 4315); both sets have the same order and

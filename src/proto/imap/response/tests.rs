@@ -5,7 +5,7 @@ use imap_codec::decode::Decoder;
 
 use super::fetch::FetchLine;
 use super::*;
-use crate::base::id::ModSeq;
+use crate::base::id::{ModSeq, Uid};
 use crate::base::time::Time;
 use crate::proto::imap::command::{self, Command, FetchItem};
 
@@ -97,7 +97,7 @@ fn codes() {
     let code = copy_uid(38505, &from, &Ranges::span(1, 3));
     assert_eq!(code.as_deref(), Some("COPYUID 38505 5:6,9 1:3"));
     assert_eq!(copy_uid(1, &Ranges::new(), &Ranges::new()), None);
-    assert_eq!(append_uid(1, Uid(2)), "APPENDUID 1 2");
+    assert_eq!(append_uid(1, &Ranges::span(2, 4)), "APPENDUID 1 2:4");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! LOGIN and AUTHENTICATE PLAIN (RFC 3501 section 6.2, RFC 4616, RFC 4959).
+//! LOGIN and AUTHENTICATE (RFC 3501 section 6.2, RFC 4959): one exchange of [`sasl`], its messages in
+//! base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +9,11 @@ use super::{
     Asked, Completion, FAILED_MAX, Phase, Question, Session, StateChange, Status, Wait, Work,
 };
 use crate::base::secret::Secret;
+use crate::proto::sasl::{Exchange, Failure, Mechanism, Turn};
 
 impl Session {
     pub(super) fn login(&mut self, user: String, password: Secret) -> Work {
-        if self.options.login {
+        if self.may_log_in() {
             self.ask(Question::Login { user, password }, Asked::Login)
         } else {
             self.in_clear()
@@ -19,19 +21,57 @@ impl Session {
     }
 
     pub(super) fn authenticate(&mut self, command: &Authenticate) -> Work {
-        if command.mechanism != "PLAIN" {
+        let bound = self.exporter.is_some();
+        let mechanism = Mechanism::parse(&command.mechanism).filter(|m| m.fits(bound));
+        let Some(mechanism) = mechanism else {
             self.complete(&Completion::no("This mechanism is not supported"));
             return Work::Again;
-        }
-        if !self.options.login {
+        };
+        if !self.may_log_in() {
             return self.in_clear();
         }
-        if let Some(response) = &command.initial {
-            return self.plain(response);
+        let mut exchange = Box::new(Exchange::new(mechanism, self.exporter.as_deref()));
+        let turn = Box::new(exchange.begin(command.initial.as_ref()));
+        self.phase = Phase::Exchange(exchange, turn);
+        Work::Again
+    }
+
+    /// What an exchange wants next.
+    pub(super) fn turn(&mut self) -> Work {
+        let (exchange, turn) = match std::mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Exchange(exchange, turn) => (exchange, *turn),
+            phase => {
+                self.phase = phase;
+                return Work::Again;
+            }
+        };
+        let completion = match turn {
+            Turn::Ask(question) => {
+                return self.ask(Question::Sasl(question), Asked::Sasl(exchange));
+            }
+            Turn::Challenge(octets) => {
+                self.out.line(&["+ ", &STANDARD.encode(octets)].concat());
+                self.out.flush();
+                self.wait = None;
+                self.phase = Phase::Response(exchange);
+                return Work::Again;
+            }
+            Turn::Done { .. } => return self.ask(Question::Enter, Asked::Login),
+            Turn::Failed(Failure::Malformed) => {
+                let name = exchange.mechanism().name();
+                Completion::bad(&["Not a response of ", name].concat())
+            }
+            Turn::Failed(Failure::Authorization) => {
+                Completion::no("You cannot act for somebody else").with_code("AUTHORIZATIONFAILED")
+            }
+            Turn::Failed(Failure::Refused) => Completion::refused(),
+            Turn::Failed(Failure::TryAgain) => Completion::not_now(),
+        };
+        if completion.status == Status::Bad {
+            self.complete(&completion);
+        } else {
+            self.logged_in(completion);
         }
-        self.out.line("+ ");
-        self.out.flush();
-        self.phase = Phase::Response;
         Work::Again
     }
 
@@ -49,14 +89,17 @@ impl Session {
         let cancelled = line == b"*";
         let response = STANDARD.decode(line).map(Secret::new);
         self.input.advance(n);
-        if let Ok(response) = response {
-            return self.plain(&response);
+        match (response, std::mem::replace(&mut self.phase, Phase::Command)) {
+            (Ok(response), Phase::Response(mut exchange)) => {
+                let turn = Box::new(exchange.response(&response));
+                self.phase = Phase::Exchange(exchange, turn);
+            }
+            _ => self.complete(&Completion::bad(if cancelled {
+                "Authentication cancelled"
+            } else {
+                "Not in base64"
+            })),
         }
-        self.complete(&Completion::bad(if cancelled {
-            "Authentication cancelled"
-        } else {
-            "Not in base64"
-        }));
         Work::Again
     }
 
@@ -65,9 +108,8 @@ impl Session {
         match completion.status {
             Status::Ok => {
                 completion.state.get_or_insert(StateChange::Authenticated);
-                completion
-                    .code
-                    .get_or_insert_with(|| self.options.capabilities(true));
+                self.state = super::State::Authenticated;
+                completion.code.get_or_insert_with(|| self.capabilities());
                 self.complete(&completion);
             }
             Status::No | Status::Bad => {
@@ -78,24 +120,6 @@ impl Session {
                 }
             }
         }
-    }
-
-    /// The message of PLAIN: `authorization NUL user NUL password`. Nobody acts for somebody else.
-    fn plain(&mut self, response: &Secret) -> Work {
-        let mut parts = response.reveal().splitn(3, |c| *c == 0);
-        let (authorization, user, password) = (parts.next(), parts.next(), parts.next());
-        let user = user.and_then(|user| str::from_utf8(user).ok());
-        match (authorization, user, password) {
-            (Some(authorization), Some(user), Some(password)) if !password.contains(&0) => {
-                if authorization.is_empty() || authorization == user.as_bytes() {
-                    return self.login(user.to_owned(), Secret::new(password.to_vec()));
-                }
-                let completion = Completion::no("You cannot act for somebody else");
-                self.complete(&completion.with_code("AUTHORIZATIONFAILED"));
-            }
-            _ => self.complete(&Completion::bad("Not a response of PLAIN")),
-        }
-        Work::Again
     }
 
     fn in_clear(&mut self) -> Work {

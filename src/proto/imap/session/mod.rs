@@ -2,12 +2,14 @@
 //! what needs no store, and asks for the rest.
 
 mod append;
+mod compress;
 mod enable;
 mod login;
 mod output;
 mod question;
 mod receive;
 mod run;
+mod secure;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +18,14 @@ use std::mem;
 pub use self::question::{Answer, Completion, Enabled, Piece, Question, StateChange, Status};
 
 use self::append::{Appending, Skip};
+use self::compress::Compression;
+pub use self::compress::Places;
 use self::output::Output;
-use super::capability::{self, Told};
 use crate::base::id::ContentRange;
 use crate::base::line::Input;
-use crate::base::machine::{Machine, Step};
+use crate::base::machine::{Machine, Secured, Step};
 use crate::base::time::Instant;
+use crate::proto::sasl::{self, Exchange, Turn};
 
 /// Text of one command in octets, literals not counted; RFC 7162 section 4 wants 8192 at least.
 const LINE_MAX: usize = 64 << 10;
@@ -48,10 +52,12 @@ pub struct Options {
     /// Seconds without a command after which the session ends, IDLE or not. RFC 3501 section 5.4
     /// wants 30 minutes at least.
     pub idle_wait: u64,
-    /// Whether passwords may be sent: the connection is encrypted, or from a loopback that is exempt.
+    /// Whether passwords may be sent in clear, too: from a loopback that is exempt.
     pub login: bool,
     /// Seconds for each command before the log-in.
     pub login_wait: u64,
+    /// STARTTLS is offered while the connection is in clear.
+    pub starttls: bool,
 }
 
 impl Default for Options {
@@ -61,19 +67,8 @@ impl Default for Options {
             idle_wait: 30 * 60,
             login: true,
             login_wait: 60,
+            starttls: false,
         }
-    }
-}
-
-impl Options {
-    /// What the server can do, as the client is told now.
-    fn capabilities(&self, authenticated: bool) -> String {
-        capability::list(&Told {
-            authenticated,
-            login: self.login,
-            append_limit: self.append_limit,
-            compress: false,
-        })
     }
 }
 
@@ -99,6 +94,11 @@ pub struct Session {
     bad: u8,
     failed: u8,
     crowded: bool,
+    /// The connection is encrypted.
+    secured: bool,
+    /// Its channel binding.
+    exporter: Option<Box<[u8; 32]>>,
+    compression: Compression,
     enabled: Enabled,
     signals: Signals,
 }
@@ -136,6 +136,14 @@ enum Phase {
     Closed,
     /// A line of a command.
     Command,
+    /// Everything is said in clear: the next octets are compressed.
+    Compress,
+    /// What an exchange wants next.
+    Exchange(Box<Exchange>, Box<Turn>),
+    /// Nothing was said yet.
+    Greeting,
+    /// The handshake is going on.
+    Handshaking,
     Idle,
     /// Octets of a literal inside a command; so many are to come.
     Literal {
@@ -143,8 +151,10 @@ enum Phase {
     },
     /// The service has more, as soon as what it gave is sent.
     More(Asked),
-    /// The client's line in AUTHENTICATE PLAIN.
-    Response,
+    /// The client's line in AUTHENTICATE.
+    Response(Box<Exchange>),
+    /// Everything is said in clear: the handshake comes.
+    Secure,
     /// The rest of a command that is refused.
     Skip(Box<Skip>),
 }
@@ -158,6 +168,7 @@ enum Asked {
     Forget,
     Login,
     Poll,
+    Sasl(Box<Exchange>),
 }
 
 /// What the session waits for; each has its own time.
@@ -180,24 +191,24 @@ impl Session {
     /// A session that begins with the greeting. The first wait starts with the first step.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let mut out = Output::default();
-        let capabilities = options.capabilities(false);
-        out.line(&format!("* OK [{capabilities}] Pillarbox ready."));
         Self {
             options,
             input: Input::default(),
             command: Vec::new(),
             literals: 0,
-            out,
+            out: Output::default(),
             append: None,
             tag: "*".into(),
-            phase: Phase::Command,
+            phase: Phase::Greeting,
             state: State::NotAuthenticated,
             wait: None,
             until: Instant::NEVER,
             bad: 0,
             failed: 0,
             crowded: false,
+            secured: false,
+            exporter: None,
+            compression: Compression::Never,
             enabled: Enabled::default(),
             signals: Signals::default(),
         }
@@ -211,7 +222,7 @@ impl Session {
             Phase::Abort(_) => self.abort(),
             Phase::Append { left } => self.append_octets(left),
             Phase::AppendTail => self.append_tail(),
-            Phase::Asked(_) => Work::Step(Step::Read {
+            Phase::Asked(_) | Phase::Handshaking => Work::Step(Step::Read {
                 until: Instant::NEVER,
             }),
             Phase::Bye if self.out.is_empty() => self.ask(Question::Forget, Asked::Forget),
@@ -221,10 +232,14 @@ impl Session {
             }
             Phase::Closed => Work::Step(Step::Close),
             Phase::Command => self.receive(),
+            Phase::Compress => self.compressed(),
+            Phase::Exchange(..) => self.turn(),
+            Phase::Greeting => self.greet(),
             Phase::Idle => self.idle(),
             Phase::Literal { left } => self.literal(left),
             Phase::More(_) => self.more(),
-            Phase::Response => self.response(),
+            Phase::Response(_) => self.response(),
+            Phase::Secure => self.handshake(),
             Phase::Skip(_) => self.skip(),
         }
     }
@@ -233,9 +248,10 @@ impl Session {
     fn interruptible(&self) -> bool {
         match self.phase {
             Phase::Command
+            | Phase::Greeting
             | Phase::Idle
             | Phase::Literal { .. }
-            | Phase::Response
+            | Phase::Response(_)
             | Phase::Skip(_) => true,
             Phase::Abort(_)
             | Phase::Append { .. }
@@ -243,7 +259,11 @@ impl Session {
             | Phase::Asked(_)
             | Phase::Bye
             | Phase::Closed
-            | Phase::More(_) => false,
+            | Phase::Compress
+            | Phase::Exchange(..)
+            | Phase::Handshaking
+            | Phase::More(_)
+            | Phase::Secure => false,
         }
     }
 
@@ -348,7 +368,7 @@ impl Session {
                 self.out.pieces(pieces);
                 self.refuse(completion, size, waits);
             }
-            (asked, Answer::More(pieces)) => {
+            (asked @ (Asked::Command | Asked::Login | Asked::Poll), Answer::More(pieces)) => {
                 self.out.pieces(pieces);
                 self.out.flush();
                 self.phase = Phase::More(asked);
@@ -369,7 +389,12 @@ impl Session {
                     self.phase = Phase::Idle;
                 }
             }
-            (Asked::Command | Asked::Login | Asked::Poll, Answer::Accept) => {
+            (Asked::Sasl(mut exchange), Answer::Sasl(answer)) => {
+                let turn = Box::new(exchange.answer(answer));
+                self.phase = Phase::Exchange(exchange, turn);
+            }
+            (Asked::AppendBegin { .. } | Asked::Sasl(_), _)
+            | (Asked::Command | Asked::Login | Asked::Poll, Answer::Accept | Answer::Sasl(_)) => {
                 self.complete(&Completion::no("Internal error").with_code("SERVERBUG"));
             }
         }
@@ -419,8 +444,14 @@ impl Machine for Session {
     }
 
     fn not_now(question: &Question) -> Option<Answer> {
-        matches!(question, Question::Login { .. })
-            .then(|| Answer::Done(Vec::new(), Completion::not_now()))
+        match question {
+            Question::Login { .. } => Some(Answer::Done(Vec::new(), Completion::not_now())),
+            Question::Sasl(sasl::Question::Password { .. } | sasl::Question::Proof { .. }) => {
+                Some(Answer::Sasl(sasl::Answer::TryAgain))
+            }
+            // The keys of a SCRAM exchange are told at once.
+            _ => None,
+        }
     }
 
     /// Only an idle client is told; others learn it with their next command.
@@ -447,6 +478,22 @@ impl Machine for Session {
     }
 
     fn stranger(&self) -> bool {
-        self.state == State::NotAuthenticated
+        let proved = match &self.phase {
+            Phase::Exchange(_, turn) => matches!(**turn, Turn::Done { .. }),
+            _ => false,
+        };
+        self.state == State::NotAuthenticated && !proved
+    }
+
+    /// With implicit TLS this comes before the first step.
+    fn secured(&mut self, secured: Secured) {
+        match self.phase {
+            Phase::Greeting => {}
+            Phase::Handshaking => self.phase = Phase::Command,
+            _ => return,
+        }
+        self.secured = true;
+        self.exporter = secured.exporter.map(Box::new);
+        self.wait = None;
     }
 }

@@ -3,6 +3,7 @@
 use super::super::command::{AppendMessage, Command};
 use crate::base::id::ContentRange;
 use crate::base::secret::Secret;
+use crate::proto::sasl;
 
 /// What the session cannot settle itself. Each is answered once, by an [`Answer`].
 #[derive(Debug)]
@@ -22,13 +23,17 @@ pub enum Question {
     /// The connection is gone or logged out: forget everything, an open APPEND too. Answer
     /// [`Answer::Done`]; its completion is ignored.
     Forget,
-    /// LOGIN or AUTHENTICATE PLAIN. The name as the client wrote it.
+    /// An exchange of AUTHENTICATE has ended well: the person of the last [`Answer::Sasl`] comes in.
+    Enter,
+    /// LOGIN. The name as the client wrote it.
     Login { user: String, password: Secret },
     /// What [`Answer::More`] brought is sent: go on with the running command.
     More,
     /// The client idles and something may have happened: what is new? The completion of
     /// [`Answer::Done`] is ignored, save for [`StateChange::Bye`].
     Poll(Enabled),
+    /// An exchange of AUTHENTICATE asks. Answer [`Answer::Sasl`].
+    Sasl(sasl::Question),
 }
 
 /// What the client has enabled, by ENABLE (RFC 5161) or by a command that implies it (RFC 7162
@@ -60,6 +65,8 @@ pub enum Answer {
     Done(Vec<Piece>, Completion),
     /// Send these, then ask [`Question::More`].
     More(Vec<Piece>),
+    /// To [`Question::Sasl`] only.
+    Sasl(sasl::Answer),
 }
 
 /// How a command ended: `tag status [code] text`.
@@ -83,6 +90,12 @@ impl Completion {
     #[must_use]
     pub fn no(text: &str) -> Self {
         Self::plain(Status::No, text)
+    }
+
+    /// Not with this name and password.
+    #[must_use]
+    pub fn refused() -> Self {
+        Self::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
     }
 
     /// Whether somebody may log in cannot be told now.

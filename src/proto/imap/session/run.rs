@@ -55,7 +55,7 @@ impl Session {
             Command::Append(_) => self.complete(&words(SyntaxError::Argument)),
             Command::Authenticate(command) => return self.authenticate(&command),
             Command::Capability => {
-                let list = self.options.capabilities(!self.stranger());
+                let list = self.capabilities();
                 self.out.line(&format!("* {list}"));
                 self.complete(&Completion::ok("Capability completed."));
             }
@@ -71,10 +71,8 @@ impl Session {
                 self.phase = Phase::Bye;
             }
             Command::Noop if self.stranger() => self.complete(&Completion::ok("Noop completed.")),
-            Command::StartTls => {
-                self.complete(&Completion::bad("STARTTLS is not available"));
-            }
-            Command::Compress => self.complete(&Completion::no("Compression is not available")),
+            Command::StartTls => self.start_tls(),
+            Command::Compress => self.compress(),
             Command::Enable(names) => self.enable(&names),
             command => {
                 if let Err(completion) = enable::needed(&command, self.enabled) {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::base::id::ContentId;
+use crate::base::memory::Memory;
 
 /// Words of a script: `C:` a line from the client (`\0`, `\r`, `\n` are escapes, `\` at its end
 /// leaves out the CRLF), `S:` how the next line to the client begins, `Q:` how the next question
@@ -37,11 +38,23 @@ impl Play {
                     self.closed = true;
                     return;
                 }
+                Step::Compress(octets) => {
+                    self.told.extend(b"compressed\r\n");
+                    assert_eq!(self.session.input(&octets), octets.len());
+                }
                 Step::Content(octets) => self.content.extend(octets),
                 Step::Read { .. } => return,
                 Step::Send(range) => self.told.extend((0..range.length).map(|_| b'~')),
                 Step::Write(octets) => self.told.extend(octets),
-                Step::StartTls => panic!("no STARTTLS"),
+                Step::StartTls => {
+                    self.told.extend(b"shaking\r\n");
+                    let exporter = Some([7; 32]);
+                    let secured = Secured {
+                        exporter,
+                        ..Secured::default()
+                    };
+                    self.session.secured(secured);
+                }
             }
             if self.open {
                 let Some(answer) = self.answers.pop_front() else {
@@ -115,7 +128,7 @@ fn done(text: &str) -> Answer {
     )
 }
 
-/// `accept`; `more a | ~3 | b` with `~3` for a range; anything else is a completion, which may have
+/// `accept`; `later`, `refused`, `right` to an exchange; `more a | ~3 | b` with `~3` for a range; anything else is a completion, which may have
 /// such pieces in front: `a | ~3 || OK x`.
 fn answer(text: &str) -> Answer {
     let pieces = |text: &str| {
@@ -129,8 +142,12 @@ fn answer(text: &str) -> Answer {
         };
         text.split(" | ").map(piece).collect()
     };
-    if text == "accept" {
-        return Answer::Accept;
+    match text {
+        "accept" => return Answer::Accept,
+        "later" => return Answer::Sasl(sasl::Answer::TryAgain),
+        "refused" => return Answer::Sasl(sasl::Answer::Refused),
+        "right" => return Answer::Sasl(sasl::Answer::Right),
+        _ => {}
     }
     if let Some(text) = text.strip_prefix("more ") {
         return Answer::More(pieces(text));

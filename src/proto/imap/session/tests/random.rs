@@ -50,6 +50,7 @@ fn turn(session: &mut Session, told: &mut Vec<u8>, asked: &mut Vec<String>) -> b
                 session.answer(answer);
             }
             Step::Close => return false,
+            Step::Compress(octets) => assert_eq!(session.input(&octets), octets.len()),
             Step::Content(octets) => assert!(!octets.is_empty()),
             Step::Read { .. } => return true,
             Step::Write(octets) => told.extend(octets),

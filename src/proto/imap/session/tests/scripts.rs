@@ -82,16 +82,115 @@ fn authenticate_plain() {
          C: e AUTHENTICATE GSSAPI
          S: e NO This mechanism
          C: f authenticate plain AGFsaWNlAGh1c2g=
-         Q: Login { user: \"alice\", password: *** }
-         A: NO Authentication failed.
-         S: f NO
+         Q: Sasl(Password { name: \"alice\", password: *** })
+         A: refused
+         S: f NO [AUTHENTICATIONFAILED]
+         C: f2 authenticate login
+         S: + VXNlcm5hbWU6
+         C: YWxpY2U=
+         S: + UGFzc3dvcmQ6
+         C: aHVzaA==
+         Q: Sasl(Password { name: \"alice\", password: *** })
+         A: later
+         S: f2 NO [UNAVAILABLE]
+         C: f3 AUTHENTICATE SCRAM-SHA-256-PLUS
+         S: f3 NO This mechanism
          C: g AUTHENTICATE PLAIN
          S: +
          C: AGFsaWNlAGh1c2g=
-         Q: Login { user: \"alice\", password: *** }
+         Q: Sasl(Password { name: \"alice\", password: *** })
+         A: right
+         Q: Enter
          A: OK Logged in
          S: g OK [CAPABILITY IMAP4rev1",
     );
+}
+
+/// RFC 3501 section 6.2.1: what came before the handshake is forgotten.
+#[test]
+fn start_tls() {
+    let options = Options {
+        login: false,
+        starttls: true,
+        ..Options::default()
+    };
+    play_cut(
+        "S: * OK [CAPABILITY IMAP4rev1
+         C: a AUTHENTICATE PLAIN
+         S: a NO [PRIVACYREQUIRED]
+         C: b STARTTLS
+         S: b OK Begin TLS
+         S: shaking
+         C: c CAPABILITY
+         S: * CAPABILITY IMAP4rev1
+         S: c OK
+         C: d STARTTLS
+         S: d BAD The connection is encrypted already
+         C: e LOGIN alice hush
+         Q: Login {
+         A: OK x
+         S: e OK",
+        4096,
+        options,
+    );
+    play_cut(
+        "S: * OK
+         C: a STARTTLS\\r\\nb LOGIN x y
+         closed",
+        4096,
+        options,
+    );
+    play(
+        "S: * OK
+         C: a STARTTLS
+         S: a BAD STARTTLS is not available",
+    );
+}
+
+/// RFC 4978: what follows the command is packed already.
+#[test]
+fn compress() {
+    let places = Places {
+        count: Memory::new(1),
+        memory: Memory::new(1 << 20),
+    };
+    let mut first = Session::new(Options::default());
+    let mut second = Session::new(Options::default());
+    for session in [&mut first, &mut second] {
+        session.compression(places.clone());
+        assert!(said(session, b"a COMPRESS DEFLATE\r\n").ends_with("a BAD Log in first\r\n"));
+        let told = said(session, b"b LOGIN x y\r\n");
+        assert!(told.contains("COMPRESS=DEFLATE"), "{told}");
+    }
+    let told = said(&mut first, b"c COMPRESS DEFLATE\r\nd NOOP\r\n");
+    assert_eq!(told, "c OK DEFLATE active\r\n<d NOOP\r\n>");
+    let told = said(&mut first, b"e COMPRESS DEFLATE\r\nf CAPABILITY\r\n");
+    assert!(told.starts_with("e NO [COMPRESSIONACTIVE]"), "{told}");
+    assert!(!told.contains("COMPRESS=DEFLATE"), "{told}");
+    // One is the most.
+    let told = said(&mut second, b"c COMPRESS DEFLATE\r\nd CAPABILITY\r\n");
+    assert!(told.starts_with("c NO [LIMIT]"), "{told}");
+    assert!(!told.contains("COMPRESS=DEFLATE"), "{told}");
+    drop(first);
+    let told = said(&mut second, b"e CAPABILITY\r\n");
+    assert!(told.contains("COMPRESS=DEFLATE"), "{told}");
+}
+
+/// What a session says to this; what goes to the inflater in `<>`, and is forgotten.
+fn said(session: &mut Session, octets: &[u8]) -> String {
+    let mut told = vec![];
+    let mut rest = octets;
+    loop {
+        match session.step(Instant::default()) {
+            Step::Ask(_) => session.answer(done("OK done")),
+            Step::Compress(octets) => told.extend([b"<", &octets[..], b">"].concat()),
+            Step::Write(octets) => told.extend(octets),
+            Step::Read { .. } if rest.is_empty() => break,
+            Step::Read { .. } => rest = &rest[session.input(rest)..],
+            _ => panic!("nothing of this"),
+        }
+    }
+    String::from_utf8(told).unwrap()
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl Driver {
                     self.until = until;
                     return;
                 }
-                Step::Send(()) => panic!("nothing to send"),
+                Step::Compress(_) | Step::Send(()) => panic!("nothing of this"),
                 Step::StartTls => {
                     self.handshaken = true;
                     return;
