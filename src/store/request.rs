@@ -306,6 +306,8 @@ pub struct Notice {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Happened {
+    /// Of no folder: somebody may no longer log in, or not with the same password.
+    Accounts,
     Appeared(Ranges),
     /// The folder itself is gone.
     Deleted,
