@@ -190,6 +190,9 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
+        Request::RenameLevel { user, from, name } => {
+            folder::decide_rename_level(rows, *user, from, name)?
+        }
         Request::Subscribe { user, name, on } => {
             return subscribe(rows, numbers, *user, name, *on);
         }

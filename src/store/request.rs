@@ -118,6 +118,12 @@ pub enum Request {
         folder: FolderId,
         name: String,
     },
+    /// The same for a name of which there is no folder: what lies below it gets new names.
+    RenameLevel {
+        user: UserId,
+        from: String,
+        name: String,
+    },
     RenameUser {
         user: UserId,
         address: String,

@@ -94,7 +94,7 @@ impl Imap {
         loop {
             pace.breathe().await;
             if let Some((name, above)) = listing.asked.pop_front() {
-                self.tell_name(&mut out, &listing, &name, above)?;
+                self.tell_name(&mut out, &listing, &name, above).await?;
             } else if !listing.end {
                 listing.compare(&self.shared.store, &mut pace).await?;
             } else {
@@ -111,7 +111,7 @@ impl Imap {
         }
     }
 
-    fn tell_name(
+    async fn tell_name(
         &self,
         out: &mut Vec<u8>,
         listing: &Listing,
@@ -150,7 +150,7 @@ impl Imap {
         if let (Some(items), Some(folder), true) =
             (list.returns.status, entry.folder, told.selected)
         {
-            self.write_status(out, folder, items)?;
+            self.write_status(out, folder, items).await?;
         }
         Ok(())
     }

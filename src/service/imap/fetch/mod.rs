@@ -71,10 +71,13 @@ impl Imap {
         needs.look(&items);
         let mut completion = Completion::ok("Fetch completed.");
         let by_number = !fetch.uid && !fetch.set.is_saved();
-        if by_number && !selected.gone(&uids).is_empty() {
+        let gone = selected.gone(&uids);
+        if by_number && !gone.is_empty() {
             // RFC 2180 section 4.1. (Of UIDs that are gone nothing is said.)
             completion = expunge_issued();
         }
+        // The rows of a deleted folder may take a while to go.
+        uids = uids.difference(&gone);
         let mut earlier = Vec::new();
         if let Some(since) = fetch.changed_since {
             if fetch.vanished {
