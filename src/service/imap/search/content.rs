@@ -1,6 +1,6 @@
 //! Looking for text in a message's content, piece by piece, on the blocking pool.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8};
 
@@ -14,10 +14,13 @@ use crate::{
         fold::{fold, fold_value},
         header::fields,
         structure::{Body, Structure},
+        summary::{Summary, SummaryBuilder},
     },
-    service::imap::summary::span,
-    store::{Broken, Content},
+    store::{Broken, Content, content::Unpacker},
 };
+
+/// Contents up to this size are read at once, in octets.
+const WHOLE_MAX: u64 = 256 * 1024;
 
 /// Longest header that is looked into, in octets.
 const HEADER_MAX: u64 = 512 * 1024;
@@ -75,6 +78,81 @@ pub fn texts(structure: &Structure<'_>) -> Vec<Text> {
     out
 }
 
+/// What reading contents takes, one after the other.
+#[derive(Default)]
+pub struct Room {
+    unpacker: Unpacker,
+    whole: Vec<u8>,
+}
+
+/// A content that is looked into.
+pub struct Source<'a> {
+    content: Content,
+    /// All of it, if it is small; else empty.
+    whole: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    pub fn new(mut content: Content, room: &'a mut Room) -> Self {
+        let size = content.size();
+        let whole = &mut room.whole;
+        whole.clear();
+        // What is damaged is read piece by piece, as far as that goes.
+        let small = size <= WHOLE_MAX
+            && content.append(0..size, &mut room.unpacker, whole).is_ok()
+            && whole.len() as u64 == size;
+        if !small {
+            *whole = Vec::new();
+        }
+        Self { content, whole }
+    }
+
+    /// Octets from `at` on; none at the end.
+    fn read(&mut self, at: u64) -> Result<&[u8], Broken> {
+        if self.whole.is_empty() {
+            return self.content.read(at);
+        }
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        Ok(self.whole.get(at..).unwrap_or_default())
+    }
+
+    fn prefix(&self) -> u64 {
+        self.content.prefix().len() as u64
+    }
+
+    pub fn size(&self) -> u64 {
+        self.content.size()
+    }
+
+    fn span(&mut self, from: u64, to: u64) -> Result<Cow<'a, [u8]>, Broken> {
+        if self.whole.is_empty() {
+            return super::super::summary::span(&mut self.content, from, to).map(Cow::Owned);
+        }
+        let at = |n: u64| {
+            usize::try_from(n)
+                .unwrap_or(usize::MAX)
+                .min(self.whole.len())
+        };
+        Ok(self.whole.get(at(from)..at(to)).unwrap_or_default().into())
+    }
+
+    /// # Errors
+    ///
+    /// What the content says.
+    pub fn summarize(&mut self) -> Result<Summary<'static>, Broken> {
+        let mut builder = SummaryBuilder::new();
+        let mut at = self.prefix();
+        loop {
+            let octets = self.read(at)?;
+            if octets.is_empty() {
+                return Ok(builder.finish());
+            }
+            builder.push(octets);
+            at = at.saturating_add(octets.len() as u64);
+        }
+    }
+}
+
 /// One look into a content.
 pub struct Look<'a> {
     needles: &'a Needles,
@@ -97,8 +175,8 @@ impl<'a> Look<'a> {
     /// # Errors
     ///
     /// What the content says of the last text that could not be read; the others were looked at.
-    pub fn read(&mut self, content: &mut Content, texts: Vec<Text>) -> Result<(), Broken> {
-        let mut whole = Ok(());
+    pub fn read(&mut self, content: &mut Source<'_>, texts: Vec<Text>) -> Result<(), Broken> {
+        let mut ended = Ok(());
         for text in texts {
             if self.filter.is_none() && self.found.iter().all(|found| *found) {
                 break;
@@ -110,24 +188,24 @@ impl<'a> Look<'a> {
                 }
             };
             if let Err(broken) = read {
-                whole = Err(broken);
+                ended = Err(broken);
             }
         }
-        whole
+        ended
     }
 
     fn header(
         &mut self,
-        content: &mut Content,
+        content: &mut Source<'_>,
         whose: Whose,
         range: &Range<u64>,
     ) -> Result<(), Broken> {
-        let prefix = content.prefix().len() as u64;
+        let prefix = content.prefix();
         let from = match whose {
             Whose::Own => 0,
             Whose::Inner | Whose::Part => range.start.saturating_add(prefix),
         };
-        let block = span(content, from, range.end.saturating_add(prefix))?;
+        let block = content.span(from, range.end.saturating_add(prefix))?;
         let mut line = String::new();
         for field in fields(&block) {
             line.clear();
@@ -161,17 +239,22 @@ impl<'a> Look<'a> {
 
     fn coded(
         &mut self,
-        content: &mut Content,
+        content: &mut Source<'_>,
         range: &Range<u64>,
         mut window: Window,
     ) -> Result<(), Broken> {
-        let prefix = content.prefix().len() as u64;
+        let prefix = content.prefix();
         let (mut at, end) = (
             range.start.saturating_add(prefix),
             range.end.saturating_add(prefix),
         );
-        let texts = self.needles.0.iter().map(Needle::body);
-        let longest = texts.map(str::len).max().unwrap_or(0);
+        let longest = self
+            .needles
+            .0
+            .iter()
+            .map(|needle| needle.body().len())
+            .max();
+        let longest = longest.unwrap_or(0);
         while at < end && (self.filter.is_some() || self.found.iter().any(|found| !found)) {
             let octets = content.read(at)?;
             if octets.is_empty() {

@@ -2,16 +2,15 @@
 
 use std::rc::Rc;
 
-use super::scan::{Filters, make_filter, on_pool, tell_lost};
+use super::scan::{Filters, make_filters, on_pool, tell_lost};
 use crate::{base::id::ContentId, service::imap::Shared, store::Broken};
 
 /// The store has to be as it is for so long before anything is done, in seconds; and how often that
 /// may keep us from it.
 const QUIET: u64 = 300;
 const PATIENCE: u32 = 12;
-/// Contents that are read in one go, and their octets, about.
+/// Contents that are read in one go.
 const BATCH: usize = 32;
-const OCTETS_MAX: u64 = 4 * 1024 * 1024;
 /// Between two goes we rest so many times as long as the last one took, and at least so long, in
 /// milliseconds.
 const REST: u64 = 4;
@@ -79,22 +78,11 @@ impl Filling {
         if !shared.is_quiet() {
             return Ok(None);
         }
+        // Finding them may take longer than a slice: that is for the pool too.
         let next = self.next;
-        let ids = shared.store.read(|reader| reader.unfiltered(next, BATCH))?;
-        if ids.is_empty() {
-            return Ok(Some(0));
-        }
         let made = on_pool(shared, move |store| {
-            let (mut made, mut lost, mut octets) = (Vec::new(), Vec::new(), 0_u64);
-            for id in ids {
-                let (filter, size) = make_filter(store, id, &mut lost)?;
-                made.push((id, filter));
-                octets = octets.saturating_add(size);
-                if octets >= OCTETS_MAX {
-                    break;
-                }
-            }
-            Ok::<_, Broken>((made, lost))
+            let ids = store.read(|reader| reader.unfiltered(next, BATCH))?;
+            make_filters(store, &ids)
         });
         let (made, lost) = made.await?;
         tell_lost(&lost);

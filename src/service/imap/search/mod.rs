@@ -83,8 +83,8 @@ impl Imap {
             Err(broken) => (Vec::new(), Some(broken)),
         };
         let now = shared.world.time();
-        let (key, needles) = key::compile(key, selected, &keywords, now);
-        let scan = Scan::new(Plan { key, needles }, selected.view.uids());
+        let plan = Plan::new(key::compile(key, selected, &keywords, now));
+        let scan = Scan::new(plan, selected.view.uids());
         let searching = Box::new(Searching {
             stage: Stage::Scan(Box::new(scan)),
             purpose,

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, ops::ControlFlow, sync::Arc};
 
 use super::{
-    content::{Look, texts},
+    content::{Look, Room, Source, texts},
     key::{Facts, Key, Known, Needles},
 };
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
         summary::{Head, Stored, Summary, SummaryBuilder},
     },
     proto::imap::session::Completion,
-    service::imap::{Imap, Shared, pace::Pace, rest::Rest, summary::summarize},
-    store::{Broken, Content, Reader, Request, Store, message::Message},
+    service::imap::{Imap, Shared, pace::Pace, rest::Rest},
+    store::{Broken, Content, Reader, Request, Store, content::Pins, message::Message},
 };
 
 /// Messages that are looked into in one go, and about how many octets of them: somebody else's
@@ -35,6 +35,7 @@ pub struct Scan {
     /// Messages that their rows do not decide.
     open: Vec<Open>,
     filters: Filters,
+    pins: Pins,
     pub found: Found,
 }
 
@@ -68,8 +69,21 @@ impl Found {
 /// What is looked for.
 #[derive(Debug)]
 pub struct Plan {
-    pub key: Key,
-    pub needles: Needles,
+    key: Key,
+    needles: Needles,
+    /// The key asks for header fields.
+    heads: bool,
+}
+
+impl Plan {
+    pub fn new((key, needles): (Key, Needles)) -> Self {
+        let heads = key.asks(1);
+        Self {
+            key,
+            needles,
+            heads,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -96,6 +110,7 @@ impl Scan {
             rest: Rest::from(&within),
             open: Vec::new(),
             filters: Filters::default(),
+            pins: Pins::default(),
             found: Found::default(),
         }
     }
@@ -118,8 +133,11 @@ impl Imap {
         if !scan.open.is_empty() {
             let open = std::mem::take(&mut scan.open);
             let plan = Arc::clone(&scan.plan);
-            let looked = on_pool(&self.shared, move |store| plan.look(store, open)).await?;
+            let pins = std::mem::take(&mut scan.pins);
+            let looked = on_pool(&self.shared, move |store| plan.look(store, open, pins));
+            let looked = looked.await?;
             tell_lost(&looked.lost);
+            scan.pins = looked.pins;
             for (uid, modseq) in looked.matches {
                 scan.found.note(uid, modseq);
             }
@@ -223,6 +241,7 @@ struct Looked {
     summaries: Vec<(ContentId, Vec<u8>)>,
     left: Vec<Open>,
     lost: Vec<Lost>,
+    pins: Pins,
 }
 
 /// A content that is not there, or cannot be read as a whole.
@@ -243,7 +262,7 @@ impl Plan {
         if let Some(matches) = self.key.decide(facts) {
             return Ok(Decided::Matches(matches));
         }
-        if !self.key.asks(1) {
+        if !self.heads {
             return self.by_filter(reader, facts);
         }
         let shown = reader.summary(facts.row.content, |octets| {
@@ -278,29 +297,44 @@ impl Plan {
     }
 
     /// Looks into contents, as many as one go has.
-    fn look(&self, store: &Store, open: Vec<Open>) -> Result<Looked, Broken> {
-        let mut out = Looked::default();
+    fn look(&self, store: &Store, mut open: Vec<Open>, pins: Pins) -> Result<Looked, Broken> {
         let mut octets: u64 = 0;
-        let mut open = open.into_iter();
-        while octets < OCTETS_MAX
-            && let Some(one) = open.next()
-        {
+        let go = open.iter().take_while(|one| {
+            let goes = octets < OCTETS_MAX;
             octets = octets.saturating_add(one.row.size);
-            self.look_at(store, &one, &mut out)?;
+            goes
+        });
+        let count = go.count();
+        let mut out = Looked {
+            left: open.split_off(count),
+            pins,
+            ..Looked::default()
+        };
+        let ids: Vec<ContentId> = open.iter().map(|one| one.row.content).collect();
+        let found = gather(store, &ids, &mut out.pins)?;
+        let mut room = Room::default();
+        for (one, given) in open.iter().zip(found) {
+            self.look_at(one, given, &mut room, &mut out)?;
         }
-        out.left = open.collect();
         Ok(out)
     }
 
-    fn look_at(&self, store: &Store, open: &Open, out: &mut Looked) -> Result<(), Broken> {
+    fn look_at(
+        &self,
+        open: &Open,
+        given: Given,
+        room: &mut Room,
+        out: &mut Looked,
+    ) -> Result<(), Broken> {
         let id = open.row.content;
-        let opened = open_content(store, id, &mut out.lost)?;
+        let opened = given.content(id, &mut out.lost)?;
         // What is lost holds nothing that could be found.
         let empty = opened.is_none().then(|| SummaryBuilder::new().finish());
         let seen = match opened {
-            Some(content) => {
-                let collect = open.collect;
-                look_into(store, id, content, &self.needles, collect, &mut out.lost)?
+            Some((content, stored)) => {
+                let source = Source::new(content, room);
+                let look = Look::new(&self.needles, open.collect);
+                look_into(id, source, stored, look, &mut out.lost)
             }
             None => Seen::default(),
         };
@@ -336,23 +370,60 @@ struct Seen {
     found: Vec<bool>,
 }
 
+/// The content and the stored summary of a message.
+struct Given(Result<Option<Content>, Broken>, Option<Vec<u8>>);
+
+/// Opens contents, all by the rows of one moment.
+fn gather(store: &Store, ids: &[ContentId], pins: &mut Pins) -> Result<Vec<Given>, Broken> {
+    let (mut rows, mut summaries) = (Vec::new(), Vec::new());
+    store.read(|reader| {
+        for &id in ids {
+            rows.push((id, reader.content(id)?));
+            summaries.push(reader.summary(id, <[u8]>::to_vec)?);
+        }
+        Ok(())
+    })?;
+    let contents = store.contents(rows, pins);
+    Ok(contents
+        .into_iter()
+        .zip(summaries)
+        .map(|(c, s)| Given(c, s))
+        .collect())
+}
+
+impl Given {
+    /// `None` where the content is lost: that must not keep anybody from the other messages.
+    fn content(
+        self,
+        id: ContentId,
+        lost: &mut Vec<Lost>,
+    ) -> Result<Option<(Content, Option<Vec<u8>>)>, Broken> {
+        match self.0 {
+            Ok(Some(content)) => return Ok(Some((content, self.1))),
+            Ok(None) => lost.push((id, None)),
+            Err(broken @ Broken::Corrupt(_)) => lost.push((id, Some(broken))),
+            Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => {
+                return Err(broken);
+            }
+        }
+        Ok(None)
+    }
+}
+
 fn look_into(
-    store: &Store,
     id: ContentId,
-    mut content: Content,
-    needles: &Needles,
-    collect: bool,
+    mut source: Source<'_>,
+    stored: Option<Vec<u8>>,
+    mut look: Look<'_>,
     lost: &mut Vec<Lost>,
-) -> Result<Seen, Broken> {
-    let stored = store.read(|reader| reader.summary(id, <[u8]>::to_vec))?;
+) -> Seen {
     let too_big = stored.as_deref().map(Stored::read) == Some(Stored::TooBig);
     let mut seen = Seen::default();
-    let mut look = Look::new(needles, collect);
     let read = match stored.as_deref().and_then(Summary::decode) {
-        Some(summary) => look.read(&mut content, texts(&summary.structure)),
-        None => summarize(&mut content).and_then(|made| {
+        Some(summary) => look.read(&mut source, texts(&summary.structure)),
+        None => source.summarize().and_then(|made| {
             seen.summary = (!too_big).then(|| made.encode());
-            let read = look.read(&mut content, texts(&made.structure));
+            let read = look.read(&mut source, texts(&made.structure));
             seen.made = Some(made);
             read
         }),
@@ -364,39 +435,33 @@ fn look_into(
         // What is damaged holds what could be read of it.
         Err(broken) => lost.push((id, Some(broken))),
     }
-    Ok(seen)
+    seen
 }
 
-/// Makes the filter of a content, and says how many octets it has; `None` where it is gone or cannot
-/// be read. Reads content: for the pool.
+/// Filters of contents, about as many as one go has; `None` for those that are gone or damaged. Reads
+/// content: for the pool.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn make_filter(
+pub fn make_filters(
     store: &Store,
-    id: ContentId,
-    lost: &mut Vec<Lost>,
-) -> Result<(Option<Vec<u8>>, u64), Broken> {
-    let Some(content) = open_content(store, id, lost)? else {
-        return Ok((None, 0));
-    };
-    let size = content.size();
-    let seen = look_into(store, id, content, &Needles::default(), true, lost)?;
-    Ok((seen.filter, size))
-}
-
-/// A message's content; `None` where it is lost: that must not keep anybody from the other messages.
-fn open_content(
-    store: &Store,
-    id: ContentId,
-    lost: &mut Vec<Lost>,
-) -> Result<Option<Content>, Broken> {
-    match store.content(id) {
-        Ok(Some(content)) => return Ok(Some(content)),
-        Ok(None) => lost.push((id, None)),
-        Err(broken @ Broken::Corrupt(_)) => lost.push((id, Some(broken))),
-        Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => return Err(broken),
+    ids: &[ContentId],
+) -> Result<(Vec<(ContentId, Option<Vec<u8>>)>, Vec<Lost>), Broken> {
+    let (mut made, mut lost) = (Vec::new(), Vec::new());
+    let (mut octets, mut room, needles) = (0_u64, Room::default(), Needles::default());
+    let found = gather(store, ids, &mut Pins::default())?;
+    for (&id, given) in ids.iter().zip(found) {
+        let mut filter = None;
+        if let Some((content, stored)) = given.content(id, &mut lost)? {
+            let source = Source::new(content, &mut room);
+            octets = octets.saturating_add(source.size());
+            filter = look_into(id, source, stored, Look::new(&needles, true), &mut lost).filter;
+        }
+        made.push((id, filter));
+        if octets >= OCTETS_MAX {
+            break;
+        }
     }
-    Ok(None)
+    Ok((made, lost))
 }
