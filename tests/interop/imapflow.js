@@ -134,6 +134,7 @@ async function idle(box, other) {
 async function main() {
     const stranger = client(process.env.PORT, false, 'wrong');
     await assert.rejects(stranger.connect());
+    stranger.close();
     const box = client(process.env.TLS_PORT, true);
     const other = client(process.env.PORT, false);
     for (const one of [box, other]) {

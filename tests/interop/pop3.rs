@@ -13,23 +13,23 @@ use crate::talk::{Imap, Smtp, Talk};
 struct Pop3 {
     house: House,
     /// 110's part: STLS.
-    pop3: u16,
+    stls: u16,
     /// 995's part: TLS from the first octet.
-    pop3s: u16,
+    tls: u16,
 }
 
 impl Pop3 {
     fn new() -> Self {
-        let [pop3, pop3s] = [(); 2].map(|()| free_port());
+        let [stls, tls] = [(); 2].map(|()| free_port());
         let house = House::with(&format!(
-            "listen.pop3 = [\"127.0.0.1:{pop3}\"]\nlisten.pop3s = [\"127.0.0.1:{pop3s}\"]"
+            "listen.pop3 = [\"127.0.0.1:{stls}\"]\nlisten.pop3s = [\"127.0.0.1:{tls}\"]"
         ));
-        for port in [pop3, pop3s] {
+        for port in [stls, tls] {
             until(PATIENCE, "POP3 answers", || {
                 TcpStream::connect(("127.0.0.1", port)).ok()
             });
         }
-        Self { house, pop3, pop3s }
+        Self { house, stls, tls }
     }
 
     fn deliver(&self, content: &str) {
@@ -66,8 +66,8 @@ fn curl(arguments: &[&str]) -> Program {
 fn curl_fetches() {
     let pop = Pop3::new();
     pop.deliver("Subject: curl\r\n\r\n.dot\r\n..\r\n");
-    let clear = format!("pop3://127.0.0.1:{}", pop.pop3);
-    let tls = format!("pop3s://127.0.0.1:{}", pop.pop3s);
+    let clear = format!("pop3://127.0.0.1:{}", pop.stls);
+    let tls = format!("pop3s://127.0.0.1:{}", pop.tls);
     for (url, how) in [
         (&clear, &["--ssl-reqd"][..]),
         (&clear, &[]),
@@ -105,7 +105,7 @@ fn openssl_talks() {
     let pop = Pop3::new();
     let said = Program::new("openssl")
         .args(["s_client", "-quiet", "-starttls", "pop3", "-connect"])
-        .args([format!("127.0.0.1:{}", pop.pop3)])
+        .args([format!("127.0.0.1:{}", pop.stls)])
         .input("CAPA\r\nQUIT\r\n")
         .run();
     assert!(said.contains("SCRAM-SHA-256-PLUS"), "{said}");
@@ -122,7 +122,7 @@ fn poplib_does_a_days_work() {
         ".0123456789abcdef\r\n".repeat(20_000)
     ));
     let said = Program::python("poplib_work.py")
-        .args([pop.pop3.to_string(), pop.pop3s.to_string()])
+        .args([pop.stls.to_string(), pop.tls.to_string()])
         .args([BEN, PASSWORD])
         .run();
     assert!(said.trim_end().ends_with("done"), "{said}");
@@ -135,7 +135,7 @@ fn poplib_does_a_days_work() {
 fn a_stop_is_told() {
     let mut pop = Pop3::new();
     pop.fill(1);
-    let mut talk = Talk::to(pop.pop3).unwrap();
+    let mut talk = Talk::to(pop.stls).unwrap();
     talk.line().unwrap();
     talk.send(format!("USER {BEN}\r\nPASS {PASSWORD}\r\nDELE 1\r\n"))
         .unwrap();
@@ -165,8 +165,8 @@ fn getmail_fetches() {
     ] {
         let pop = Pop3::new();
         let port = match port {
-            "pop3s" => pop.pop3s,
-            "pop3" => pop.pop3,
+            "pop3s" => pop.tls,
+            "pop3" => pop.stls,
             _ => pop.house.imaps,
         };
         pop.deliver("Subject: one\r\n\r\n.first\r\n");
@@ -222,8 +222,8 @@ fn fetchmail_fetches() {
         let pop = Pop3::new();
         let port = match (protocol, tls) {
             ("imap", _) => pop.house.imaps,
-            (_, "ssl") => pop.pop3s,
-            _ => pop.pop3,
+            (_, "ssl") => pop.tls,
+            _ => pop.stls,
         };
         pop.deliver("Subject: one\r\n\r\n.first\r\n");
         pop.fill(30);
@@ -277,7 +277,7 @@ fn each_has_an_own_maildrop() {
     let list = Program::new("curl")
         .args(["--silent", "--insecure", "--max-time", "30"])
         .args(["--user", &format!("{ANNA}:{PASSWORD}")])
-        .args([format!("pop3s://127.0.0.1:{}/", pop.pop3s)])
+        .args([format!("pop3s://127.0.0.1:{}/", pop.tls)])
         .run();
     assert_eq!(list.trim(), "");
 }

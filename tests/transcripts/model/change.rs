@@ -22,11 +22,11 @@ impl Play {
         let sign = ["", "+", "-"][self.random(3)];
         let silent = self.coin();
         let since = self.since(session, &chosen).await;
-        let modifier = since.map_or(String::new(), |n| format!("(UNCHANGEDSINCE {n}) "));
+        let condition = since.map_or(String::new(), |n| format!("(UNCHANGEDSINCE {n}) "));
         let suffix = if silent { ".SILENT" } else { "" };
         let (prefix, list) = (chosen.prefix(), words(&flags));
         let command = format!(
-            "{prefix}STORE {} {modifier}{sign}FLAGS{suffix} ({list})",
+            "{prefix}STORE {} {condition}{sign}FLAGS{suffix} ({list})",
             chosen.set
         );
         if self.clients[session].read_only {

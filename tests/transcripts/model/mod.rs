@@ -113,7 +113,7 @@ impl Play {
             return self.select(session).await;
         };
         let deleted = self.folders[folder].name.is_none();
-        match self.random(28) {
+        match self.random(29) {
             0 => self.select(session).await,
             1 | 2 => self.deliver().await,
             3 => self.append(session).await,
@@ -136,6 +136,7 @@ impl Play {
             23 => self.fetch_changed(session, folder).await,
             24 => self.pop().await,
             25 => self.save(session, folder).await,
+            26 => self.slip_away(session, folder).await,
             _ => self.compare(session).await,
         }
         self.look().await;

@@ -11,7 +11,10 @@ use super::{
 use crate::{
     base::{memory::Held, ranges::Ranges},
     mail::flag::Flags,
-    proto::imap::session::{Completion, Piece},
+    proto::imap::{
+        command::FetchItem,
+        session::{Completion, Piece},
+    },
     service::imap::{
         Imap,
         flags::flag_names,
@@ -114,8 +117,9 @@ impl Imap {
         while batch.messages.is_empty() && !fetching.rest.is_empty() {
             self.look_up(fetching, &mut batch)?;
             if fetching.needs.seen {
-                self.mark_seen(&mut batch.messages, fetching.needs.flags)
-                    .await;
+                let flags = |item: &Item| matches!(item, Item::Row(FetchItem::Flags));
+                let shown = fetching.items.iter().any(flags);
+                self.mark_seen(&mut batch.messages, shown).await;
             }
         }
         let some = !batch.messages.is_empty() || !batch.lead.is_empty();

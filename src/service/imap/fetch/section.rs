@@ -171,9 +171,9 @@ mod tests {
     }
 
     fn block() -> impl Strategy<Value = Vec<u8>> {
-        let names = ["Subject", "to", "X-Own", "RECEIVED", "Date ", "List-Id"];
+        const NAMES: &[&str] = &["Subject", "to", "X-Own", "RECEIVED", "Date ", "List-Id"];
         let field = (
-            proptest::sample::select(&names[..]),
+            proptest::sample::select(NAMES),
             proptest::collection::vec(proptest::sample::select(&b"ab <@:\t\xe9\0"[..]), 0..30),
             proptest::sample::select(&["\r\n", "\r\n\tmore\r\n", "\r\nno field\r\n"][..]),
         );
