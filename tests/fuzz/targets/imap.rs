@@ -76,6 +76,10 @@ pub fn run(data: &[u8]) {
     };
     let whole = play(choice, [talk]);
     for other in [play(choice, talk.chunks(1)), play(choice, cuts(talk))] {
+        // What comes too early for a handshake ends the session: there the cut matters.
+        if choice & 8 != 0 {
+            continue;
+        }
         assert_eq!(whole.asked, other.asked);
         assert_eq!(
             whole.told.escape_ascii().to_string(),
