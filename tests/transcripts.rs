@@ -18,6 +18,8 @@ mod relay;
 mod rows;
 #[path = "transcripts/search.rs"]
 mod search;
+#[path = "transcripts/sessions.rs"]
+mod sessions;
 
 use std::fs;
 use std::panic::catch_unwind;

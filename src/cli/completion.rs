@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 
 use crate::{
     cli::{
-        Global, Stop, TABLE, Terminal,
+        TABLE,
         line::Line,
         table::{self, Argument, Command, HELP, Opt, VERSION, Value, each},
     },
     config::schema::KEYS,
 };
 
-pub(super) const NOUN: Command = Command::verb(
+pub(super) const NOUN: Command = Command::text(
     "completion",
     "Make a shell complete these commands at the Tab key",
-    run,
+    script,
 )
 .takes(&[Argument::one("SHELL", "Which shell").of(Value::OneOf(&[
     table::Word("bash", ""),
@@ -30,15 +30,13 @@ pub(super) const NOUN: Command = Command::verb(
 New shells know them.",
 );
 
-fn run(terminal: &mut Terminal<'_>, _: &Global, line: &Line) -> Result<u8, Stop> {
+fn script(line: &Line) -> String {
     let places = places();
-    let script = match line.text(0).as_str() {
+    match line.text(0).as_str() {
         "bash" => bash(&places),
         "fish" => fish(&places),
         _ => zsh(&places),
-    };
-    terminal.line(script.trim_end());
-    Ok(0)
+    }
 }
 
 /// A place on the line: after these nouns and verbs.

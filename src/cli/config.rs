@@ -31,7 +31,7 @@ pub(super) const NOUN: Command = Command::noun(
         Command::verb("default", "The default of a key, or of all", default)
             .takes(&[KEY.maybe()])
             .with(READ),
-        Command::verb("reference", "Print docs/config.md", print_reference).hidden(),
+        Command::text("reference", "Print docs/config.md", |_| reference::page()).hidden(),
         Command::verb(
             "set",
             "Keep a value in the store; many keys take effect at once",
@@ -80,11 +80,6 @@ fn check(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8
         [] => Ok(0),
         _ => Err(Stop::Mistakes(lines)),
     }
-}
-
-fn print_reference(terminal: &mut Terminal<'_>, _: &Global, _: &Line) -> Result<u8, Stop> {
-    terminal.line(reference::page().trim_end());
-    Ok(0)
 }
 
 fn set(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {

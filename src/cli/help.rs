@@ -65,8 +65,7 @@ fn option(option: &Opt) -> Row {
     };
     let mut row = Row::new(name, option.help);
     if !option.default.is_empty() {
-        row.help
-            .push_str(&format!(" [default: {}]", option.default));
+        row.help = [option.help, " [default: ", option.default, "]"].concat();
     }
     if let Some((_, value)) = option.value {
         row.value = value;

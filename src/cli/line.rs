@@ -103,12 +103,17 @@ pub fn order(words: impl IntoIterator<Item = OsString>) -> Order {
         Err(Halt::Print(text)) => return Order::Print(text),
         Err(Halt::Wrong(text)) => return Order::Wrong(reading.wrong(&text)),
     }
+    if !reading.command.words().is_empty() {
+        return Order::Wrong(help::page(reading.command, &reading.path));
+    }
+    if let Some(text) = reading.complete() {
+        return Order::Wrong(reading.wrong(&text));
+    }
+    let line = reading.line;
     match reading.command.then {
-        Then::Words(_) => Order::Wrong(help::page(reading.command, &reading.path)),
-        Then::Run(run) => match reading.complete() {
-            Some(text) => Order::Wrong(reading.wrong(&text)),
-            None => Order::Run(run, reading.line.global(), reading.line),
-        },
+        Then::Print(text) => Order::Print(text(&line)),
+        Then::Run(run) => Order::Run(run, line.global(), line),
+        Then::Words(_) => Order::Wrong(help::usage(reading.command, &reading.path)),
     }
 }
 
@@ -159,7 +164,7 @@ impl Reading {
 
     /// Whether a word with a dash is an option; `--help` and `--version` are answered.
     fn is_option(&self, text: &str) -> Result<bool, Halt> {
-        let first = std::ptr::eq(self.command, &TABLE);
+        let first = std::ptr::eq(self.command, &raw const TABLE);
         match text {
             "--help" | "-h" => return Err(Halt::Print(help::page(self.command, &self.path))),
             "--version" | "-V" if first => return Err(Halt::Print(help::version())),

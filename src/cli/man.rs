@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use crate::{
     cli::{
-        Global, Stop, TABLE, Terminal,
-        line::Line,
+        TABLE,
         table::{COMMON, Command, Count, Opt, Then, VERSION, Value},
     },
     config::{
@@ -15,19 +14,15 @@ use crate::{
     },
 };
 
-pub(super) const NOUN: Command = Command::verb("man", "The manual, as a man page", run).more(
-    "Read it:     pillarbox man | man -l -
+pub(super) const NOUN: Command = Command::text("man", "The manual, as a man page", |_| page())
+    .more(
+        "Read it:     pillarbox man | man -l -
 Install it:  pillarbox man > /usr/local/share/man/man1/pillarbox.1",
-);
+    );
 
 const DESCRIPTION: &str = include_str!("man/description.roff");
 const FILES: &str = include_str!("man/files.roff");
 const EXAMPLES: &str = include_str!("man/examples.roff");
-
-fn run(terminal: &mut Terminal<'_>, _: &Global, _: &Line) -> Result<u8, Stop> {
-    terminal.line(page().trim_end());
-    Ok(0)
-}
 
 fn page() -> String {
     let mut page = format!(

@@ -64,7 +64,7 @@ static TABLE: Command = Command::noun(
         tls::NOUN,
         transport::NOUN,
         user::NOUN,
-        Command::verb("version", "The version", version).with(READ),
+        Command::text("version", "The version", version).with(READ),
     ],
 );
 
@@ -122,14 +122,12 @@ pub fn run_in(terminal: &mut Terminal<'_>, arguments: impl IntoIterator<Item = O
     terminal.end(exit)
 }
 
-fn version(terminal: &mut Terminal<'_>, _: &Global, line: &Line) -> Result<u8, Stop> {
-    let version = env!("CARGO_PKG_VERSION");
+fn version(line: &Line) -> String {
     if line.json() {
-        terminal.line(&serde_json::json!({ "version": version }).to_string());
-    } else {
-        terminal.line(&help::version());
+        let version = env!("CARGO_PKG_VERSION");
+        return serde_json::json!({ "version": version }).to_string();
     }
-    Ok(0)
+    help::version()
 }
 
 /// A verb that only looks: asks and prints.

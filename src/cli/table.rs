@@ -22,6 +22,8 @@ pub struct Command {
 /// What comes of a command.
 #[derive(Debug)]
 pub enum Then {
+    /// This text is printed, and nothing else done.
+    Print(fn(&Line) -> String),
     Run(Run),
     /// One of these has to follow.
     Words(&'static [Command]),
@@ -83,8 +85,7 @@ pub enum Value {
 pub struct Word(pub &'static str, pub &'static str);
 
 impl Command {
-    /// One that does something.
-    pub const fn verb(name: &'static str, about: &'static str, run: Run) -> Self {
+    const fn new(name: &'static str, about: &'static str, then: Then) -> Self {
         Self {
             name,
             about,
@@ -92,21 +93,23 @@ impl Command {
             hidden: false,
             arguments: &[],
             options: &[],
-            then: Then::Run(run),
+            then,
         }
+    }
+
+    /// One that does something.
+    pub const fn verb(name: &'static str, about: &'static str, run: Run) -> Self {
+        Self::new(name, about, Then::Run(run))
+    }
+
+    /// One that prints a text.
+    pub const fn text(name: &'static str, about: &'static str, text: fn(&Line) -> String) -> Self {
+        Self::new(name, about, Then::Print(text))
     }
 
     /// One with verbs.
     pub const fn noun(name: &'static str, about: &'static str, verbs: &'static [Self]) -> Self {
-        Self {
-            name,
-            about,
-            more: "",
-            hidden: false,
-            arguments: &[],
-            options: &[],
-            then: Then::Words(verbs),
-        }
+        Self::new(name, about, Then::Words(verbs))
     }
 
     pub const fn more(self, more: &'static str) -> Self {
@@ -131,7 +134,7 @@ impl Command {
     /// The nouns or verbs that may follow.
     pub fn words(&self) -> &'static [Self] {
         match self.then {
-            Then::Run(_) => &[],
+            Then::Print(_) | Then::Run(_) => &[],
             Then::Words(words) => words,
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    path::PathBuf,
+    path::Path,
 };
 
 use crate::{
@@ -45,8 +45,8 @@ pub(super) const NOUN: Command = Command::noun(
 fn import(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
     // By us: the server may not be allowed to.
     let request = tls::Request::Import {
-        certificate: contents(line.path(0).unwrap_or_default())?,
-        key: contents(line.path(1).unwrap_or_default())?,
+        certificate: contents(&line.path(0).unwrap_or_default())?,
+        key: contents(&line.path(1).unwrap_or_default())?,
     };
     change(terminal, global, line, Request::Tls(request))
 }
@@ -56,10 +56,10 @@ fn show(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8,
 }
 
 /// One octet more than is allowed shows that there is too much.
-fn contents(path: PathBuf) -> Result<Secret, Problem> {
+fn contents(path: &Path) -> Result<Secret, Problem> {
     let limit = u64::try_from(PEM_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut octets = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut octets));
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut octets));
     let octets = Secret::new(octets);
     match read {
         Ok(_) => Ok(octets),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::address::Address;
 use crate::mail::domain::Domain;
-use crate::mail::header::{Field, decode_words, fields, unfold};
+use crate::mail::header::{decode_words, fields, unfold};
 use crate::mail::list::mailboxes;
 use crate::mail::octets::Octets;
 
@@ -79,7 +79,7 @@ impl<'a> Envelope<'a> {
     pub fn from_header(block: &[u8]) -> Envelope<'static> {
         let mut envelope = Envelope::default();
         for field in fields(block) {
-            envelope.take(&field);
+            envelope.take(field.name, field.value);
         }
         envelope
     }
@@ -129,27 +129,32 @@ impl<'a> Envelope<'a> {
 }
 
 impl Envelope<'static> {
-    fn take(&mut self, field: &Field<'_>) {
-        let text = |to: &mut Option<Octets<'static>>| {
-            to.get_or_insert_with(|| unfold(field.value).into_owned().into());
-        };
-        let list = |to: &mut Vec<Mailbox<'static>>| {
-            if to.len() < MAILBOXES_MAX {
-                mailboxes(&unfold(field.value), to);
+    /// Takes the next field of a header; its value may be folded.
+    pub(super) fn take(&mut self, name: &[u8], value: &[u8]) {
+        let texts: [(&[u8], _); 4] = [
+            (b"Date", &mut self.date),
+            (b"Subject", &mut self.subject),
+            (b"Message-ID", &mut self.message_id),
+            (b"In-Reply-To", &mut self.in_reply_to),
+        ];
+        for (known, to) in texts {
+            if name.eq_ignore_ascii_case(known) {
+                to.get_or_insert_with(|| unfold(value).into_owned().into());
+                return;
             }
-        };
-        match field.name.to_ascii_lowercase().as_slice() {
-            b"date" => text(&mut self.date),
-            b"subject" => text(&mut self.subject),
-            b"from" => list(&mut self.from),
-            b"sender" => list(&mut self.sender),
-            b"reply-to" => list(&mut self.reply_to),
-            b"to" => list(&mut self.to),
-            b"cc" => list(&mut self.cc),
-            b"bcc" => list(&mut self.bcc),
-            b"in-reply-to" => text(&mut self.in_reply_to),
-            b"message-id" => text(&mut self.message_id),
-            _ => {}
+        }
+        let lists: [(&[u8], _); 6] = [
+            (b"From", &mut self.from),
+            (b"To", &mut self.to),
+            (b"Cc", &mut self.cc),
+            (b"Reply-To", &mut self.reply_to),
+            (b"Sender", &mut self.sender),
+            (b"Bcc", &mut self.bcc),
+        ];
+        for (known, to) in lists {
+            if name.eq_ignore_ascii_case(known) && to.len() < MAILBOXES_MAX {
+                mailboxes(&unfold(value), to);
+            }
         }
     }
 }

@@ -197,7 +197,11 @@ impl Kept<'_> {
     /// What the whole header says as an envelope.
     #[must_use]
     pub fn envelope(&self) -> Envelope<'static> {
-        Envelope::from_header(&self.block())
+        let mut envelope = Envelope::default();
+        for line in self.lines() {
+            envelope.take(line.name(), &line.value());
+        }
+        envelope
     }
 }
 

@@ -251,6 +251,10 @@ impl Registry {
 
     fn take(&self, notices: &[Notice]) {
         for notice in notices {
+            if notice.what == Happened::Accounts {
+                self.wake_all();
+                continue;
+            }
             let watched = self
                 .folders
                 .borrow()
@@ -264,6 +268,19 @@ impl Registry {
                 let mut kept = self.kept.borrow_mut();
                 kept.retain(|other| other.folder != notice.folder);
             }
+        }
+    }
+}
+
+impl Registry {
+    /// Every session looks whether its account is still the one that logged in.
+    fn wake_all(&self) {
+        let all: Vec<_> = {
+            let folders = self.folders.borrow();
+            folders.values().filter_map(Weak::upgrade).collect()
+        };
+        for watched in all {
+            watched.change(|_| {});
         }
     }
 }
@@ -282,6 +299,8 @@ impl Watched {
                         held.insert_span(*span.start(), *span.end());
                     }
                 }
+                // Of no folder.
+                Happened::Accounts => {}
                 Happened::Deleted => state.deleted = true,
                 Happened::Flagged(uids) => state.remember(notice.modseq, uids),
                 Happened::Vanished(uids) => {

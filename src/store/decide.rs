@@ -190,6 +190,9 @@ pub fn decide(
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
+        Request::RenameLevel { user, from, name } => {
+            folder::decide_rename_level(rows, *user, from, name)?
+        }
         Request::Subscribe { user, name, on } => {
             return subscribe(rows, numbers, *user, name, *on);
         }
@@ -320,6 +323,12 @@ pub fn notices(change: &Change, out: &mut Vec<Notice>) {
                 tell(d.folder, d.modseq, Happened::Appeared(uids));
             }
         }
+        Change::RemoveAppPassword { .. }
+        | Change::RemoveDomain { .. }
+        | Change::RemoveUser { .. }
+        | Change::SetDomainEnabled { .. }
+        | Change::SetPassword { .. }
+        | Change::SetUserEnabled { .. } => tell(FolderId(0), ModSeq(0), Happened::Accounts),
         Change::Copy(c) => tell(c.to, c.modseq, Happened::Appeared(targets(c))),
         Change::Move(c) => {
             tell(c.to, c.modseq, Happened::Appeared(targets(c)));

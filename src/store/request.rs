@@ -118,6 +118,12 @@ pub enum Request {
         folder: FolderId,
         name: String,
     },
+    /// The same for a name of which there is no folder: what lies below it gets new names.
+    RenameLevel {
+        user: UserId,
+        from: String,
+        name: String,
+    },
     RenameUser {
         user: UserId,
         address: String,
@@ -300,6 +306,8 @@ pub struct Notice {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Happened {
+    /// Of no folder: somebody may no longer log in, or not with the same password.
+    Accounts,
     Appeared(Ranges),
     /// The folder itself is gone.
     Deleted,

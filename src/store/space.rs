@@ -46,6 +46,7 @@ impl Room {
             | Request::Raise { .. }
             | Request::Recent { .. }
             | Request::RenameFolder { .. }
+            | Request::RenameLevel { .. }
             | Request::RenameUser { .. }
             | Request::Set { .. }
             | Request::SetDomainEnabled { .. }

@@ -59,7 +59,10 @@ where
 
     async fn steps(&mut self, now: Instant) {
         let mut idle = 0;
+        let mut steps: u32 = 0;
         while !self.closed && !self.shaking {
+            steps += 1;
+            assert!(steps < 1_000_000, "steps without end");
             match self.machine.step(now) {
                 Step::Ask(question) => {
                     self.held.0 = 0;

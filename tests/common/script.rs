@@ -28,6 +28,7 @@
 //! | `filters N` | filters are made of messages that have none (as the appliance does at night): of N |
 //! | `fill N text` | the text N times over, then CRLF |
 //! | `S: start` | the next reply begins so |
+//! | `until start` | the next replies are these up to one that begins so; none before it has its first word. `with` looks at all of them |
 //! | `whole a|b` | that reply is this, lines cut by `|` |
 //! | `with text`, `without text` | a line of that reply begins so, or none does |
 //! | `content text` | the next message that was stored is this, with `raw`'s escapes |
@@ -234,12 +235,19 @@ impl Player {
         } else {
             "SCRAM-SHA-256"
         };
-        let mut line = format!("AUTH {mechanism} {}\r\n", client.first());
+        self.connection(name).await;
+        let command = if self.imap.contains(name) {
+            "scram AUTHENTICATE"
+        } else {
+            "AUTH"
+        };
+        let mut line = format!("{command} {mechanism} {}\r\n", client.first());
         for turn in 0..3 {
             self.send(name, line.as_bytes()).await;
             let reply = self.next_reply(name, context).await;
             if turn == 2 {
-                assert!(is_welcome(&reply), "{context}\ngot {reply}");
+                let welcome = is_welcome(&reply) || reply.starts_with("scram OK");
+                assert!(welcome, "{context}\ngot {reply}");
                 break;
             }
             let challenge = reply.strip_prefix("334 ").or(reply.strip_prefix("+ "));
@@ -281,6 +289,7 @@ impl Player {
                 let reply = &self.reply;
                 assert!(reply.starts_with(rest), "{context}\ngot {reply}");
             }
+            "until" => self.until(name, rest, context).await,
             "scram" => self.scram(name, rest, context).await,
             "auth" => {
                 let (address, password) = rest.split_once(' ').expect(context);
@@ -328,6 +337,22 @@ impl Player {
             "without" => assert!(!self.has(rest), "{context}\ngot {}", self.reply),
             _ => panic!("no such word: {context}"),
         }
+    }
+
+    async fn until(&mut self, name: &str, start: &str, context: &str) {
+        let tag = start.split(' ').next().unwrap_or_default();
+        let mut all = String::new();
+        loop {
+            let reply = self.next_reply(name, context).await;
+            all.push_str(&reply);
+            all.push('\n');
+            if reply.starts_with(start) {
+                break;
+            }
+            let first = reply.split(' ').next();
+            assert!(first != Some(tag), "{context}\ngot {reply}");
+        }
+        self.reply = all;
     }
 
     /// `rest` is a name, and perhaps a protocol and `tls`.

@@ -113,6 +113,9 @@ pub enum Wish {
 impl Wish {
     /// The request; a delivery takes the body that came in pieces, if there is one.
     pub fn request(&self, streamed: Option<Body>) -> Request {
+        if let Some(flag) = self.flag() {
+            return Request::Flag(flag);
+        }
         match self.clone() {
             Self::AddApp(user, name) => Request::AddAppPassword {
                 user: UserId(user),
@@ -165,15 +168,6 @@ impl Wish {
                 folder: FolderId(folder),
                 uids,
             },
-            Self::Flag(folder, uids, mode, flags, keywords) => Request::Flag(Flag {
-                mode,
-                keywords,
-                ..add(folder, uids, flags)
-            }),
-            Self::FlagSince(folder, uids, flags, since) => Request::Flag(Flag {
-                unchanged_since: Some(ModSeq(since)),
-                ..add(folder, uids, flags)
-            }),
             Self::Leave(user) => Request::RemoveUser {
                 user: UserId(user),
                 purge: false,
@@ -205,14 +199,11 @@ impl Wish {
                 folder: FolderId(folder),
                 name,
             },
-            Self::Seen(folder, uids) => Request::Flag(Flag {
-                lazy: true,
-                ..add(folder, uids, Flags::SEEN)
-            }),
             Self::Send(tag, size, to, others) => {
                 let queued = queued(tag, &others);
                 deliver(tag, size, streamed, to, Some(queued))
             }
+            Self::Flag(..) | Self::FlagSince(..) | Self::Seen(..) => unreachable!(),
             Self::Set(key, value) => Request::Set { key, value },
             Self::Subscribe(user, name, on) => Request::Subscribe {
                 user: UserId(user),
@@ -220,6 +211,27 @@ impl Wish {
                 on,
             },
         }
+    }
+}
+
+impl Wish {
+    fn flag(&self) -> Option<Flag> {
+        Some(match self.clone() {
+            Self::Flag(folder, uids, mode, flags, keywords) => Flag {
+                mode,
+                keywords,
+                ..add(folder, uids, flags)
+            },
+            Self::FlagSince(folder, uids, flags, since) => Flag {
+                unchanged_since: Some(ModSeq(since)),
+                ..add(folder, uids, flags)
+            },
+            Self::Seen(folder, uids) => Flag {
+                lazy: true,
+                ..add(folder, uids, Flags::SEEN)
+            },
+            _ => return None,
+        })
     }
 }
 
@@ -577,20 +589,5 @@ impl Model {
         }
         name.clone_into(&mut self.folder(id)?.name);
         Some(())
-    }
-}
-
-impl FolderView {
-    fn arrive(&mut self, modseq: u64, tag: u64, size: u64, flags: Flags) {
-        let message = MessageView {
-            flags: flags.0,
-            keywords: BTreeSet::new(),
-            modseq,
-            tag,
-            size,
-        };
-        self.messages.insert(self.uid_next, message);
-        self.uid_next += 1;
-        self.modseq = modseq;
     }
 }

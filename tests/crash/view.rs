@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pillarbox::{
     base::{
-        id::{ContentId, Uid},
+        id::{ContentId, FolderId, Uid},
         ranges::Ranges,
     },
     mail::flag::Flags,
-    store::{Broken, Reader, Store},
+    store::{Broken, Reader, Store, mailbox::Folder},
 };
 
 use crate::model::{PASSWORD, PREFIX, tag_of};
@@ -30,6 +30,21 @@ pub struct FolderView {
     pub uid_next: u32,
     pub modseq: u64,
     pub messages: BTreeMap<u32, MessageView>,
+}
+
+impl FolderView {
+    pub fn arrive(&mut self, modseq: u64, tag: u64, size: u64, flags: Flags) {
+        let message = MessageView {
+            flags: flags.0,
+            keywords: BTreeSet::new(),
+            modseq,
+            tag,
+            size,
+        };
+        self.messages.insert(self.uid_next, message);
+        self.uid_next += 1;
+        self.modseq = modseq;
+    }
 }
 
 /// All that can be seen from outside.
@@ -170,36 +185,7 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
                 };
                 folder.messages.insert(*uid, shown);
             }
-            let unseen: Vec<u32> = folder
-                .messages
-                .iter()
-                .filter(|(_, m)| !Flags(m.flags).has(Flags::SEEN))
-                .map(|(uid, _)| *uid)
-                .collect();
-            let deleted = folder.messages.values();
-            let deleted = deleted.filter(|m| Flags(m.flags).has(Flags::DELETED));
-            let deleted = deleted.fold((0, 0), |(n, sum), m| (n + 1, sum + m.size));
-            let told = store.read(|reader| reader.deleted(id)).map_err(broken)?;
-            if deleted != told {
-                return Err(format!(
-                    "folder {id:?} counts {told:?} deleted, not {deleted:?}"
-                ));
-            }
-            let sum: u64 = folder.messages.values().map(|m| m.size).sum();
-            let counted = (folder.messages.len(), unseen.len(), sum);
-            let said = (row.exists as usize, row.unseen as usize, row.octets);
-            let first = unseen.first().copied().unwrap_or(0);
-            if counted != said || row.first_unseen.0 != first {
-                return Err(format!(
-                    "folder {id:?} counts {said:?}, first unseen {:?}; its rows {counted:?}, {first}",
-                    row.first_unseen
-                ));
-            }
-            if uids.iter().ne(folder.messages.keys().copied()) {
-                return Err(format!(
-                    "folder {id:?} has the UIDs {uids:?} without a scan"
-                ));
-            }
+            let sum = counted(store, id, &row, &folder, &uids)?;
             octets += sum;
             count += folder.messages.len() as u64;
             view.folders.insert(id.0, folder);
@@ -210,6 +196,49 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
     }
     view.queue = queue(store, &mut contents, damage)?;
     Ok(view)
+}
+
+/// What the folder's row counts is what its messages come to; their octets.
+fn counted(
+    store: &Store,
+    id: FolderId,
+    row: &Folder,
+    folder: &FolderView,
+    uids: &Ranges,
+) -> Result<u64, String> {
+    let unseen: Vec<u32> = folder
+        .messages
+        .iter()
+        .filter(|(_, m)| !Flags(m.flags).has(Flags::SEEN))
+        .map(|(uid, _)| *uid)
+        .collect();
+    let deleted = folder.messages.values();
+    let deleted = deleted.filter(|m| Flags(m.flags).has(Flags::DELETED));
+    let deleted = deleted.fold((0, 0), |(n, sum), m| (n + 1, sum + m.size));
+    let told = store
+        .read(|reader| reader.deleted(id))
+        .map_err(|error| error.to_string())?;
+    if deleted != told {
+        return Err(format!(
+            "folder {id:?} counts {told:?} deleted, not {deleted:?}"
+        ));
+    }
+    let sum: u64 = folder.messages.values().map(|m| m.size).sum();
+    let counted = (folder.messages.len(), unseen.len(), sum);
+    let said = (row.exists as usize, row.unseen as usize, row.octets);
+    let first = unseen.first().copied().unwrap_or(0);
+    if counted != said || row.first_unseen.0 != first {
+        return Err(format!(
+            "folder {id:?} counts {said:?}, first unseen {:?}; its rows {counted:?}, {first}",
+            row.first_unseen
+        ));
+    }
+    if uids.iter().ne(folder.messages.keys().copied()) {
+        return Err(format!(
+            "folder {id:?} has the UIDs {uids:?} without a scan"
+        ));
+    }
+    Ok(sum)
 }
 
 /// Content that was read already.

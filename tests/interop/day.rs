@@ -434,7 +434,7 @@ fn maildir(folder: &Path) -> Vec<Message> {
     messages
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     ["new", "cur"]
         .iter()
         .flat_map(|kind| fs::read_dir(folder.join(kind)).unwrap())
@@ -455,7 +455,7 @@ fn find(folder: &Path, number: u32) -> PathBuf {
 }
 
 /// Gives a file of a Maildir its flags.
-fn flag(file: &Path, flags: &str) {
+pub fn flag(file: &Path, flags: &str) {
     let name = file.file_name().unwrap().to_str().unwrap();
     let name = name.split(":2,").next().unwrap();
     let cur = file.parent().unwrap().parent().unwrap().join("cur");

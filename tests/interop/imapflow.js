@@ -82,7 +82,7 @@ async function big(box) {
         assert.ok(await box.messageFlagsRemove('1:10', ['\\Flagged'], { uid: true }));
         assert.ok(await box.messageFlagsSet('11', ['\\Answered'], { uid: true }));
         const one = await box.fetchOne('11', { flags: true }, { uid: true });
-        assert.deepStrictEqual([...one.flags], ['\\Answered']);
+        assert.deepStrictEqual([...one.flags].filter(flag => flag !== '\\Recent'), ['\\Answered']);
         const moved = await box.messageMove('1:100', 'Work/2026', { uid: true });
         assert.strictEqual(moved.uidMap.size, 100);
         const copied = await box.messageCopy('101:150', FOLDERS[2], { uid: true });
@@ -134,6 +134,7 @@ async function idle(box, other) {
 async function main() {
     const stranger = client(process.env.PORT, false, 'wrong');
     await assert.rejects(stranger.connect());
+    stranger.close();
     const box = client(process.env.TLS_PORT, true);
     const other = client(process.env.PORT, false);
     for (const one of [box, other]) {

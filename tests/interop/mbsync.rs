@@ -112,8 +112,8 @@ fn mbsync_syncs_a_day() {
 
 /// What is done here goes up: a message read, one removed, one written, a folder made.
 fn goes_up(house: &House, maildir: &Path, sync: &dyn Fn() -> String) {
-    flag(&find(maildir, "Text 2\n"), "S");
-    flag(&find(maildir, "Text 3\n"), "ST");
+    day::flag(&find(maildir, "Text 2\n"), "S");
+    day::flag(&find(maildir, "Text 3\n"), "ST");
     let written = maildir.join("INBOX/new/1795000000.1_1.here");
     fs::write(
         written,
@@ -179,11 +179,7 @@ fn comes_down(house: &House, maildir: &Path, sync: &dyn Fn() -> String) {
 
 /// The messages of a Maildir's INBOX.
 fn inbox(maildir: &Path) -> Vec<PathBuf> {
-    ["new", "cur"]
-        .iter()
-        .flat_map(|kind| fs::read_dir(maildir.join("INBOX").join(kind)).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    day::files(&maildir.join("INBOX"))
 }
 
 fn find(maildir: &Path, text: &str) -> PathBuf {
@@ -191,12 +187,4 @@ fn find(maildir: &Path, text: &str) -> PathBuf {
         .into_iter()
         .find(|file| fs::read_to_string(file).unwrap().contains(text))
         .unwrap_or_else(|| panic!("no message holds {text:?}"))
-}
-
-/// Gives a file of a Maildir its flags.
-fn flag(file: &Path, flags: &str) {
-    let name = file.file_name().unwrap().to_str().unwrap();
-    let name = name.split(":2,").next().unwrap();
-    let cur = file.parent().unwrap().parent().unwrap().join("cur");
-    fs::rename(file, cur.join(format!("{name}:2,{flags}"))).unwrap();
 }

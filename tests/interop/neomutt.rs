@@ -28,7 +28,7 @@ fn neomutt(house: &House, folder: &str, keys: &str) {
     );
     fs::write(house.path("neomuttrc"), configuration).unwrap();
     let rc = house.path("neomuttrc");
-    let log = Path::new("/tmp/wt/notes/.neomutt.log");
+    let log = home.join("log");
     Program::new("script")
         .args([
             "-qec",
@@ -37,6 +37,7 @@ fn neomutt(house: &House, folder: &str, keys: &str) {
         ])
         .env("HOME", &home)
         .env("TERM", "xterm")
+        .env("LC_ALL", "C.UTF-8")
         .input("")
         .run();
 }
@@ -110,7 +111,7 @@ fn neomutt_sees_changes_with_its_cache() {
     assert_eq!(numbers(&flagged), now);
 
     // It changes the folder itself: flags, what goes, what is copied into a folder with an odd name.
-    let keys = "<tag-pattern>~h 'X-Day: 20[0-9]'<enter><tag-prefix><save-message><kill-line>=Grüße/Deep one<enter>\
+    let keys = "<tag-pattern>~h 'X-Day: 20[0-9]'<enter><tag-prefix><save-message><kill-line>=Grüße/Deep<quote-char> one<enter>\
                 <delete-pattern>~h 'X-Day: 21[0-9]'<enter>\
                 <untag-pattern>.<enter><tag-pattern>~h 'X-Day: 22[0-9]'<enter><tag-prefix><flag-message>";
     neomutt(&house, "INBOX", keys);

@@ -6,6 +6,7 @@ use crate::proto::sasl::Mechanism;
 
 /// What decides which capabilities a client is told.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Told {
     pub authenticated: bool,
     /// Whether passwords may be sent on this connection.

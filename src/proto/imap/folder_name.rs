@@ -145,8 +145,8 @@ fn loose(octets: &[u8], utf8: bool) -> String {
     read(octets, utf8).unwrap_or_else(|| String::from_utf8_lossy(octets).into_owned())
 }
 
-/// Decodes what stands between `&` and `-`. What `encode` would have written otherwise is refused:
-/// one name has one form.
+/// Decodes what stands between `&` and `-`. ASCII in it, which should stand for itself, is taken as
+/// what it says: it is the same name inside.
 fn utf16(base64: &str) -> Option<String> {
     let octets = BASE64.decode(base64).ok()?;
     let (pairs, rest) = octets.as_chunks::<2>();
@@ -176,6 +176,15 @@ mod tests {
         ] {
             assert_eq!(decode(outside.as_bytes()).as_deref(), Some(inside));
             assert_eq!(encode(inside), outside);
+        }
+    }
+
+    #[test]
+    fn what_should_not_be_shifted_is_the_same_name() {
+        assert_eq!(decode(b"&AGEAYg-").as_deref(), Some("ab"));
+        // Bits that are left over, an odd octet, half a pair.
+        for octets in ["&AGF-", "&AGEA-", "&2D0-", "&-&"] {
+            assert_eq!(decode(octets.as_bytes()), None, "{octets}");
         }
     }
 

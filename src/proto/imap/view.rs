@@ -322,6 +322,22 @@ mod tests {
         assert!(view.update(folder, true).is_empty());
     }
 
+    /// However many sessions look at a folder: they share its UIDs, also after messages came and went,
+    /// and after some were told later than others.
+    #[test]
+    fn views_share() {
+        let (mut a, mut b) = (view(&[1, 2, 3]), view(&[1, 2, 3]));
+        let second: Arc<Ranges> = Arc::new([1, 3, 4].into_iter().collect());
+        a.update(Arc::clone(&second), true);
+        b.update(second, false);
+        assert!(!Arc::ptr_eq(a.uids(), b.uids()));
+        let third: Arc<Ranges> = Arc::new([3, 4, 7].into_iter().collect());
+        a.update(Arc::clone(&third), true);
+        b.update(third, true);
+        assert!(Arc::ptr_eq(a.uids(), b.uids()));
+        assert!(Arc::ptr_eq(&a.folder, &b.folder));
+    }
+
     /// What the folder loses (places, modulo its length) and gains, and whether EXPUNGE may be told.
     fn steps() -> impl Strategy<Value = Vec<(Vec<usize>, u32, bool)>> {
         let step = (

@@ -54,7 +54,11 @@ impl Imap {
 
     /// RENAME, with the folders below; INBOX gives its messages and stays (RFC 3501 section 6.3.5).
     pub(super) async fn rename(&mut self, user: UserId, from: &str, to: String) -> Outcome {
-        let folder = self.find(user, from)?.ok_or_else(no_folder)?;
+        let folder = self.find(user, from)?;
+        let store = &self.shared.store;
+        if folder.is_none() && !store.read(|reader| reader.has_folder_below(user, from))? {
+            return Err(no_folder());
+        }
         if self.find(user, &to)?.is_some() {
             return Err(Refusal::Exists.into());
         }
@@ -64,7 +68,15 @@ impl Imap {
             return Err(Completion::no(text).with_code("CANNOT"));
         }
         self.create_above(user, &to).await?;
-        let request = Request::RenameFolder { folder, name: to };
+        let request = match folder {
+            Some(folder) => Request::RenameFolder { folder, name: to },
+            // \Noselect: what lies below it goes along (RFC 3501 section 6.3.5).
+            None => Request::RenameLevel {
+                user,
+                from: from.to_owned(),
+                name: to,
+            },
+        };
         self.shared.store.request(request).await?;
         self.refresh();
         Ok(self.finish_all(Completion::ok("Rename completed.")))

@@ -94,7 +94,7 @@ impl Imap {
         loop {
             pace.breathe().await;
             if let Some((name, above)) = listing.asked.pop_front() {
-                self.tell_name(&mut out, &listing, &name, above)?;
+                self.tell_name(&mut out, &listing, &name, above).await?;
             } else if !listing.end {
                 listing.compare(&self.shared.store, &mut pace).await?;
             } else {
@@ -111,7 +111,7 @@ impl Imap {
         }
     }
 
-    fn tell_name(
+    async fn tell_name(
         &self,
         out: &mut Vec<u8>,
         listing: &Listing,
@@ -150,7 +150,7 @@ impl Imap {
         if let (Some(items), Some(folder), true) =
             (list.returns.status, entry.folder, told.selected)
         {
-            self.write_status(out, folder, items)?;
+            self.write_status(out, folder, items).await?;
         }
         Ok(())
     }
@@ -180,10 +180,10 @@ impl Listing {
 
     /// Notes the special folders, where something has to be known of those below a name.
     async fn find_specials(&mut self, store: &Store) -> Result<(), Broken> {
-        let What::List(list) = &self.what else {
+        let What::List(wish) = &self.what else {
             return Ok(());
         };
-        if !(list.select.special_use && list.select.recursive_match) {
+        if !(wish.select.special_use && wish.select.recursive_match) {
             return Ok(());
         }
         let most = SLICE_ROWS as usize;
@@ -211,9 +211,9 @@ impl Listing {
     /// Compares the next names, and those above them, with the patterns.
     async fn compare(&mut self, store: &Store, pace: &mut Pace) -> Result<(), Broken> {
         let most = SLICE_ROWS as usize;
-        let page = store.read(|reader| reader.names(self.user, &self.after, most))?;
-        self.end = page.len() < most;
-        for (name, _) in page {
+        let names = store.read(|reader| reader.names(self.user, &self.after, most))?;
+        self.end = names.len() < most;
+        for (name, _) in names {
             for (at, _) in name.match_indices('/') {
                 // The levels that it shares with the name before were looked at with that.
                 let (level, inside) = (name.get(..at), name.get(..=at));

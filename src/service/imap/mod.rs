@@ -267,7 +267,7 @@ impl Imap {
             Command::Select(select) => self.select(user, *select).await,
             Command::SetQuota { root } => Self::set_quota(&root),
             Command::Sort(sort) => Box::pin(self.sort(*sort)).await,
-            Command::Status(status) => self.status(user, &status),
+            Command::Status(status) => self.status(user, &status).await,
             Command::Store(store) => self.store(*store).await,
             Command::Subscribe { folder } => self.subscribe(user, folder, true).await,
             Command::Thread(thread) => Box::pin(self.thread(*thread)).await,

@@ -234,6 +234,12 @@ mod tests {
 
     use super::*;
 
+    /// A thousand sessions idle.
+    #[test]
+    fn selected_is_small() {
+        assert!(size_of::<Selected>() <= 192, "{}", size_of::<Selected>());
+    }
+
     proptest! {
         #[test]
         fn places_one_by_one(all: Vec<u8>) {

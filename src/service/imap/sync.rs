@@ -65,6 +65,8 @@ pub struct Ending {
     /// UIDs or sequence numbers, as `how` says.
     gone: Ranges,
     exists: bool,
+    /// Messages came or went: they have MODSEQs that no FETCH tells.
+    moved: bool,
     /// UIDs whose flags are to be told, if their row changed after `above` and not after `upto`: a
     /// later change is told when it is looked at, with all that came before it.
     flags: Rest,
@@ -82,6 +84,7 @@ impl Ending {
             how: Gone::Expunge,
             gone: Ranges::new(),
             exists: false,
+            moved: false,
             flags: Rest::default(),
             above: ModSeq(0),
             upto: ModSeq(0),
@@ -203,6 +206,7 @@ impl Ending {
             Gone::Earlier | Gone::Vanished => update.vanished,
         };
         self.exists = update.exists.is_some();
+        self.moved = self.exists || !self.gone.is_empty();
         if tell.expunge || selected.view.held_back().is_empty() {
             selected.version = now.version;
             selected.safe = now.modseq;
@@ -269,7 +273,8 @@ impl Ending {
     }
 
     /// Tells how far the client is: where its command wants that, where it is the first to ask for
-    /// MODSEQs (RFC 7162 section 3.1.2), and where it was perhaps shown a higher one.
+    /// MODSEQs (RFC 7162 section 3.1.2), where messages came or went (else it would ask for them again
+    /// when it comes back), and where it was perhaps shown a higher one.
     fn tell_highest(&mut self, store: &Store, selected: &mut Selected, out: &mut Vec<u8>) {
         let safe = selected.safe;
         let first = !std::mem::replace(&mut selected.condstore, true);
@@ -284,7 +289,7 @@ impl Ending {
             // Where that cannot be known, the client had better be told.
             row.map_or(true, |row| row.is_some_and(|row| row.modseq > safe))
         };
-        if first || beyond() {
+        if first || self.moved || beyond() {
             response::ok_number(out, "HIGHESTMODSEQ", safe.0, "Highest.");
         }
     }

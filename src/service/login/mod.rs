@@ -439,8 +439,15 @@ impl Login {
     /// Why somebody who was let in has to leave again, if the account is not what it was. Where nobody
     /// can tell, what needs the store fails by itself.
     pub fn outdated(&self, person: Person) -> Option<&'static str> {
-        let account = match self.store.read(|reader| reader.user(person.id)) {
-            Ok(account) => account,
+        let read = self.store.read(|reader| {
+            let account = reader.user(person.id)?;
+            let address = account.as_ref().map_or("", |user| &user.address);
+            let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+            let off = lookup::is_off(reader, domain)?;
+            Ok((account, off))
+        });
+        let (account, off) = match read {
+            Ok(read) => read,
             Err(Broken::Stopped) => return None,
             Err(broken @ (Broken::Corrupt(_) | Broken::Index(_) | Broken::Io(_))) => {
                 log::error!("login: account not looked up: {broken}");
@@ -450,6 +457,7 @@ impl Login {
         match account.filter(|user| user.removed.is_none()) {
             None => Some("The account was removed"),
             Some(user) if !user.enabled => Some("The account was disabled"),
+            Some(_) if off => Some("The domain was disabled"),
             Some(user) if user.credentials != person.credentials => {
                 Some("The password has changed")
             }

@@ -208,27 +208,59 @@ pub fn decide_rename(
     if folder.name == INBOX {
         return decide_rename_inbox(rows, numbers, id, &folder, name);
     }
-    let inside = format!("{}/", folder.name);
+    let mut renames = vec![(id, name.to_owned())];
+    rename_below(rows, folder.user, &folder.name, name, &mut renames)?;
+    Ok(Change::RenameFolders(renames))
+}
+
+/// Decides new names for what lies below a name of which there is no folder.
+///
+/// # Errors
+///
+/// As [`decide_rename`]; [`Refusal::NoFolder`] where nothing lies below it.
+pub fn decide_rename_level(
+    rows: &impl Rows,
+    user: UserId,
+    from: &str,
+    name: &str,
+) -> Result<Change, Refusal> {
+    if mailbox::named(rows, user, name)?.is_some() {
+        return Err(Refusal::Exists);
+    }
+    let mut renames = Vec::new();
+    rename_below(rows, user, from, name, &mut renames)?;
+    if renames.is_empty() {
+        return Err(Refusal::NoFolder);
+    }
+    Ok(Change::RenameFolders(renames))
+}
+
+/// Adds the new names of the folders below one.
+fn rename_below(
+    rows: &impl Rows,
+    user: UserId,
+    from: &str,
+    name: &str,
+    renames: &mut Vec<(FolderId, String)>,
+) -> Result<(), Refusal> {
+    let inside = [from, "/"].concat();
     if name.starts_with(&inside) {
         return Err(Refusal::Name);
     }
-    let mut renames = vec![(id, name.to_owned())];
-    rows.scan_prefix(
-        &key::folder_name(folder.user, &inside),
-        &mut |key, octets| {
-            let rest = key::text_of(key, inside.len().saturating_add(5));
-            let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
-            renames.push((value::decode(octets, "folder name")?, new));
-            Ok(ControlFlow::Continue(()))
-        },
-    )?;
-    for (_, new) in renames.iter().skip(1) {
+    let own = renames.len();
+    rows.scan_prefix(&key::folder_name(user, &inside), &mut |key, octets| {
+        let rest = key::text_of(key, inside.len().saturating_add(5));
+        let new = [name, "/", rest.ok_or(Broken::Corrupt("folder name"))?].concat();
+        renames.push((value::decode(octets, "folder name")?, new));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (_, new) in renames.iter().skip(own) {
         check_name(new)?;
-        if mailbox::named(rows, folder.user, new)?.is_some() {
+        if mailbox::named(rows, user, new)?.is_some() {
             return Err(Refusal::Exists);
         }
     }
-    Ok(Change::RenameFolders(renames))
+    Ok(())
 }
 
 fn decide_rename_inbox(

@@ -16,8 +16,11 @@ use crate::{
         change::{Change, Copied},
         decide::Numbers,
         directory,
-        index::table::{Rows, Tables},
-        mailbox,
+        index::{
+            key,
+            table::{Rows, Tables},
+        },
+        mailbox::{self, Folder},
         message::{self, Message, UNCOUNTED, journal},
     },
 };
@@ -121,21 +124,22 @@ pub fn apply(
     copied: &Copied,
     moves: bool,
 ) -> Result<(), Broken> {
-    let Some(mut target) = mailbox::folder(tables, copied.to)? else {
+    let Some(target) = mailbox::folder(tables, copied.to)? else {
         return Ok(());
     };
-    let same = copied.from == copied.to;
     let source = mailbox::folder(tables, copied.from)?;
     // Of a folder that is gone nothing is left, whatever rows still wait to be removed.
     let there = source.is_some();
     let moves = moves && there;
-    let mut source = source.filter(|_| !same);
-    let (none, mut ranks) = (Ranges::new(), Ranks::new(&copied.uids));
+    let source = source.filter(|_| copied.from != copied.to);
+    let mut ends = Ends { source, target };
+    let target = &mut ends.target;
     target.keywords.extend(copied.names.iter().cloned());
     target.modseq = target.modseq.max(copied.modseq);
     let last = u64::from(copied.first.0).saturating_add(copied.uids.count());
     let next = u32::try_from(last).unwrap_or(u32::MAX);
     target.uid_next = target.uid_next.max(Uid(next));
+    let (none, mut ranks) = (Ranges::new(), Ranks::new(&copied.uids));
     message::for_each(
         tables,
         copied.from,
@@ -143,40 +147,70 @@ pub fn apply(
         &mut |tables, uid, old| {
             let to = u64::from(copied.first.0).saturating_add(ranks.before(uid));
             let to = Uid(u32::try_from(to).unwrap_or(u32::MAX));
-            let flags = if moves {
-                old.flags
-            } else {
-                old.flags.without(UNCOUNTED)
-            };
-            let new = Message {
-                flags,
+            let mut new = Message {
                 keywords: map(&old.keywords, &copied.keywords),
                 modseq: copied.modseq,
                 ..old.clone()
             };
-            // In first, out second: the content never counts as unnamed in between.
-            message::put(tables, copied.to, &mut target, to, &new)?;
             if moves {
-                let source = source.as_mut().unwrap_or(&mut target);
-                message::take(tables, at, copied.from, source, uid, &old)?;
+                return ends.shift(tables, at, copied, (uid, &old), (to, &new));
             }
-            Ok(())
+            new.flags = old.flags.without(UNCOUNTED);
+            message::put(tables, copied.to, &mut ends.target, to, &new)
         },
     )?;
     if moves {
-        let (row, modseq) = match &mut source {
-            Some(source) => (source, copied.from_modseq),
-            None => (&mut target, copied.modseq),
+        let modseq = match &ends.source {
+            Some(_) => copied.from_modseq,
+            None => copied.modseq,
         };
+        let row = ends.source();
         row.modseq = row.modseq.max(modseq);
         journal::vanished(tables, copied.from, row, modseq, &copied.uids)?;
     }
-    if let Some(source) = source
+    if let Some(source) = ends.source
         && moves
     {
         message::put_folder(tables, copied.from, source)?;
     }
-    message::put_folder(tables, copied.to, target)
+    message::put_folder(tables, copied.to, ends.target)
+}
+
+/// The folders of a COPY or MOVE.
+struct Ends {
+    /// `None`: it is the target.
+    source: Option<Folder>,
+    target: Folder,
+}
+
+impl Ends {
+    fn source(&mut self) -> &mut Folder {
+        self.source.as_mut().unwrap_or(&mut self.target)
+    }
+
+    /// Moves one message.
+    fn shift(
+        &mut self,
+        tables: &mut Tables<'_>,
+        at: &Context,
+        copied: &Copied,
+        (uid, old): (Uid, &Message),
+        (to, new): (Uid, &Message),
+    ) -> Result<(), Broken> {
+        let key = key::message(copied.to, to);
+        let user = self.target.user;
+        if self.source().user != user || tables.has(&key)? {
+            // In first, out second: the content never counts as unnamed in between.
+            message::put(tables, copied.to, &mut self.target, to, new)?;
+            return message::take(tables, at, copied.from, self.source(), uid, old);
+        }
+        // As many have the content as before, and as much counts for the quota.
+        tables.set(&key, new)?;
+        tables.remove(&key::message(copied.from, uid))?;
+        self.target.count_in(to, new);
+        self.source().count_out(uid, old);
+        Ok(())
+    }
 }
 
 /// How many of a set are below each of its members, asked in ascending order.

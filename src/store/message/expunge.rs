@@ -33,12 +33,17 @@ pub fn decide(
         return Ok(None);
     }
     let all = Ranges::span(1, u32::MAX);
-    let mut gone = Ranges::new();
+    let (mut gone, mut left) = (Ranges::new(), folder.deleted);
     message::scan(rows, id, uids.unwrap_or(&all), &mut |uid, message| {
         if message.flags.has(Flags::DELETED) {
             gone.insert(uid.0);
+            left = left.saturating_sub(1);
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(if left > 0 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
     })?;
     change(id, &folder, gone)
 }

@@ -18,6 +18,9 @@ use crate::{
 /// A name, and whether there is a folder of it; else there is a subscription alone.
 pub type Name = (String, Option<FolderId>);
 
+/// Is shown a name and its row.
+type Each<'a> = dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, Broken> + 'a;
+
 impl Reader {
     /// The names of folders and subscriptions behind `after`, in their order, at most `most`.
     pub fn names(&self, user: UserId, after: &str, most: usize) -> Result<Vec<Name>, Broken> {
@@ -87,12 +90,7 @@ impl Reader {
     }
 
     /// Rows whose key is `prefix` with a text behind `after`.
-    fn behind(
-        &self,
-        prefix: &[u8],
-        after: &str,
-        each: &mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, Broken>,
-    ) -> Result<(), Broken> {
+    fn behind(&self, prefix: &[u8], after: &str, each: &mut Each<'_>) -> Result<(), Broken> {
         let mut from = [prefix, after.as_bytes()].concat();
         if !after.is_empty() {
             from.push(0);

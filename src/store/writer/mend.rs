@@ -61,6 +61,8 @@ impl Writer {
             Ok(index) => {
                 *guard = Some(index);
                 self.blind = false;
+                // What was removed from the old one may be there again.
+                self.tidying.clean = false;
                 Ok(())
             }
             Err(broken) => {

@@ -82,7 +82,10 @@ async fn big<T: Stream>(session: &mut Session<T>) -> Outcome {
     let mailbox = session.select_condstore("Work").await?;
     assert!(mailbox.exists == BIG && mailbox.highest_modseq.is_some());
     let all = session
-        .fetch("1:*", "(UID FLAGS RFC822.SIZE ENVELOPE BODYSTRUCTURE)")
+        .fetch(
+            "1:*",
+            "(UID FLAGS RFC822.SIZE ENVELOPE BODYSTRUCTURE MODSEQ)",
+        )
         .await?;
     let all: Vec<_> = all.try_collect().await?;
     assert_eq!(all.len(), 500);

@@ -110,14 +110,15 @@ fn big(session: &mut Imap) -> Outcome {
         SortCharset::Utf8,
         "UID 1:20",
     )?;
-    assert_eq!((sorted.len(), sorted.last()), (20, Some(&9)), "{sorted:?}");
+    assert_eq!((sorted.len(), sorted.last()), (20, Some(&8)), "{sorted:?}");
     let stored = session.uid_store("1:100", "+FLAGS (\\Flagged $Label1)")?;
     assert_eq!(stored.len(), 100);
     session.uid_store("101:200", "+FLAGS.SILENT (\\Deleted)")?;
     session.uid_mv("1:100", "Work/2026")?;
     let gone = session.expunge()?;
     assert_eq!(gone.seqs().count(), 100);
-    session.uid_copy("201:250", "Entw&APw-rfe &- mehr")?;
+    // It does not quote this one by itself.
+    session.uid_copy("201:250", "\"Entw&APw-rfe &- mehr\"")?;
     assert_eq!(session.noop().map(|()| session.search("ALL"))??.len(), 300);
     assert_eq!(session.select("Work/2026")?.exists, 100);
     let moved = session.fetch("100", "(FLAGS)")?;

@@ -88,6 +88,7 @@ pub const WORDS: &[&str] = &[
 pub fn run(data: &[u8]) {
     let line = [b"a ", data, b"\r\n"].concat();
     // What a session hands to the parser: up to the head of a literal, or all of it.
+    let _ = command::append_more(data, "x");
     let _ = (
         command::open(data, true).map(|mut opened| opened.parse()),
         announced(data),

@@ -169,7 +169,7 @@ impl Driver {
                     assert!(until > self.now);
                     return steps;
                 }
-                Step::Compress(_) | Step::Content(_) | Step::Send(()) => panic!("not in POP3"),
+                Step::Compress(_) | Step::Content(_) | Step::Send(()) => panic!("none of these"),
                 Step::StartTls => self.session.secured(Secured {
                     exporter: Some([7; 32]),
                     ..Secured::default()

@@ -22,11 +22,11 @@ impl Play {
         let sign = ["", "+", "-"][self.random(3)];
         let silent = self.coin();
         let since = self.since(session, &chosen).await;
-        let modifier = since.map_or(String::new(), |n| format!("(UNCHANGEDSINCE {n}) "));
+        let condition = since.map_or(String::new(), |n| format!("(UNCHANGEDSINCE {n}) "));
         let suffix = if silent { ".SILENT" } else { "" };
         let (prefix, list) = (chosen.prefix(), words(&flags));
         let command = format!(
-            "{prefix}STORE {} {modifier}{sign}FLAGS{suffix} ({list})",
+            "{prefix}STORE {} {condition}{sign}FLAGS{suffix} ({list})",
             chosen.set
         );
         if self.clients[session].read_only {
@@ -156,7 +156,7 @@ impl Play {
         let code = out.split_once("[COPYUID ").map(|(_, code)| code);
         assert_eq!(code.is_some(), !taken.is_empty(), "{:#?}", self.trace);
         if let Some(code) = code {
-            let (code, after) = code.split_once(']').unwrap();
+            let (code, _) = code.split_once(']').unwrap();
             let mut sets = code.split(' ').skip(1).map(numbers);
             assert_eq!(sets.next(), Some(chosen.uids), "{out}\n{:#?}", self.trace);
             let last = first + u32::try_from(taken.len()).unwrap() - 1;
@@ -167,7 +167,7 @@ impl Play {
                 let before = !out.split("[COPYUID").next().unwrap().contains("EXPUNGE");
                 assert!(before, "{out}\n{:#?}", self.trace);
                 let wanted = self.clients[session].kind == Kind::Qresync;
-                let highest = after.contains(" OK [HIGHESTMODSEQ ");
+                let highest = reply.starts_with("OK [HIGHESTMODSEQ ");
                 assert_eq!(highest, wanted, "{out}\n{:#?}", self.trace);
             }
         }

@@ -37,15 +37,15 @@ impl Play {
         ];
         let (from, to) = pairs[self.random(pairs.len())];
         let command = format!("RENAME {from} {to}");
+        if from == "x" && self.names.contains_key("x/y") {
+            // `z/y` is no name of this game.
+            return;
+        }
         if !self.names.contains_key(from) {
             return self.refused(session, &command, "NO [NONEXISTENT]").await;
         }
         if self.names.contains_key(to) {
             return self.refused(session, &command, "NO [ALREADYEXISTS]").await;
-        }
-        if from == "x" && self.names.contains_key("x/y") {
-            // `z/y` is no name of this game.
-            return;
         }
         if from == "INBOX" {
             self.make(to);

@@ -56,6 +56,19 @@ impl Play {
         assert!(out.contains(&want), "{want} {out}\n{:#?}", self.trace);
     }
 
+    /// A result that is kept as `$`.
+    pub(super) async fn save(&mut self, session: usize, folder: usize) {
+        self.look_now().await;
+        let known = self.clients[session].known();
+        let messages = self.folders[folder].messages.iter();
+        let found = messages
+            .filter(|(uid, message)| known.contains(uid) && !message.flags.contains("\\Answered"));
+        let found: BTreeSet<u32> = found.map(|(uid, _)| *uid).collect();
+        self.clients[session].saved = found;
+        let command = "UID SEARCH RETURN (SAVE) UNANSWERED";
+        self.say(session, command).await;
+    }
+
     /// What changed and what went, for a client that is there (RFC 7162 section 3.2.6).
     pub(super) async fn fetch_changed(&mut self, session: usize, folder: usize) {
         let client = &self.clients[session];

@@ -6,6 +6,7 @@ mod change;
 mod folders;
 mod hear;
 mod look;
+mod pop;
 mod sections;
 mod state;
 mod visit;
@@ -112,7 +113,7 @@ impl Play {
             return self.select(session).await;
         };
         let deleted = self.folders[folder].name.is_none();
-        match self.random(26) {
+        match self.random(29) {
             0 => self.select(session).await,
             1 | 2 => self.deliver().await,
             3 => self.append(session).await,
@@ -133,6 +134,9 @@ impl Play {
             20 => self.other().await,
             21 | 22 => self.leave(session).await,
             23 => self.fetch_changed(session, folder).await,
+            24 => self.pop().await,
+            25 => self.save(session, folder).await,
+            26 => self.slip_away(session, folder).await,
             _ => self.compare(session).await,
         }
         self.look().await;
@@ -240,6 +244,9 @@ impl Play {
         }
         let client = self.clients[session].messages.len();
         let uid = client == 0 || self.coin();
+        if self.random(6) == 0 {
+            return self.saved(session, folder, uid);
+        }
         let last = if uid {
             usize::try_from(self.folders[folder].last).unwrap() + 2
         } else {
@@ -265,6 +272,23 @@ impl Play {
             set,
             named,
             uids,
+        }
+    }
+
+    /// What the last SEARCH with SAVE found.
+    fn saved(&mut self, session: usize, folder: usize, uid: bool) -> Chosen {
+        let (known, there) = (
+            self.clients[session].known(),
+            &self.folders[folder].messages,
+        );
+        let saved = &self.clients[session].saved;
+        let named: BTreeSet<u32> = saved.intersection(&known).copied().collect();
+        let uids = named.iter().copied();
+        Chosen {
+            uid,
+            set: "$".to_owned(),
+            uids: uids.filter(|uid| there.contains_key(uid)).collect(),
+            named,
         }
     }
 

@@ -147,6 +147,8 @@ pub struct Client {
     pub cache: BTreeMap<u32, Known>,
     /// By folder name.
     pub away: BTreeMap<String, Cache>,
+    /// `$` (RFC 5182).
+    pub saved: BTreeSet<u32>,
 }
 
 impl Client {
@@ -165,6 +167,7 @@ impl Client {
         }
         self.messages.clear();
         self.cache.clear();
+        self.saved.clear();
     }
 
     pub fn known(&self) -> BTreeSet<u32> {
@@ -175,6 +178,7 @@ impl Client {
 /// Messages as a command names them.
 pub struct Chosen {
     pub uid: bool,
+    /// Numbers, or `$`.
     pub set: String,
     /// Those of them that the client has sequence numbers for.
     pub named: BTreeSet<u32>,
@@ -190,6 +194,6 @@ impl Chosen {
 
     /// Sequence numbers of messages that are gone.
     pub fn is_stale(&self) -> bool {
-        !self.uid && self.named != self.uids
+        !self.uid && self.set != "$" && self.named != self.uids
     }
 }

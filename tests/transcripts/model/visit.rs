@@ -35,8 +35,50 @@ impl Play {
         self.say(session, &format!("ENABLE {names}")).await;
     }
 
+    /// A message goes, the client hears of a later change where no number may move, and leaves before it
+    /// is told the first: it must not believe that it has come that far.
+    pub(super) async fn slip_away(&mut self, session: usize, folder: usize) {
+        let Some(name) = self.folders[folder].name.clone() else {
+            return;
+        };
+        if self.clients[session].read_only {
+            return;
+        }
+        self.say(session, "NOOP").await;
+        let count = self.clients[session].messages.len();
+        if count < 2 {
+            return;
+        }
+        let (gone, place) = (self.random(count), self.random(count));
+        if gone == place {
+            return;
+        }
+        let uid = |place: usize| self.clients[session].messages[place].uid;
+        let (gone, uid) = (uid(gone), uid(place));
+        self.folders[folder].messages.remove(&gone);
+        self.trace.push(format!("other: {name} {gone} goes"));
+        let uids = [gone].into_iter().collect();
+        self.house.change(ADDRESS, &name, uids, true).await;
+        let flags = &mut self.message(folder, uid).flags;
+        let sign = if flags.remove("$Label") {
+            "-"
+        } else {
+            flags.insert("$Label".to_owned());
+            "+"
+        };
+        let command = format!("STORE {} {sign}FLAGS ($Label)", place + 1);
+        self.say(session, &command).await;
+        self.leave(session).await;
+        self.come_back(session).await;
+        self.select_named(session, name).await;
+    }
+
     pub(super) async fn select(&mut self, session: usize) {
         let name = self.name();
+        self.select_named(session, name).await;
+    }
+
+    async fn select_named(&mut self, session: usize, name: String) {
         let folder = self.names[&name];
         let was = self.clients[session].folder.is_some();
         self.put_away(session);
@@ -60,6 +102,11 @@ impl Play {
         client.read_only = read_only;
         client.last = 0;
         client.highest = 0;
+        let (earlier, fetch) = (out.contains("(EARLIER)"), out.contains(" FETCH ("));
+        let void = cache
+            .as_ref()
+            .is_none_or(|cache| cache.validity != validity);
+        assert!(!void || !earlier && !fetch, "{:#?}", self.trace);
         if let Some(cache) = cache
             && cache.validity == validity
         {

@@ -55,12 +55,17 @@ pub fn string(out: &mut Vec<u8>, octets: &[u8]) {
 
 /// What stands between quotes.
 fn quoted(out: &mut Vec<u8>, octets: &[u8]) {
-    for &c in octets {
-        if matches!(c, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(c);
+    let mut rest = octets;
+    while let Some((plain, after)) =
+        memchr::memchr2(b'"', b'\\', rest).and_then(|at| rest.split_at_checked(at))
+    {
+        out.extend_from_slice(plain);
+        let (special, after) = after.split_at(after.len().min(1));
+        out.push(b'\\');
+        out.extend_from_slice(special);
+        rest = after;
     }
+    out.extend_from_slice(rest);
 }
 
 /// A string, or `NIL` for none.

@@ -130,6 +130,9 @@ impl Session {
             None if !append.utf8 => line,
             _ => return self.append_broken(),
         };
+        // IMAPClient puts two spaces between messages.
+        let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+        let rest = rest.get(spaces.saturating_sub(1)..).unwrap_or_default();
         let Ok(next) = command::append_more(rest, &append.folder) else {
             return self.append_broken();
         };

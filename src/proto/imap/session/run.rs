@@ -127,7 +127,7 @@ pub(super) fn allowed(needs: Needs, state: State) -> Result<(), Completion> {
     Err(Completion::bad(why))
 }
 
-/// As [`words`], with what was not understood.
+/// As [`words`], with what was not understood; up to a brace, so that nobody takes it for a literal.
 pub(super) fn explain(opened: &Opened<'_>, error: SyntaxError) -> Completion {
     let secret = |entry: &Entry| entry.needs == Needs::NotAuthenticated;
     let Ok(entry) = opened.entry else {
@@ -141,7 +141,7 @@ pub(super) fn explain(opened: &Opened<'_>, error: SyntaxError) -> Completion {
     let n = word
         .iter()
         .take(WORD_MAX)
-        .take_while(|c| (b' '..=b'~').contains(*c));
+        .take_while(|c| matches!(**c, b' '..=b'z'));
     match str::from_utf8(word.get(..n.count()).unwrap_or_default()) {
         Ok(word) if !word.is_empty() => {
             text.push_str(", at: ");

@@ -351,8 +351,8 @@ impl Session {
     fn answered(&mut self, pending: Pending, answer: Answer) {
         match (pending, answer) {
             (Pending::Auth(exchange), Answer::Auth(answer)) => self.judged(exchange, answer),
-            (_, Answer::Bye(text)) => self.part(text),
-            (Pending::Maildrop(_), Answer::Err(text)) => self.err(text),
+            (_, Answer::Bye(text)) | (Pending::Quit, Answer::Err(text)) => self.part(text),
+            (Pending::Maildrop(_) | Pending::Open, Answer::Err(text)) => self.err(text),
             (Pending::Maildrop(_), Answer::Ok(text)) => self.ok(&text),
             (Pending::Maildrop(top), Answer::Lines { text, octets, more }) => {
                 self.ok(&text);
@@ -366,8 +366,6 @@ impl Session {
                 self.open = true;
                 self.bad = 0;
             }
-            (Pending::Open, Answer::Err(text)) => self.err(text),
-            (Pending::Quit, Answer::Err(text)) => self.part(text),
             (Pending::Quit, Answer::Ok(text)) => {
                 self.ok(&text);
                 self.state = State::Ending;

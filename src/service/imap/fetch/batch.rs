@@ -192,8 +192,8 @@ impl Batch {
                 label,
                 part,
                 partial,
-            } => self.binary(label, part, Some(*partial), open, summary, out),
-            Item::BinarySize { label, part } => self.binary(label, part, None, open, summary, out),
+            } => out.binary(label, part, Some(*partial), open, summary),
+            Item::BinarySize { label, part } => out.binary(label, part, None, open, summary),
             Item::Fields {
                 label,
                 names,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    batch::{Batch, Flow, INLINE_MAX, Open, WORK_MAX, Written},
+    batch::{Flow, INLINE_MAX, Open, WORK_MAX, Written},
     item::Partial,
     promise::Promised,
 };
@@ -143,7 +143,7 @@ impl Decoding {
     }
 }
 
-impl Batch {
+impl Written {
     /// Writes a part decoded, or with `partial` being `None` only how long it is.
     pub fn binary(
         &mut self,
@@ -152,8 +152,8 @@ impl Batch {
         partial: Option<Partial>,
         open: &mut Open,
         summary: Option<&Summary<'_>>,
-        out: &mut Written,
     ) -> Flow {
+        let out = self;
         let nothing: &[u8] = if partial.is_some() { b"NIL" } else { b"0" };
         let Some(content) = open.content.as_mut() else {
             out.damage = true;

@@ -3,17 +3,18 @@
 
 use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
-use smol::future::poll_once;
-
 use super::{
     Fetching,
     batch::{ANSWER, Batch, MESSAGES, Open, Written},
     item::Item,
 };
 use crate::{
-    base::{id::ContentId, memory::Held, ranges::Ranges},
+    base::{memory::Held, ranges::Ranges},
     mail::flag::Flags,
-    proto::imap::session::{Completion, Piece},
+    proto::imap::{
+        command::FetchItem,
+        session::{Completion, Piece},
+    },
     service::imap::{
         Imap,
         flags::flag_names,
@@ -116,8 +117,9 @@ impl Imap {
         while batch.messages.is_empty() && !fetching.rest.is_empty() {
             self.look_up(fetching, &mut batch)?;
             if fetching.needs.seen {
-                self.mark_seen(&mut batch.messages, fetching.needs.flags)
-                    .await;
+                let flags = |item: &Item| matches!(item, Item::Row(FetchItem::Flags));
+                let shown = fetching.items.iter().any(flags);
+                self.mark_seen(&mut batch.messages, shown).await;
             }
         }
         let some = !batch.messages.is_empty() || !batch.lead.is_empty();
@@ -145,13 +147,14 @@ impl Imap {
                 if rows.len() >= MESSAGES || octets >= ANSWER as u64 {
                     return ControlFlow::Break(());
                 }
-                octets = octets.saturating_add(row.size);
                 let mut find = || -> Result<(), Broken> {
                     let stored = if summaries {
                         reader.summary(row.content, <[u8]>::to_vec)?
                     } else {
                         None
                     };
+                    let held = stored.as_ref().map_or(0, Vec::len) as u64;
+                    octets = octets.saturating_add(row.size).saturating_add(held);
                     batch.messages.push_back(Open {
                         uid,
                         row: row.clone(),
@@ -214,29 +217,4 @@ impl Imap {
             selected.tell_ahead(Told::new(open.uid, &open.row));
         }
     }
-
-    /// Stores summaries that were made; all in one batch of the writer.
-    pub(in crate::service::imap) async fn keep_made(&self, made: Vec<(ContentId, Vec<u8>)>) {
-        let store = &self.shared.store;
-        let mut asked = Vec::new();
-        for (content, summary) in made {
-            let request = Request::Summarize { content, summary };
-            let mut request = Box::pin(store.request(request));
-            let done = poll_once(request.as_mut()).await;
-            match done {
-                Some(Err(refusal)) => not_kept(content, &refusal),
-                Some(Ok(_)) => {}
-                None => asked.push((content, request)),
-            }
-        }
-        for (content, request) in asked {
-            if let Err(refusal) = request.await {
-                not_kept(content, &refusal);
-            }
-        }
-    }
-}
-
-fn not_kept(content: ContentId, refusal: &crate::store::Refusal) {
-    log::debug!("imap: summary of content {content} not kept: {refusal}");
 }

@@ -41,13 +41,9 @@ pub enum Item {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs {
     pub summary: bool,
-    /// The header lines in front of the content.
-    pub prefix: bool,
     pub content: bool,
     /// The client reads the message: it is \Seen from now on.
     pub seen: bool,
-    /// Flags are among the items.
-    pub flags: bool,
 }
 
 impl Item {
@@ -133,10 +129,7 @@ impl Needs {
                     self.content = true;
                 }
                 // Their messages are marked, and shown so, batch by batch.
-                Item::Fields { .. } => {
-                    self.prefix = true;
-                    self.content |= self.seen;
-                }
+                Item::Fields { .. } => self.content |= self.seen,
                 Item::Row(_) => {}
             }
         }
@@ -153,7 +146,6 @@ pub fn needs(items: &[FetchItem]) -> Needs {
             FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
             _ => false,
         };
-        needs.flags |= *item == FetchItem::Flags;
     }
     needs
 }

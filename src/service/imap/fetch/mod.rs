@@ -6,6 +6,7 @@ mod binary;
 mod gather;
 mod item;
 mod line;
+mod make;
 mod promise;
 mod section;
 
@@ -28,7 +29,7 @@ use super::{
     sync::{Tell, pieces},
 };
 use crate::{
-    base::id::{ContentId, ModSeq},
+    base::id::ModSeq,
     mail::summary::Summary,
     proto::imap::{
         command::{Fetch, FetchItem},
@@ -44,8 +45,8 @@ pub struct Fetching {
     rest: Rest,
     needs: Needs,
     changed_since: Option<ModSeq>,
-    /// The last summary that had to be made from content.
-    made: Option<Made>,
+    /// The last summaries that had to be made from content.
+    made: Vec<Made>,
     /// Messages that were looked up, where content is needed.
     batch: Option<Box<Batch>>,
     /// The next answer, being written while the last one is sent.
@@ -71,7 +72,9 @@ impl Imap {
         needs.look(&items);
         let mut completion = Completion::ok("Fetch completed.");
         let by_number = !fetch.uid && !fetch.set.is_saved();
-        if by_number && !selected.gone(&uids).is_empty() {
+        let gone = selected.gone(&uids);
+        uids = uids.difference(&gone);
+        if by_number && !gone.is_empty() {
             // RFC 2180 section 4.1. (Of UIDs that are gone nothing is said.)
             completion = expunge_issued();
         }
@@ -92,7 +95,7 @@ impl Imap {
             items,
             needs,
             changed_since: fetch.changed_since,
-            made: None,
+            made: Vec::new(),
             batch: None,
             ahead: None,
             pins: Pins::default(),
@@ -150,8 +153,8 @@ impl Imap {
     ) -> Result<(), Completion> {
         let mut octets = Vec::new();
         while octets.len() < SLICE_OCTETS && !fetching.rest.is_empty() {
-            if let Some((content, store_it)) = self.rows(fetching, &mut octets)? {
-                fetching.made = Some(self.make_summary(content, store_it).await?);
+            if self.rows(fetching, &mut octets)? {
+                self.make_next(fetching).await?;
             }
             smol::future::yield_now().await;
         }
@@ -159,15 +162,11 @@ impl Imap {
         Ok(())
     }
 
-    /// Stops at a message whose summary has to be made first.
-    fn rows(
-        &mut self,
-        fetching: &mut Fetching,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<(ContentId, bool)>, Completion> {
+    /// Stops, and says so, at a message whose summary has to be made first.
+    fn rows(&mut self, fetching: &mut Fetching, out: &mut Vec<u8>) -> Result<bool, Completion> {
         let shared = self.shared.clone();
         let selected = self.open()?;
-        let mut lacking = None;
+        let mut lacking = false;
         shared.store.read(|reader| {
             let keywords = flag_names(reader, selected, out)?;
             let mut places = Places::new(selected.view.uids());
@@ -179,6 +178,7 @@ impl Imap {
                 changed_since,
                 ..
             } = fetching;
+            let fields = items.iter().any(|item| matches!(item, Item::Fields { .. }));
             let mut failed = None;
             rest.slice(reader, selected.folder(), |uid, row| {
                 if changed_since.is_some_and(|since| row.modseq <= since) {
@@ -199,14 +199,14 @@ impl Imap {
                     return ControlFlow::Continue(());
                 }
                 let mut prefix = Vec::new();
-                if needs.prefix {
+                if fields {
                     let copy = |octets: &[u8]| prefix.extend_from_slice(octets);
                     if let Err(broken) = reader.prefix(row.content, copy) {
                         failed = Some(broken);
                         return ControlFlow::Break(());
                     }
                 }
-                if let Some(made) = made.as_ref().filter(|made| made.0 == row.content) {
+                if let Some(made) = made.iter().find(|made| made.0 == row.content) {
                     line.write(out, items, &prefix, Some(&made.1));
                     return ControlFlow::Continue(());
                 }
@@ -215,7 +215,7 @@ impl Imap {
                 };
                 match Stored::show(reader, row.content, &mut write) {
                     Ok(Stored::Shown) => return ControlFlow::Continue(()),
-                    Ok(Stored::Lacking { store_it }) => lacking = Some((row.content, store_it)),
+                    Ok(Stored::Lacking { .. }) => lacking = true,
                     Err(broken) => failed = Some(broken),
                 }
                 ControlFlow::Break(())

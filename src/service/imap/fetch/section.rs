@@ -109,6 +109,8 @@ pub fn fields(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::mail::summary::SummaryBuilder;
 
@@ -166,5 +168,43 @@ mod tests {
         assert_eq!(partial(10..20, Some((2, 3))), 12..15);
         assert_eq!(partial(10..20, Some((2, 99))), 12..20);
         assert_eq!(partial(10..20, Some((99, 1))), 20..20);
+    }
+
+    fn block() -> impl Strategy<Value = Vec<u8>> {
+        const NAMES: &[&str] = &["Subject", "to", "X-Own", "RECEIVED", "Date ", "List-Id"];
+        let field = (
+            proptest::sample::select(NAMES),
+            proptest::collection::vec(proptest::sample::select(&b"ab <@:\t\xe9\0"[..]), 0..30),
+            proptest::sample::select(&["\r\n", "\r\n\tmore\r\n", "\r\nno field\r\n"][..]),
+        );
+        let field = field.prop_map(|(name, value, end)| {
+            [name.as_bytes(), b":", &value, end.as_bytes()].concat()
+        });
+        proptest::collection::vec(field, 0..8).prop_map(|fields| fields.concat())
+    }
+
+    proptest! {
+        /// What comes from rows is what comes from content.
+        #[test]
+        fn kept_fields_as_from_content(
+            prefix in block(),
+            header in block(),
+            asked in proptest::sample::subsequence(vec!["SUBJECT", "To", "date", "List-ID", "Cc"], 0..5),
+            part: Option<(u8, u8)>,
+        ) {
+            let part = part.map(|(from, count)| (u32::from(from), u32::from(count) + 1));
+            let names: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+            let content = [&header, &b"\r\nSubject: body\r\n"[..]].concat();
+            let mut builder = SummaryBuilder::new();
+            builder.push(&content);
+            let stored = builder.finish().encode();
+            let summary = Summary::decode(&stored).unwrap();
+            let mut from_rows = Vec::new();
+            fields(&mut from_rows, &names, part, &prefix, Some(&summary));
+            let mut from_content = Vec::new();
+            let whole = header::filter(&[prefix, content].concat(), &names, false);
+            cut(&mut from_content, &whole, part);
+            prop_assert_eq!(from_rows, from_content);
+        }
     }
 }

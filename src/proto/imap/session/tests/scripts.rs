@@ -459,7 +459,10 @@ fn bad_arguments_are_named() {
          C: d STORE 1 FLAGZ (a)
          S: d BAD Bad arguments of STORE, at: FLAGZ (a)
          C: e NOOP x
-         S: e BAD Bad arguments of NOOP, at: x"
+         S: e BAD Bad arguments of NOOP, at: x
+         C: f CHECK a{{3+}}
+         C: abc
+         S: f BAD Bad arguments of CHECK, at: a"
     ));
 }
 
