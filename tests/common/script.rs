@@ -51,7 +51,7 @@
 //! `Message-ID:` that was made here. The first lines of `content a@d N` may tell these
 //! fields' beginnings, unfolded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             protocol,
             house: House::new(),
             connections: BTreeMap::new(),
-            imap: BTreeSet::new(),
+            by_line: BTreeMap::new(),
             implicit: None,
             together: None,
             reply: String::new(),
@@ -116,7 +116,7 @@ struct Player {
     house: House,
     connections: BTreeMap<String, Box<dyn Connection>>,
     /// Those of them that speak IMAP or POP3, where each line is a reply.
-    imap: BTreeSet<String>,
+    by_line: BTreeMap<String, Protocol>,
     /// A handshake before the next connection's first octet.
     implicit: Option<Secured>,
     /// What waits for `end`, and the connection's name.
@@ -236,10 +236,9 @@ impl Player {
             "SCRAM-SHA-256"
         };
         self.connection(name).await;
-        let command = if self.imap.contains(name) {
-            "scram AUTHENTICATE"
-        } else {
-            "AUTH"
+        let command = match self.by_line.get(name) {
+            Some(Protocol::Imap) => "scram AUTHENTICATE",
+            _ => "AUTH",
         };
         let mut line = format!("{command} {mechanism} {}\r\n", client.first());
         for turn in 0..3 {
@@ -373,7 +372,7 @@ impl Player {
         let mut connection = self.house.connect(protocol, tls.as_ref());
         connection.run(self.house.world.now()).await;
         if matches!(protocol, Protocol::Imap | Protocol::Pop3) {
-            self.imap.insert(name.to_owned());
+            self.by_line.insert(name.to_owned(), protocol);
         }
         self.connections.insert(name.to_owned(), connection);
     }
@@ -417,7 +416,7 @@ impl Player {
     async fn next_reply(&mut self, name: &str, context: &str) -> String {
         for _ in 0..TRIES {
             self.connection(name).await;
-            let smtp = !self.imap.contains(name);
+            let smtp = !self.by_line.contains_key(name);
             let connection = self.connection(name).await;
             let length = reply_length(connection.out(), smtp);
             if let Some(length) = length {
