@@ -235,9 +235,8 @@ mod tests {
     #[test]
     fn a_third_at_most() {
         for words in [10_u32, 100, 400, 1500] {
-            let text: String = (0..words)
-                .map(|n| format!("{:x} ", n.wrapping_mul(0x85eb_ca6b)))
-                .collect();
+            let numbers = (0..words).map(|n| n.wrapping_mul(0x85eb_ca6b));
+            let text: String = numbers.map(|n| n.to_string() + " ").collect();
             let stored = filter(&[&text]);
             let bits = &stored[4..];
             assert!(ones(bits) * 3 < bits.len() * 8, "{words}");
@@ -264,7 +263,7 @@ mod tests {
         fn nothing_is_denied(before: String, needle: String, after: String, cut in 1usize..9) {
             let text = folded(&format!("{before}{needle}{after}"));
             let chars: Vec<String> = text.chars().map(String::from).collect();
-            let pieces: Vec<String> = chars.chunks(cut).map(|chars| chars.concat()).collect();
+            let pieces: Vec<String> = chars.chunks(cut).map(<[String]>::concat).collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             prop_assert!(may_hold(&filter(&pieces), Place::Body, &folded(&needle)));
         }

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use pillarbox::{
-    base::ranges::Ranges,
+    base::{
+        id::{FolderId, ModSeq},
+        ranges::Ranges,
+    },
     mail::flag::Flags,
     store::{Opened, request::FlagMode},
 };
@@ -92,6 +95,16 @@ fn jumped(expected: &View, world: &mut World) {
         folder.uid_next
     );
     assert!(folder.modseq >= before.modseq + (1 << 31));
+    // What somebody saw may be lost: all of it is told again.
+    let told = world.store().read(|reader| {
+        let seen = ModSeq(before.modseq);
+        Ok((
+            reader.changed_since(FolderId(1), seen)?,
+            reader.vanished_since(FolderId(1), seen)?,
+        ))
+    });
+    assert_eq!(told.unwrap(), (None, None));
+    assert!(folder.messages.values().all(|m| m.modseq > before.modseq));
     world.ask(&[Wish::Deliver(7777, 100, vec![1])]).unwrap();
     let last = *world.view().folders[&1].messages.keys().last().unwrap();
     assert!(last >= before.uid_next);

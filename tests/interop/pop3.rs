@@ -187,6 +187,7 @@ fn getmail_fetches() {
         let getmail = || {
             let program = target().join("getmail/bin/getmail");
             Program::new(&program.display().to_string())
+                .env("PYTHONPATH", target().join("getmail"))
                 .args(["--getmaildir"])
                 .args([pop.house.path("state")])
                 .run()

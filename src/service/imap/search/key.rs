@@ -207,7 +207,7 @@ impl Compiler<'_> {
             let beginning = name.get(..start.len());
             beginning.is_some_and(|name| name.eq_ignore_ascii_case(start))
         };
-        if is_kept(name.as_bytes()) && !IN_FRONT.iter().any(|start| in_front(&start)) {
+        if is_kept(name.as_bytes()) && !IN_FRONT.iter().any(in_front) {
             return field(name, text, false);
         }
         self.push(Needle::Header(folded(name) + ": ", folded(text)))

@@ -370,7 +370,10 @@ struct Seen {
     found: Vec<bool>,
 }
 
-/// The content and the stored summary of a message.
+/// A content and its stored summary.
+type Opened = (Content, Option<Vec<u8>>);
+
+/// What was found of a content and its summary.
 struct Given(Result<Option<Content>, Broken>, Option<Vec<u8>>);
 
 /// Opens contents, all by the rows of one moment.
@@ -393,11 +396,7 @@ fn gather(store: &Store, ids: &[ContentId], pins: &mut Pins) -> Result<Vec<Given
 
 impl Given {
     /// `None` where the content is lost: that must not keep anybody from the other messages.
-    fn content(
-        self,
-        id: ContentId,
-        lost: &mut Vec<Lost>,
-    ) -> Result<Option<(Content, Option<Vec<u8>>)>, Broken> {
+    fn content(self, id: ContentId, lost: &mut Vec<Lost>) -> Result<Option<Opened>, Broken> {
         match self.0 {
             Ok(Some(content)) => return Ok(Some((content, self.1))),
             Ok(None) => lost.push((id, None)),
@@ -438,6 +437,9 @@ fn look_into(
     seen
 }
 
+/// A content that was looked at, and its filter.
+pub type Filtered = (ContentId, Option<Vec<u8>>);
+
 /// Filters of contents, about as many as one go has; `None` for those that are gone or damaged. Reads
 /// content: for the pool.
 ///
@@ -447,7 +449,7 @@ fn look_into(
 pub fn make_filters(
     store: &Store,
     ids: &[ContentId],
-) -> Result<(Vec<(ContentId, Option<Vec<u8>>)>, Vec<Lost>), Broken> {
+) -> Result<(Vec<Filtered>, Vec<Lost>), Broken> {
     let (mut made, mut lost) = (Vec::new(), Vec::new());
     let (mut octets, mut room, needles) = (0_u64, Room::default(), Needles::default());
     let found = gather(store, ids, &mut Pins::default())?;

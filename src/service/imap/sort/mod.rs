@@ -41,7 +41,7 @@ pub struct Keys {
     /// Of the messages, in the order of the folder.
     numbers: Vec<u32>,
     /// One for each criterion of each message: a number, or where a text lies and how long it is.
-    keys: Vec<u64>,
+    values: Vec<u64>,
     texts: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ impl Keys {
         Self {
             criteria,
             numbers: Vec::new(),
-            keys: Vec::new(),
+            values: Vec::new(),
             texts: Vec::new(),
         }
     }
@@ -80,7 +80,7 @@ impl Keys {
                 }
                 SortKey::To => self.mailbox(head, "To"),
             };
-            self.keys.push(key);
+            self.values.push(key);
         }
     }
 
@@ -116,7 +116,7 @@ impl Keys {
     pub fn octets(&self) -> u64 {
         // With the order, and the answer.
         let numbers = self.numbers.len().saturating_mul(4 + 4 + 11);
-        let keys = self.keys.len().saturating_mul(8);
+        let keys = self.values.len().saturating_mul(8);
         numbers
             .saturating_add(keys)
             .saturating_add(self.texts.len()) as u64
@@ -142,7 +142,7 @@ impl Keys {
         let keys = |at: u32| {
             let count = self.criteria.len();
             let from = (at as usize).saturating_mul(count);
-            self.keys.get(from..).into_iter().flatten()
+            self.values.get(from..).into_iter().flatten()
         };
         let both = keys(a).zip(keys(b));
         for (criterion, (a, b)) in self.criteria.iter().zip(both) {
