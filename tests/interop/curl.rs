@@ -46,7 +46,7 @@ impl Curl {
 
 #[test]
 fn curl_reads_sections_searches_and_appends() {
-    let mut house = House::new();
+    let house = House::new();
     let mut imap = Imap::to(house.imap, ANNA).unwrap();
     for number in 0..24 {
         day::append(&mut imap, "INBOX", number, "");
@@ -119,8 +119,13 @@ fn curl_reads_sections_searches_and_appends() {
         2,
         "{sorted}"
     );
+}
 
-    // Folders with odd names are made, filled and read, before and after the server starts anew.
+/// They are made, filled and read, before and after the server starts anew.
+#[test]
+fn curl_uses_folders_with_odd_names() {
+    let mut house = House::new();
+    let curl = Curl::to(&house);
     let names = [
         ("Gr%26APwA3w-e", "Gr&APwA3w-e"),
         ("With%20space", "With space"),
