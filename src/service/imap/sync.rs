@@ -59,6 +59,7 @@ enum Gone {
 
 /// A command that is carried out, and what is still to be told before its completion.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub struct Ending {
     completion: Completion,
     how: Gone,
