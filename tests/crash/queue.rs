@@ -99,6 +99,7 @@ fn content_stays_until_nobody_has_it() {
     assert_eq!(next.len(), 1);
     let remove = || Request::RemoveQueued { queue: first };
     world.drive(store.request(remove())).unwrap();
+    world.clean();
     assert!(store.content(ids[0]).unwrap().is_none());
     assert!(store.content(ids[1]).unwrap().is_some());
     assert_eq!(store.read(|reader| reader.queue_named("Q1")).unwrap(), None);
