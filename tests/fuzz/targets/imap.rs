@@ -267,10 +267,9 @@ impl Driver {
             Question::Login { user, .. } if user == "nobody" => {
                 Answer::Done(vec![], Completion::no("No"))
             }
-            Question::Login { .. } => ok(),
+            Question::Enter | Question::Login { .. } => ok(),
             Question::More => self.go_on(),
             Question::Poll(_) => Answer::Done(vec![], Completion::ok("")),
-            Question::Enter => ok(),
             Question::Sasl(question) => Answer::Sasl(judge(question)),
         }
     }
