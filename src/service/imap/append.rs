@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     base::{id::FolderId, memory::Held},
-    mail::summary::SummaryBuilder,
+    mail::{structure::Part, summary::SummaryBuilder},
     proto::imap::{
         command::AppendMessage,
         response,
@@ -17,6 +17,7 @@ use crate::{
     service::warning,
     store::{
         Incoming, Refusal, Reply, Request,
+        change::CHANGE_MAX,
         content::PIECE_MAX,
         request::{Append, Appended},
     },
@@ -29,6 +30,9 @@ const WAITING_MAX: u64 = 512 * 1024;
 /// Messages of one MULTIAPPEND: they become one change of the store.
 const MESSAGES_MAX: usize = 2_000;
 
+/// What a keyword takes in memory beside its octets.
+const NAME_SIZE: usize = size_of::<String>();
+
 /// The messages of an APPEND (RFC 3502): those that are whole, and the one that is coming.
 #[derive(Debug)]
 pub struct Appending {
@@ -39,7 +43,9 @@ pub struct Appending {
     announced: u64,
     /// Octets of whole messages in memory.
     waiting: u64,
-    /// Kept for them.
+    /// Octets of summaries and keywords of whole messages.
+    rows: u64,
+    /// Kept for both.
     memory: Vec<Held>,
 }
 
@@ -89,6 +95,7 @@ impl Imap {
                 coming: Some(coming),
                 announced,
                 waiting: 0,
+                rows: 0,
                 memory: Vec::new(),
             }),
             Some(mut before) => {
@@ -166,6 +173,27 @@ impl Imap {
             return Ok(());
         };
         let incoming = coming.incoming?;
+        let (message, summary) = (coming.message, coming.summary.finish());
+        // RFC 3516 section 4.4: such octets are kept as they are, or not at all.
+        let is_binary = |part: &Part<'_>| {
+            let encoding = part.encoding.as_deref();
+            encoding.is_some_and(|name| name.eq_ignore_ascii_case(b"binary"))
+        };
+        if message.binary && coming.crlf.has_altered() && summary.structure.parts().any(is_binary) {
+            let refused = Completion::no("Binary content cannot be kept as it is");
+            return Err(refused.with_code("UNKNOWN-CTE"));
+        }
+        let summary = summary.encode();
+        let names = message.flags.keywords.iter();
+        let octets = names.fold(summary.len(), |sum, name| {
+            sum.saturating_add(name.len()).saturating_add(NAME_SIZE)
+        }) as u64;
+        appending.rows = appending.rows.saturating_add(octets);
+        if appending.rows > CHANGE_MAX as u64 {
+            return Err(Completion::no("Too much for one APPEND").with_code("LIMIT"));
+        }
+        let rows = self.shared.memory.hold(octets).ok_or_else(no_memory)?;
+        appending.memory.push(rows);
         let held = incoming.held();
         let waiting = appending.waiting.saturating_add(held);
         let body = if waiting > WAITING_MAX {
@@ -175,10 +203,9 @@ impl Imap {
             appending.memory.push(coming.memory);
             incoming.finish().await?
         };
-        let message = coming.message;
         appending.whole.push(Appended {
             body,
-            summary: coming.summary.finish().encode(),
+            summary,
             date: message.date.unwrap_or_else(|| self.shared.world.time()),
             flags: message.flags.system,
             keywords: message.flags.keywords,

@@ -5,6 +5,8 @@
 pub struct Crlf {
     /// The last octet was a CR; its CRLF is written already.
     after_cr: bool,
+    /// Something else was written than what came.
+    altered: bool,
 }
 
 impl Crlf {
@@ -15,6 +17,7 @@ impl Crlf {
         }
         let mut out = Vec::with_capacity(octets.len().saturating_add(64));
         for octet in octets {
+            self.altered |= self.after_cr != (octet == b'\n');
             match octet {
                 b'\n' if self.after_cr => {}
                 b'\n' | b'\r' => out.extend_from_slice(b"\r\n"),
@@ -23,6 +26,11 @@ impl Crlf {
             self.after_cr = octet == b'\r';
         }
         out
+    }
+
+    /// Whether there was a bare CR or LF; at the end.
+    pub fn has_altered(&self) -> bool {
+        self.altered || self.after_cr
     }
 }
 
@@ -51,6 +59,26 @@ mod tests {
         text.chunks(cut)
             .flat_map(|piece| crlf.convert(piece.to_vec()))
             .collect()
+    }
+
+    #[test]
+    fn whether_it_altered_anything() {
+        for (text, want) in [
+            (&b"a\r\nb\r\n\r\n"[..], false),
+            (b"a", false),
+            (b"a\nb\r\n", true),
+            (b"a\rb\r\n", true),
+            (b"a\r\r\n", true),
+            (b"a\r", true),
+        ] {
+            for cut in [1, 2, 3, 100] {
+                let mut crlf = Crlf::default();
+                for piece in text.chunks(cut) {
+                    crlf.convert(piece.to_vec());
+                }
+                assert_eq!(crlf.has_altered(), want, "{text:?} cut to {cut}");
+            }
+        }
     }
 
     #[test]
