@@ -11,7 +11,7 @@ pub enum Transfer {
         count: u8,
     },
     None,
-    /// What follows an `=` that may not be whole.
+    /// What follows an `=` that may not be whole, or white space that may end a line.
     Quoted(Vec<u8>),
 }
 
@@ -41,7 +41,7 @@ impl Transfer {
     /// The text has ended: what was still open. A soft line break may stand at its end.
     pub fn finish(&mut self) -> Vec<u8> {
         match self {
-            Self::Quoted(open) if open.len() > 1 && !open.ends_with(b"\r") => std::mem::take(open),
+            Self::Quoted(open) if open.iter().any(u8::is_ascii_hexdigit) => std::mem::take(open),
             Self::Base64 { .. } | Self::None | Self::Quoted(_) => Vec::new(),
         }
     }
@@ -83,31 +83,53 @@ fn base64(bits: &mut u32, count: &mut u8, octets: &[u8]) -> Vec<u8> {
     out
 }
 
-/// An `=` that nothing useful follows stands for itself.
+/// Whitespace that is held until it is known whether the line ends, in octets; no line is as long.
+const HELD_MAX: usize = 1000;
+
+/// An `=` that nothing useful follows stands for itself. White space at the end of a line was added on
+/// the way (RFC 2045 section 6.7, rule 3).
 fn quoted(open: &mut Vec<u8>, octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len());
     for &octet in octets {
-        if open.is_empty() {
-            if octet == b'=' {
-                open.push(octet);
-            } else {
-                out.push(octet);
+        let white = matches!(octet, b' ' | b'\t');
+        if open.len() > HELD_MAX {
+            out.append(open);
+        }
+        if let Some(b' ' | b'\t') = open.first()
+            && !white
+        {
+            if !matches!(octet, b'\r' | b'\n') {
+                out.append(open);
             }
+            open.clear();
+        }
+        if open.is_empty() && !white && octet != b'=' {
+            out.push(octet);
             continue;
         }
         open.push(octet);
         match open.as_slice() {
-            [b'=', b'\r'] => {}
-            [b'=', b'\n'] | [b'=', b'\r', b'\n'] => open.clear(),
+            [b' ' | b'\t', ..] | [b'='] => {}
             [b'=', first] if first.is_ascii_hexdigit() => {}
-            [b'=', first, second] if second.is_ascii_hexdigit() && *first != b'\r' => {
+            [b'=', first, second] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => {
                 out.push((hex(*first) << 4) | hex(*second));
                 open.clear();
             }
-            _ => out.append(open),
+            [b'=', rest @ ..] => match padded(rest) {
+                b"" | b"\r" => {}
+                b"\n" | b"\r\n" => open.clear(),
+                _ => out.append(open),
+            },
+            _ => {}
         }
     }
     out
+}
+
+/// Without spaces and tabs at the beginning.
+fn padded(octets: &[u8]) -> &[u8] {
+    let white = octets.iter().take_while(|c| matches!(**c, b' ' | b'\t'));
+    octets.get(white.count()..).unwrap_or_default()
 }
 
 fn hex(digit: u8) -> u8 {
@@ -136,10 +158,23 @@ mod tests {
     #[test]
     fn quoted_printable() {
         for cut in [1, 2, 100] {
-            let text = b"a=3Db=\r\nc=\nd=3db=ZZ==41\r\n";
-            let want = b"a=bcd=b=ZZ==41\r\n";
-            let got = decoded(Transfer::named(b"QUOTED-printable"), text, cut);
-            assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(want));
+            for (text, want) in [
+                ("a=3Db=\r\nc=\nd=3db=ZZ==41\r\n", "a=bcd=b=ZZ==41\r\n"),
+                // White space at the end of a line was added on the way.
+                ("a b \t\r\nc \n  d=20 \r\n", "a b\r\nc\n  d \r\n"),
+                ("a= \t\r\nb=\t\nc= d =\r\ne=4", "abc= d e"),
+                ("\r\n \r\n=", "\r\n\r\n"),
+            ] {
+                let got = decoded(Transfer::named(b"QUOTED-printable"), text.as_bytes(), cut);
+                assert_eq!(String::from_utf8_lossy(&got), want);
+            }
+            let long = [b"a=", " ".repeat(5000).as_bytes(), b"b"].concat();
+            let mut transfer = Transfer::named(b"quoted-printable");
+            let got: Vec<u8> = long
+                .chunks(cut)
+                .flat_map(|piece| transfer.decode(piece).into_owned())
+                .collect();
+            assert_eq!(got, long);
         }
     }
 
