@@ -88,6 +88,11 @@ impl Filling {
         tell_lost(&lost);
         let mut filters = Filters::default();
         let count = made.len();
+        if count == 0 {
+            // The next round begins where the store knows that all before have one: what was on its way
+            // may have come behind us.
+            self.next = ContentId::default();
+        }
         for (id, filter) in made {
             self.next = id.next().unwrap_or(id);
             if let Some(filter) = filter {
