@@ -134,10 +134,7 @@ impl Reception {
         let options = imap::session::Options {
             login: settings.plaintext_loopback && peer.is_loopback(),
             starttls: true,
-            append_limit: match settings.message_size {
-                0 => u64::MAX,
-                limit => limit,
-            },
+            append_limit: settings.message_size,
             ..imap::session::Options::default()
         };
         let mut machine = imap::session::Session::new(options);

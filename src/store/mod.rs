@@ -28,6 +28,7 @@ pub mod log;
 pub mod mailbox;
 pub mod message;
 pub mod pack;
+mod pause;
 pub mod queue;
 pub mod reader;
 pub mod recover;
@@ -54,6 +55,7 @@ use crate::{
         index::table::Snapshot,
         log::pin::Segments,
         message::content::ContentRow,
+        pause::Pause,
         request::Notice as FolderNotice,
         tidy::Next,
         writer::{Dumps, Job, SharedIndex, Writer},
@@ -517,7 +519,7 @@ fn gather(jobs: &mpsc::Receiver<Job>, batch: &mut Vec<Job>, last: usize) -> usiz
 /// The writer's thread.
 fn work(writer: &mut Writer, jobs: &mpsc::Receiver<Job>) {
     let mut next = Next::Now;
-    let mut last = 0;
+    let (mut last, mut pause) = (0, Pause::default());
     loop {
         let first = match next {
             Next::Now => jobs.try_recv().ok(),
@@ -537,10 +539,14 @@ fn work(writer: &mut Writer, jobs: &mpsc::Receiver<Job>) {
             batch.push(job);
         }
         last = gather(jobs, &mut batch, last);
+        let asked = !batch.is_empty();
         if !writer.run(batch) {
             break;
         }
-        next = writer.housekeep();
+        next = match pause.until(writer.clock.now().0, asked) {
+            Some(until) => Next::At(until),
+            None => pause.had(writer.housekeep()),
+        };
     }
     writer.close();
 }

@@ -99,6 +99,8 @@ pub enum Wish {
     Move(u32, u32, Ranges),
     Password(u32, String),
     Purge(u32),
+    /// QUIT after DELE (POP3).
+    Remove(u32, Ranges),
     RemoveApp(u32, u32),
     RemoveQueued(u64),
     Rename(u32, String),
@@ -189,6 +191,10 @@ impl Wish {
             Self::Purge(user) => Request::RemoveUser {
                 user: UserId(user),
                 purge: true,
+            },
+            Self::Remove(folder, uids) => Request::RemoveMessages {
+                folder: FolderId(folder),
+                uids,
             },
             Self::RemoveApp(user, id) => Request::RemoveAppPassword {
                 user: UserId(user),
@@ -385,6 +391,13 @@ impl Model {
             }
             Wish::Seen(folder, uids) => self.flag(*folder, uids, FlagMode::Add, Flags::SEEN, &[]),
             Wish::Move(from, to, uids) => self.copy(*from, *to, uids, true),
+            Wish::Remove(folder, uids) => {
+                let folder = self.folder(*folder)?;
+                let before = folder.messages.len();
+                folder.messages.retain(|uid, _| !uids.contains(*uid));
+                folder.modseq += u64::from(folder.messages.len() < before);
+                Some(())
+            }
             Wish::RemoveQueued(id) => self.view.queue.remove(id).map(drop),
             Wish::Rename(folder, name) => self.rename(*folder, name),
             Wish::Send(tag, size, users, others) => {

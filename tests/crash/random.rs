@@ -241,6 +241,7 @@ impl Run {
             ),
             4 | 5 => Wish::Expunge(from, None),
             6 => Wish::Expunge(busiest, None),
+            7 if dice.one_in(3) => Wish::Remove(from, uids),
             7 => Wish::Move(from, other, uids),
             8 if dice.one_in(4) => Wish::Delete(folder),
             8 => Wish::Rename(folder, format!("N{}", dice.below(30))),

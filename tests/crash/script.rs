@@ -136,14 +136,13 @@ pub fn space(world: &mut World, rounds: u64) -> Done {
         }
         let last = world.view().folders.get(&inbox).map_or(1, |f| f.uid_next);
         let most = span(1, last.saturating_sub(3));
-        world.ask(&[Wish::Flag(
-            inbox,
-            most,
-            FlagMode::Add,
-            Flags::DELETED,
-            vec![],
-        )])?;
-        world.ask(&[Wish::Expunge(inbox, None)])?;
+        if round % 2 == 1 {
+            world.ask(&[Wish::Remove(inbox, most)])?;
+        } else {
+            let deleted = Flags::DELETED;
+            world.ask(&[Wish::Flag(inbox, most, FlagMode::Add, deleted, vec![])])?;
+            world.ask(&[Wish::Expunge(inbox, None)])?;
+        }
         world.housekeep(60);
     }
     Ok(())

@@ -15,7 +15,7 @@ pub struct Told {
     pub starttls: bool,
     /// Whether the channel can be bound to (RFC 9266).
     pub bound: bool,
-    /// Largest message of APPEND, in octets.
+    /// Largest message of APPEND, in octets; 0 = no limit.
     pub append_limit: u64,
     /// COMPRESS would be carried out.
     pub compress: bool,
@@ -32,8 +32,8 @@ enum When {
     StartTls,
 }
 
-/// `APPENDLIMIT` has its number behind it.
-const APPEND_LIMIT: &str = "APPENDLIMIT=";
+/// It has its number behind it, where there is a limit (RFC 7889 section 3).
+const APPEND_LIMIT: &str = "APPENDLIMIT";
 
 const TABLE: [(&str, When); 34] = [
     // RFC 3501 section 7.2.1 wants it there, wherever.
@@ -87,8 +87,8 @@ pub fn list(told: &Told) -> String {
     for (name, _) in TABLE.iter().filter(|(_, when)| is_told(*when)) {
         text.push(' ');
         text.push_str(name);
-        if *name == APPEND_LIMIT {
-            let _written = write!(text, "{}", told.append_limit);
+        if *name == APPEND_LIMIT && told.append_limit > 0 {
+            let _written = write!(text, "={}", announced(told.append_limit));
         }
     }
     let mechanisms = Mechanism::ALL.into_iter().filter(|m| m.fits(told.bound));
@@ -97,6 +97,12 @@ pub fn list(told: &Told) -> String {
         text.push_str(mechanism.name());
     }
     text
+}
+
+/// The limit of APPEND as it is told: a number has 32 bits (RFC 7889 section 5).
+#[must_use]
+pub fn announced(append_limit: u64) -> u64 {
+    append_limit.min(u64::from(u32::MAX))
 }
 
 #[cfg(test)]
@@ -119,6 +125,13 @@ mod tests {
             compress: false,
         };
         assert_eq!(list(&told), common);
+        for (append_limit, want) in [(0, "APPENDLIMIT "), (1 << 40, "APPENDLIMIT=4294967295 ")] {
+            let told = Told {
+                append_limit,
+                ..told
+            };
+            assert_eq!(list(&told), common.replace("APPENDLIMIT=7 ", want));
+        }
         let compress = Told {
             compress: true,
             ..told

@@ -1,7 +1,7 @@
 //! Patterns of LIST and LSUB: `*` stands for anything, `%` for anything but a separator (RFC 3501
 //! section 6.3.8). INBOX matches in any case.
 
-use super::folder_name::{NAME_MAX, SEPARATOR, inbox};
+use super::folder_name::{NAME_MAX, SEPARATOR};
 
 /// Places of a pattern that are kept in one word.
 const WORD: usize = 64;
@@ -62,8 +62,7 @@ impl Pattern {
             }
             tokens.push(octet);
         }
-        let tokens = inbox(&String::from_utf8_lossy(&tokens));
-        Self::of(tokens.as_bytes(), Some(tokens.len()))
+        Self::of(&tokens, Some(tokens.len()))
     }
 
     fn of(tokens: &[u8], length: Option<usize>) -> Self {
@@ -100,6 +99,11 @@ impl Pattern {
         self.octets.binary_search_by_key(&octet, |places| places.0)
     }
 
+    fn places(&self, octet: u8) -> Option<&Places> {
+        let at = self.find(octet).ok()?;
+        self.octets.get(at).map(|(_, places)| places)
+    }
+
     /// Whether `name` is one that the pattern asks for.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
@@ -109,14 +113,17 @@ impl Pattern {
         let mut at = Places::none(length);
         at.set(0);
         self.pass(&mut at);
-        for octet in name.bytes() {
+        let any_case = any_case(name);
+        for (number, octet) in name.bytes().enumerate() {
             let separator = char::from(octet) == SEPARATOR;
             let stay = if separator { &self.stars } else { &self.wild };
-            let same = self.find(octet).ok().and_then(|at| self.octets.get(at));
+            let same = self.places(octet);
+            let small = octet.to_ascii_lowercase();
+            let small = (number < any_case).then(|| self.places(small)).flatten();
             let mut carry = 0;
             for (word, places) in at.0.iter_mut().enumerate() {
                 let of = |set: &Places| set.0.get(word).copied().unwrap_or_default();
-                let step = *places & same.map_or(0, |(_, same)| of(same));
+                let step = *places & (same.map_or(0, of) | small.map_or(0, of));
                 *places = *places & of(stay) | step << 1 | carry;
                 carry = step >> (WORD - 1);
             }
@@ -133,6 +140,15 @@ impl Pattern {
             *places |= step << 1 | carry;
             carry = step >> (WORD - 1);
         }
+    }
+}
+
+/// Octets at the beginning of a name whose case does not matter: `INBOX`, alone or with something
+/// below it. So `inbox*` asks for it, too.
+fn any_case(name: &str) -> usize {
+    match name.strip_prefix("INBOX") {
+        Some(rest) if rest.is_empty() || rest.starts_with(SEPARATOR) => "INBOX".len(),
+        _ => 0,
     }
 }
 
@@ -157,6 +173,13 @@ mod tests {
             ("%*", "a/c/b", true),
             ("inbox", "INBOX", true),
             ("Inbox/%", "INBOX/x", true),
+            ("inbox*", "INBOX", true),
+            ("inbox%", "INBOX", true),
+            ("iNb*/x", "INBOX/x", true),
+            ("%oX", "INBOX", true),
+            ("*/inbox", "a/INBOX", false),
+            ("inbox*", "INBOXES", false),
+            ("Inbox", "Inbox", true),
             ("a", "A", false),
             ("", "", true),
             ("", "a", false),

@@ -6,6 +6,7 @@ use super::{Imap, Outcome, SLICE_ROWS, refusal::no_folder, sync::Tell};
 use crate::{
     base::id::{FolderId, Uid, UserId},
     proto::imap::{
+        capability::announced,
         command::{Status, StatusItem, StatusItems},
         response,
         session::Completion,
@@ -42,7 +43,7 @@ impl Imap {
                         counts.push((item, None));
                         continue;
                     }
-                    limit => limit,
+                    limit => announced(limit),
                 },
                 StatusItem::Deleted => u64::from(row.deleted),
                 StatusItem::DeletedStorage => row.deleted_octets,

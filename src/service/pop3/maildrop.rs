@@ -26,7 +26,7 @@ const NO_MESSAGE: Answer = Answer::Err("No such message");
 /// The messages are counted from 1. Those that IMAP removes meanwhile stay in the count.
 #[derive(Debug)]
 pub struct Maildrop {
-    _lock: Lock,
+    lock: Lock,
     folder: FolderId,
     /// UIDVALIDITY.
     validity: u32,
@@ -85,7 +85,7 @@ impl Maildrop {
             "[SYS/TEMP] Out of memory for now, try again later",
         ))?;
         let mut maildrop = Self {
-            _lock: lock,
+            lock,
             folder,
             validity: row.validity,
             uids: Vec::new(),
@@ -116,6 +116,17 @@ impl Maildrop {
             smol::future::yield_now().await;
         }
         Ok(maildrop)
+    }
+
+    /// The session is not silent; says whether this is still its maildrop.
+    pub fn renew(&self) -> bool {
+        self.lock.renew()
+    }
+
+    /// Ready when another session has it.
+    pub async fn lost(&self) {
+        // Nothing is ever sent: its sender goes.
+        let _ = self.lock.lost.recv().await;
     }
 
     pub fn folder(&self) -> FolderId {

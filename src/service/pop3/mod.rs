@@ -5,14 +5,16 @@
 mod maildrop;
 mod retrieve;
 
-use std::{cell::RefCell, collections::HashSet, future::pending, net::IpAddr, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, future::pending, net::IpAddr, rc::Rc};
+
+use async_channel::{Receiver, Sender};
 
 use self::{
     maildrop::{Listing, Maildrop},
     retrieve::Retrieving,
 };
 use crate::{
-    base::id::UserId,
+    base::{id::UserId, time::Instant},
     net::drive::Service,
     proto::{
         pop3::{
@@ -26,6 +28,11 @@ use crate::{
 };
 
 const TEMPORARY: &str = "[SYS/TEMP] Temporary internal error, try again later";
+const TAKEN: &str = "[SYS/TEMP] A newer session has this mailbox, nothing was removed";
+
+/// Seconds after which a silent session has to make room for one that logs in: a client whose network
+/// went away comes back long before the old connection ends.
+const SILENT: u64 = 60;
 
 /// What all sessions share, on one thread.
 #[derive(Debug)]
@@ -34,7 +41,7 @@ pub struct Shared {
     /// content.
     common: Rc<imap::Shared>,
     /// Whose maildrop is in use.
-    locked: RefCell<HashSet<UserId>>,
+    locked: RefCell<HashMap<UserId, Hold>>,
 }
 
 impl Shared {
@@ -47,26 +54,62 @@ impl Shared {
     }
 }
 
-/// One session's hold on a maildrop (RFC 1939 section 4); ends when it is dropped.
+/// Of the session that has a maildrop.
+#[derive(Debug)]
+struct Hold {
+    /// When it was last asked for something.
+    asked: Instant,
+    /// Dropped when another session takes the maildrop over.
+    _end: Sender<()>,
+}
+
+/// One session's hold on a maildrop (RFC 1939 section 4); ends when it is dropped, or when the session
+/// was silent and another one comes.
 #[derive(Debug)]
 struct Lock {
     shared: Rc<Shared>,
     user: UserId,
+    lost: Receiver<()>,
 }
 
 impl Lock {
     fn take(shared: &Rc<Shared>, user: UserId) -> Option<Self> {
-        let free = shared.locked.borrow_mut().insert(user);
-        free.then(|| Self {
+        let now = shared.common.world.now();
+        let mut locked = shared.locked.borrow_mut();
+        let busy = |hold: &Hold| now < hold.asked.plus_seconds(SILENT);
+        if locked.get(&user).is_some_and(busy) {
+            return None;
+        }
+        let (end, lost) = async_channel::bounded(1);
+        let hold = Hold {
+            asked: now,
+            _end: end,
+        };
+        locked.insert(user, hold);
+        Some(Self {
             shared: Rc::clone(shared),
             user,
+            lost,
         })
+    }
+
+    /// The session is not silent; says whether it still has the maildrop.
+    fn renew(&self) -> bool {
+        if self.lost.is_closed() {
+            return false;
+        }
+        if let Some(hold) = self.shared.locked.borrow_mut().get_mut(&self.user) {
+            hold.asked = self.shared.common.world.now();
+        }
+        true
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.shared.locked.borrow_mut().remove(&self.user);
+        if !self.lost.is_closed() {
+            self.shared.locked.borrow_mut().remove(&self.user);
+        }
     }
 }
 
@@ -130,7 +173,7 @@ impl Pop3 {
             return answer;
         }
         let Some(maildrop) = self.maildrop.as_deref_mut() else {
-            return Answer::Bye(TEMPORARY);
+            return Answer::Bye(TAKEN);
         };
         match command {
             Command::Dele(number) => maildrop.delete(number),
@@ -148,11 +191,20 @@ impl Pop3 {
         }
     }
 
-    /// Who is disabled, removed or has a new password loses the running session.
+    /// Who is disabled, removed or has a new password loses the running session, and so does one whose
+    /// maildrop another has.
     fn outdated(&mut self) -> Option<Answer> {
-        let outdated = self.shared.common.login.outdated(self.person?)?;
-        self.maildrop = None;
-        Some(Answer::Bye(outdated))
+        let outdated = self.shared.common.login.outdated(self.person?);
+        if outdated.is_some()
+            || !self
+                .maildrop
+                .as_ref()
+                .is_some_and(|maildrop| maildrop.renew())
+        {
+            self.maildrop = None;
+            return Some(Answer::Bye(outdated.unwrap_or(TAKEN)));
+        }
+        None
     }
 
     /// Removes what was deleted; the answer waits for the medium.
@@ -162,7 +214,7 @@ impl Pop3 {
             return answer;
         }
         let Some(maildrop) = self.maildrop.take() else {
-            return Answer::Ok("Bye".to_owned());
+            return Answer::Bye(TAKEN);
         };
         let (folder, uids) = (maildrop.folder(), maildrop.deleted());
         if !uids.is_empty() {
@@ -180,6 +232,10 @@ impl Pop3 {
     }
 
     async fn more(&mut self) -> Answer {
+        // What has begun goes to its end: it needs no lock.
+        if let Some(maildrop) = &self.maildrop {
+            maildrop.renew();
+        }
         match self.running.take() {
             Some(Running::Listing(listing)) => {
                 smol::future::yield_now().await;
@@ -229,8 +285,12 @@ impl Service for Pop3 {
         None
     }
 
-    /// Nothing happens here that a client waits for.
+    /// Another session has the maildrop: this one ends.
     async fn woken(&mut self) {
-        pending::<()>().await;
+        let Some(maildrop) = self.maildrop.as_deref() else {
+            return pending().await;
+        };
+        maildrop.lost().await;
+        self.maildrop = None;
     }
 }

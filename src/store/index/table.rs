@@ -211,9 +211,10 @@ impl<'t> Tables<'t> {
     ///
     /// The index fails.
     pub fn remove(&mut self, key: &[u8]) -> Result<bool, Broken> {
-        self.touched = self.touched.saturating_add(1);
         let was_hot = self.hot.remove(key).is_some();
-        Ok(self.table.remove(key)?.is_some() || was_hot)
+        let was = self.table.remove(key)?.is_some();
+        self.touched = self.touched.saturating_add(u64::from(was));
+        Ok(was || was_hot)
     }
 
     /// Writes what was held back.

@@ -108,8 +108,8 @@ pub fn drop_unnamed(
 ) -> Result<(), Broken> {
     for piece in &content.pieces {
         let number = piece.place.segment;
-        live(tables, number, piece.place.octets(), false)?;
         let mut segment = counters::segment(tables, number)?;
+        segment.live = segment.live.saturating_sub(piece.place.octets());
         if segment.dead_since == Time(0) {
             segment.dead_since = Time(at.time.0.max(1));
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        id::{FolderId, ModSeq, Uid},
+        id::{FolderId, ModSeq},
         ranges::Ranges,
     },
     store::{
@@ -31,8 +31,8 @@ const SPANS_MAX: u32 = 16_384;
 const SLACK: u32 = 512;
 /// Spans of a row about flags: it may name more messages than changed, their own MODSEQ tells.
 const CHANGED_MAX: usize = 512;
-/// Messages looked at first when those that arrived last are looked for.
-const WINDOW: u32 = 64;
+/// Gaps between changed messages that are looked into for one that has not changed.
+const LOOKS: usize = 256;
 
 /// What a folder's row says of its journal.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -199,11 +199,13 @@ pub fn changed_since(
     let Some((folder, spans)) = spans_since(rows, id, since, |entry| entry.changed)? else {
         return Ok(None);
     };
-    let Some(mut spans) = spans else {
+    let Some(spans) = spans else {
         return Ok(Some(Ranges::new()));
     };
     if let Some(last) = folder.uid_next.0.checked_sub(1) {
-        spans.push((arrived_since(rows, id, last, since)?, last));
+        let changed = melted(spans);
+        let first = arrived_since(rows, id, &changed, last, since)?;
+        return Ok(Some(changed.union(&Ranges::span(first, last))));
     }
     Ok(Some(melted(spans)))
 }
@@ -258,25 +260,148 @@ fn melted(mut spans: Spans) -> Ranges {
     out
 }
 
-/// From which UID up to `last` on messages may have arrived after `since`: below it all were there.
-/// UIDs and the MODSEQs of arrivals rise together, so the last message that has not changed since is
-/// looked for from the end, in windows that double.
-fn arrived_since(rows: &impl Rows, id: FolderId, last: u32, since: ModSeq) -> Result<u32, Broken> {
-    let (mut high, mut width) = (last, WINDOW);
-    while high > 0 {
-        let low = high.saturating_sub(width).saturating_add(1);
-        let mut old = None;
-        message::scan(rows, id, &Ranges::span(low, high), &mut |uid, message| {
-            if message.modseq <= since {
-                old = Some(uid);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        if let Some(Uid(old)) = old {
-            return Ok(old.saturating_add(1));
+/// From which UID up to `last` on messages may have arrived after `since`; those in `changed` are not
+/// looked at. UIDs and the MODSEQs of arrivals rise together, so halves are enough: hundreds of thousands
+/// of rows are not read while nobody else is served.
+fn arrived_since(
+    rows: &impl Rows,
+    id: FolderId,
+    changed: &Ranges,
+    last: u32,
+    since: ModSeq,
+) -> Result<u32, Broken> {
+    let looked = Ranges::span(1, last).difference(changed);
+    // Below `low` all were there; at `high` and above all are new, or nobody knows.
+    let (mut low, mut high) = (1, last.saturating_add(1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match first_from(rows, id, &looked, middle)? {
+            Some((uid, modseq)) if modseq <= since => low = uid.saturating_add(1),
+            _ => high = middle,
         }
-        high = low.saturating_sub(1);
-        width = width.saturating_mul(2);
     }
-    Ok(1)
+    Ok(low)
+}
+
+/// The first message of `uids` from `from` on; nothing either where too many of them are missing.
+fn first_from(
+    rows: &impl Rows,
+    id: FolderId,
+    uids: &Ranges,
+    from: u32,
+) -> Result<Option<(u32, ModSeq)>, Broken> {
+    let spans = uids.spans().skip_while(|span| *span.end() < from);
+    let spans = spans.map(|span| (from.max(*span.start()), *span.end()));
+    let some = melted(spans.take(LOOKS).collect());
+    let mut found = None;
+    message::scan(rows, id, &some, &mut |uid, message| {
+        found = Some((uid.0, message.modseq));
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, collections::BTreeMap};
+
+    use super::*;
+    use crate::{
+        base::{
+            id::{ContentId, Uid},
+            time::Time,
+        },
+        mail::flag::Flags,
+        store::{index::table::Flow, message::Message},
+    };
+
+    /// Rows, and how often they were asked for and shown.
+    #[derive(Default)]
+    struct Counted {
+        rows: BTreeMap<Vec<u8>, Vec<u8>>,
+        shown: Cell<u32>,
+    }
+
+    impl Counted {
+        /// A folder whose messages have these MODSEQs, from UID 1 on.
+        fn new(modseqs: impl Iterator<Item = u64>) -> Self {
+            let mut out = Self::default();
+            for (uid, modseq) in (1..).zip(modseqs) {
+                let message = Message {
+                    flags: Flags::default(),
+                    keywords: Vec::new(),
+                    modseq: ModSeq(modseq),
+                    size: 1,
+                    date: Time(0),
+                    content: ContentId(1),
+                };
+                let key = key::message(FolderId(1), Uid(uid));
+                out.rows.insert(key, value::encode(&message));
+            }
+            out
+        }
+
+        fn arrived(&self, changed: &Ranges, last: u32, since: u64) -> u32 {
+            self.shown.set(0);
+            arrived_since(self, FolderId(1), changed, last, ModSeq(since)).unwrap()
+        }
+    }
+
+    impl Rows for Counted {
+        fn show(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<bool, Broken> {
+            Ok(self.rows.get(key).inspect(|octets| see(octets)).is_some())
+        }
+
+        fn scan(
+            &self,
+            from: &[u8],
+            to: &[u8],
+            each: &mut dyn FnMut(&[u8], &[u8]) -> Flow,
+        ) -> Result<(), Broken> {
+            self.shown.set(self.shown.get() + 1);
+            for (key, octets) in self.rows.range(from.to_vec()..to.to_vec()) {
+                self.shown.set(self.shown.get() + 1);
+                if each(key, octets)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn arrivals_are_found_without_reading_everything() {
+        let none = Ranges::new();
+        let folder = Counted::new(1..=20_000);
+        for since in [0, 1, 9_999, 19_999, 20_000] {
+            let first = u32::try_from(since).unwrap() + 1;
+            assert_eq!(folder.arrived(&none, 20_000, since), first);
+            assert!(folder.shown.get() < 100, "{}", folder.shown.get());
+        }
+        // All got a flag, then three came: the journal names the rest.
+        let flagged = (1..=20_000).map(|_| 30_000);
+        let folder = Counted::new(flagged.chain([30_001, 30_002, 30_003]));
+        let changed = Ranges::span(1, 20_000);
+        assert_eq!(folder.arrived(&changed, 20_003, 25_000), 1);
+        assert_eq!(folder.arrived(&none, 20_003, 30_000), 20_001);
+        assert!(folder.shown.get() < 100, "{}", folder.shown.get());
+        assert_eq!(folder.arrived(&changed, 20_003, 30_002), 20_003);
+        assert!(folder.shown.get() < 100, "{}", folder.shown.get());
+    }
+
+    #[test]
+    fn messages_that_went_are_no_news() {
+        let mut folder = Counted::new(1..=1_000);
+        for uid in (1..=1_000).filter(|uid| uid % 10 != 0) {
+            folder.rows.remove(&key::message(FolderId(1), Uid(uid)));
+        }
+        for since in [0, 5, 10, 500, 993, 1_000] {
+            let first = folder.arrived(&Ranges::new(), 1_000, since);
+            let there = |uid: u32| uid % 10 == 0;
+            let new: Vec<u32> = (first..=1_000).filter(|uid| there(*uid)).collect();
+            let since = u32::try_from(since).unwrap();
+            let wanted: Vec<u32> = (since + 1..=1_000).filter(|uid| there(*uid)).collect();
+            assert_eq!(new, wanted);
+        }
+    }
 }

@@ -415,7 +415,8 @@ pub enum SearchKey {
     Older(u32),
     /// INTERNALDATE on this day.
     On(Date),
-    Or(Box<(SearchKey, SearchKey)>),
+    /// Several keys of which one is enough; never empty.
+    Or(Vec<SearchKey>),
     /// `\Recent` in this session's view.
     Recent,
     SentBefore(Date),
@@ -434,7 +435,8 @@ pub enum SearchKey {
     Younger(u32),
 }
 
-/// Deepest nesting of a [`SearchKey`]: `NOT`, `OR` and parentheses each count one.
+/// Deepest nesting of a [`SearchKey`]: `NOT`, `OR` and parentheses each count one, a chain of `OR`
+/// one as a whole.
 pub const SEARCH_DEPTH: usize = 32;
 
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -59,12 +59,12 @@ fn keys(lexer: &mut Lexer<'_>, charset: &'static Encoding) -> Result<SearchKey, 
         charset,
         left: &mut left,
     };
-    let mut all = vec![keys.key(0)?];
+    let mut all = vec![keys.key(0)?.0];
     while keys.lexer.skip(b' ') {
         if keys.lexer.peek().is_none() {
             break;
         }
-        all.push(keys.key(0)?);
+        all.push(keys.key(0)?.0);
     }
     and(all)
 }
@@ -109,6 +109,31 @@ fn not(key: SearchKey) -> SearchKey {
     SearchKey::Not(Box::new(key))
 }
 
+/// One of them is enough. A chain of OR is one level deep, however long.
+fn or(one: Deep, two: Deep) -> Deep {
+    let mut any = Vec::new();
+    let mut depth = 0;
+    for (key, its) in [one, two] {
+        if let SearchKey::Or(keys) = key {
+            any.extend(keys);
+            depth = depth.max(its);
+        } else {
+            any.push(key);
+            depth = depth.max(its.saturating_add(1));
+        }
+    }
+    (SearchKey::Or(any), depth)
+}
+
+/// A key and how many levels it is deep.
+type Deep = (SearchKey, usize);
+
+/// A key that waits for its arguments.
+enum Open {
+    Not,
+    Or(Option<Deep>),
+}
+
 struct Keys<'a, 'b> {
     lexer: &'b mut Lexer<'a>,
     charset: &'static Encoding,
@@ -117,41 +142,91 @@ struct Keys<'a, 'b> {
 }
 
 impl Keys<'_, '_> {
-    fn key(&mut self, depth: usize) -> Result<SearchKey, SyntaxError> {
-        *self.left = match self.left.checked_sub(1) {
-            Some(left) if depth < SEARCH_DEPTH => left,
-            _ => return Err(SyntaxError::TooMuch),
-        };
-        match self.lexer.peek() {
-            Some(b'(') => {
-                let Self {
-                    lexer,
-                    charset,
-                    left,
-                } = self;
-                let keys = lexer.list(|lexer| {
-                    let mut inner = Keys {
-                        lexer,
-                        charset,
-                        left,
-                    };
-                    inner.key(depth + 1)
-                })?;
-                and(keys)
+    /// The next key. `inside` so many parentheses; the stack grows with these only: programs make
+    /// chains of OR with a term for each of hundreds of messages.
+    fn key(&mut self, inside: usize) -> Result<Deep, SyntaxError> {
+        let mut open = Vec::new();
+        loop {
+            *self.left = self.left.checked_sub(1).ok_or(SyntaxError::TooMuch)?;
+            let operator = if word(self.lexer, "NOT") {
+                Some(Open::Not)
+            } else if word(self.lexer, "OR") {
+                Some(Open::Or(None))
+            } else {
+                None
+            };
+            if let Some(operator) = operator {
+                self.lexer.space()?;
+                open.push(operator);
+                continue;
             }
-            Some(b'0'..=b'9' | b'*' | b'$') => SeqSet::parse(self.lexer).map(SearchKey::Sequence),
-            _ => {
-                let name = self.lexer.keyword()?;
-                match flag(&name) {
-                    Some(key) => Ok(key),
-                    None => self.argument(&name, depth),
+            let mut key = self.operand(inside)?;
+            loop {
+                key = match open.pop() {
+                    None => return Ok(key),
+                    Some(Open::Not) => match key {
+                        (SearchKey::Not(twice), depth) => (*twice, depth.saturating_sub(1)),
+                        (key, depth) => (not(key), depth.saturating_add(1)),
+                    },
+                    Some(Open::Or(Some(one))) => or(one, key),
+                    Some(Open::Or(None)) => {
+                        self.lexer.space()?;
+                        open.push(Open::Or(Some(key)));
+                        break;
+                    }
+                };
+                if key.1 >= SEARCH_DEPTH {
+                    return Err(SyntaxError::TooMuch);
                 }
             }
         }
     }
 
+    /// A key that is neither NOT nor OR.
+    fn operand(&mut self, inside: usize) -> Result<Deep, SyntaxError> {
+        let key = match self.lexer.peek() {
+            Some(b'(') => return self.parentheses(inside.saturating_add(1)),
+            Some(b'0'..=b'9' | b'*' | b'$') => SearchKey::Sequence(SeqSet::parse(self.lexer)?),
+            _ => {
+                let name = self.lexer.keyword()?;
+                match flag(&name) {
+                    Some(key) => key,
+                    None => self.argument(&name)?,
+                }
+            }
+        };
+        Ok((key, 0))
+    }
+
+    fn parentheses(&mut self, inside: usize) -> Result<Deep, SyntaxError> {
+        if inside >= SEARCH_DEPTH {
+            return Err(SyntaxError::TooMuch);
+        }
+        let Self {
+            lexer,
+            charset,
+            left,
+        } = self;
+        let mut depth = 0;
+        let keys = lexer.list(|lexer| {
+            let mut inner = Keys {
+                lexer,
+                charset,
+                left,
+            };
+            let (key, its) = inner.key(inside)?;
+            depth = depth.max(its);
+            Ok(key)
+        })?;
+        let depth = depth.saturating_add(usize::from(keys.len() > 1));
+        if depth >= SEARCH_DEPTH {
+            return Err(SyntaxError::TooMuch);
+        }
+        Ok((and(keys)?, depth))
+    }
+
     /// Keys that have arguments.
-    fn argument(&mut self, name: &str, depth: usize) -> Result<SearchKey, SyntaxError> {
+    fn argument(&mut self, name: &str) -> Result<SearchKey, SyntaxError> {
         self.lexer.space()?;
         Ok(match name {
             "BCC" => SearchKey::Bcc(self.text()?),
@@ -167,14 +242,8 @@ impl Keys<'_, '_> {
             "KEYWORD" => SearchKey::Keyword(self.lexer.atom()?.to_owned()),
             "LARGER" => SearchKey::Larger(self.lexer.number64()?),
             "MODSEQ" => self.mod_seq()?,
-            "NOT" => not(self.key(depth + 1)?),
             "OLDER" => SearchKey::Older(self.lexer.nz_number()?),
             "ON" => SearchKey::On(self.date()?),
-            "OR" => {
-                let one = self.key(depth + 1)?;
-                self.lexer.space()?;
-                SearchKey::Or(Box::new((one, self.key(depth + 1)?)))
-            }
             "SENTBEFORE" => SearchKey::SentBefore(self.date()?),
             "SENTON" => SearchKey::SentOn(self.date()?),
             "SENTSINCE" => SearchKey::SentSince(self.date()?),

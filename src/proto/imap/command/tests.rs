@@ -258,7 +258,7 @@ fn values() {
         ("STORE 1 +FLAGS (a)", "mode: Add, silent: false"),
         ("SEARCH UNSEEN", "key: Not(Flag(Flags(16)))"),
         ("SEARCH NEW", "key: And([Recent, Not(Flag(Flags(16)))])"),
-        ("SEARCH OR NOT ALL RECENT", "key: Or((Not(All), Recent))"),
+        ("SEARCH OR NOT ALL RECENT", "key: Or([Not(All), Recent])"),
         ("SEARCH (ALL)", "key: All"),
         ("SEARCH ALL ", "key: All"),
         ("SEARCH CHARSET ISO-8859-15 TO {1}\r\n$", "key: To(\"$\")"),
@@ -309,6 +309,17 @@ fn nesting_ends() {
         assert_eq!(many(most), Ok(()), "{start}");
         assert_eq!(many(most + 1), Err(Error::TooMuch), "{start}");
     }
+    // A chain is as long as it likes, and ends where its depth or the number of its keys does.
+    let chain = |part: &str, n: usize| {
+        let text = format!("a SEARCH {}ALL", part.repeat(n));
+        parse(text.as_bytes()).map(|_| ())
+    };
+    assert_eq!(chain("OR HEADER Message-ID <1> ", 249), Ok(()));
+    assert_eq!(chain("OR HEADER Message-ID <1> ", 250), Err(Error::TooMuch));
+    assert_eq!(chain("NOT OR SEEN ", SEARCH_DEPTH / 2 - 1), Ok(()));
+    assert_eq!(chain("NOT OR SEEN ", SEARCH_DEPTH), Err(Error::TooMuch));
+    let left = format!("a SEARCH {}ALL{}", "OR ".repeat(200), " SEEN".repeat(200));
+    assert!(parse(left.as_bytes()).is_ok());
     let not = format!("a SEARCH {}ALL", "NOT ".repeat(10_000));
     assert_eq!(parse(not.as_bytes()), Err(Error::TooMuch));
 }

@@ -63,7 +63,8 @@ impl Session {
             self.refuse(Completion::no("Append cancelled"), size, waits);
             return Work::Again;
         }
-        if size > self.options.append_limit {
+        let limit = self.options.append_limit;
+        if limit > 0 && size > limit {
             let completion = Completion::no("Message too big").with_code("TOOBIG");
             self.refuse(completion, size, waits);
             return Work::Again;

@@ -53,10 +53,9 @@ pub(super) fn implied(command: &Command) -> bool {
 /// Whether messages are searched by MODSEQ.
 fn has_modseq(key: &SearchKey) -> bool {
     match key {
-        SearchKey::And(keys) => keys.iter().any(has_modseq),
+        SearchKey::And(keys) | SearchKey::Or(keys) => keys.iter().any(has_modseq),
         SearchKey::ModSeq(_) => true,
         SearchKey::Not(key) => has_modseq(key),
-        SearchKey::Or(keys) => has_modseq(&keys.0) || has_modseq(&keys.1),
         _ => false,
     }
 }

@@ -47,7 +47,7 @@ const CROWDED_WAIT: u64 = 10;
 /// What differs between sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Largest message of APPEND, in octets.
+    /// Largest message of APPEND, in octets; 0 = no limit.
     pub append_limit: u64,
     /// Seconds without a command after which the session ends, IDLE or not. RFC 3501 section 5.4
     /// wants 30 minutes at least.
@@ -368,7 +368,10 @@ impl Session {
                 self.out.pieces(pieces);
                 self.refuse(completion, size, waits);
             }
-            (asked @ (Asked::Command | Asked::Login | Asked::Poll), Answer::More(pieces)) => {
+            (
+                asked @ (Asked::AppendBegin { .. } | Asked::Command | Asked::Login | Asked::Poll),
+                Answer::More(pieces),
+            ) => {
                 self.out.pieces(pieces);
                 self.out.flush();
                 self.phase = Phase::More(asked);
@@ -393,9 +396,13 @@ impl Session {
                 let turn = Box::new(exchange.answer(answer));
                 self.phase = Phase::Exchange(exchange, turn);
             }
-            (Asked::AppendBegin { .. } | Asked::Sasl(_), _)
+            // Its octets may be on their way: nobody is to take them for commands.
+            (Asked::AppendBegin { size, waits }, Answer::Sasl(_)) => {
+                self.refuse(Completion::server_bug(), size, waits);
+            }
+            (Asked::Sasl(_), _)
             | (Asked::Command | Asked::Login | Asked::Poll, Answer::Accept | Answer::Sasl(_)) => {
-                self.complete(&Completion::no("Internal error").with_code("SERVERBUG"));
+                self.complete(&Completion::server_bug());
             }
         }
     }

@@ -98,6 +98,12 @@ impl Completion {
         Self::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
     }
 
+    /// An answer that does not fit the question.
+    #[must_use]
+    pub fn server_bug() -> Self {
+        Self::no("Internal error").with_code("SERVERBUG")
+    }
+
     /// Whether somebody may log in cannot be told now.
     #[must_use]
     pub fn not_now() -> Self {

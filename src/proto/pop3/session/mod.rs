@@ -121,6 +121,8 @@ struct Signals {
     crowded: bool,
     ended: bool,
     stopping: bool,
+    /// Another session has the maildrop.
+    taken: bool,
 }
 
 #[derive(Debug)]
@@ -310,7 +312,7 @@ impl Session {
             false => self.options.login_wait,
         };
         let until = self.since.get_or_insert(now).plus_seconds(seconds);
-        if self.signals.ended || now >= until {
+        if self.signals.ended || self.signals.taken || now >= until {
             // RFC 1939 section 3: nothing is removed and nothing is said.
             self.state = State::Ending;
             return None;
@@ -456,6 +458,10 @@ impl Machine for Session {
             Question::Auth(sasl::Question::Password { .. } | sasl::Question::Proof { .. })
         )
         .then_some(Answer::Auth(sasl::Answer::TryAgain))
+    }
+
+    fn wake(&mut self) {
+        self.signals.taken = true;
     }
 
     fn stop(&mut self) {

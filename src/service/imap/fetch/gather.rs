@@ -28,6 +28,10 @@ use crate::{
     },
 };
 
+/// Answers that are written at the same time: one processor inflates while the other sends, and the
+/// next one is begun before that is done.
+const AHEAD_MAX: usize = 2;
+
 /// An answer that is being written on the blocking pool.
 #[derive(Debug)]
 pub struct Ahead {
@@ -38,7 +42,12 @@ pub struct Ahead {
 impl Fetching {
     /// Whether messages were looked up that are not told yet.
     pub fn reads(&self) -> bool {
-        self.ahead.is_some() || self.batch.as_ref().is_some_and(|b| !b.messages.is_empty())
+        !self.ahead.is_empty() || self.is_left()
+    }
+
+    /// Whether there are messages to tell before those that are being written.
+    fn is_left(&self) -> bool {
+        self.batch.as_ref().is_some_and(|b| !b.messages.is_empty())
     }
 }
 
@@ -49,7 +58,11 @@ impl Imap {
         fetching: &mut Fetching,
         out: &mut Vec<Piece>,
     ) -> Result<(), Completion> {
-        let done = match fetching.ahead.take() {
+        let ahead = match fetching.is_left() {
+            true => None,
+            false => fetching.ahead.pop_front(),
+        };
+        let done = match ahead {
             Some(ahead) => Some(ahead.job.await),
             None => match self.next_batch(fetching).await? {
                 Some(mut batch) => {
@@ -82,28 +95,37 @@ impl Imap {
         self.read_ahead(fetching).await
     }
 
-    /// Has the next answer written if there is one, and room and somebody to do it. What makes
+    /// Has the next answers written if there are any, and room and somebody to do it. What makes
     /// messages \Seen is not done before they are sent.
     async fn read_ahead(&mut self, fetching: &mut Fetching) -> Result<(), Completion> {
-        if fetching.needs.seen || fetching.rest.is_empty() && !fetching.reads() {
-            return Ok(());
-        }
-        let Some(memory) = self.shared.memory.hold(2 * ANSWER as u64) else {
-            return Ok(());
-        };
-        let Some(permit) = self.shared.reads.try_acquire_arc() else {
-            return Ok(());
-        };
-        if let Some(mut batch) = self.next_batch(fetching).await? {
+        while !fetching.needs.seen && (fetching.is_left() || !fetching.rest.is_empty()) {
+            let first = fetching.is_left();
+            if !first && fetching.ahead.len() >= AHEAD_MAX {
+                break;
+            }
+            let Some(memory) = self.shared.memory.hold(2 * ANSWER as u64) else {
+                break;
+            };
+            let Some(permit) = self.shared.reads.try_acquire_arc() else {
+                break;
+            };
+            let Some(mut batch) = self.next_batch(fetching).await? else {
+                break;
+            };
             let job = blocking::unblock(move || {
                 let _permit = permit;
                 let written = batch.run();
                 (batch, written)
             });
-            fetching.ahead = Some(Ahead {
+            let ahead = Ahead {
                 job,
                 _memory: memory,
-            });
+            };
+            if first {
+                fetching.ahead.push_front(ahead);
+            } else {
+                fetching.ahead.push_back(ahead);
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ mod make;
 mod promise;
 mod section;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
 pub use self::promise::Promised;
 use self::{
@@ -48,10 +48,10 @@ pub struct Fetching {
     changed_since: Option<ModSeq>,
     /// The last summaries that had to be made from content.
     made: Vec<Made>,
-    /// Messages that were looked up, where content is needed.
+    /// Messages that were looked up and come next, or a spare one, where content is needed.
     batch: Option<Box<Batch>>,
-    /// The next answer, being written while the last one is sent.
-    ahead: Option<Ahead>,
+    /// The next answers, being written while the last one is sent.
+    ahead: VecDeque<Ahead>,
     pins: Pins,
     tell: Tell,
     /// Messages were named by sequence numbers.
@@ -101,7 +101,7 @@ impl Imap {
             changed_since: fetch.changed_since,
             made: Vec::new(),
             batch: None,
-            ahead: None,
+            ahead: VecDeque::new(),
             pins: Pins::default(),
             tell,
             by_number,
@@ -127,7 +127,7 @@ impl Imap {
             if let Err(completion) = told {
                 fetching.rest = Rest::default();
                 fetching.batch = None;
-                fetching.ahead = None;
+                fetching.ahead.clear();
                 fetching.completion = completion;
             }
             done = fetching.rest.is_empty() && !fetching.reads();

@@ -44,7 +44,7 @@ pub enum Key {
     /// INTERNALDATE at or after.
     NotBefore(Time),
     On(Date),
-    Or(Box<(Key, Key)>),
+    Or(Vec<Key>),
     Recent,
     SentBefore(Date),
     SentOn(Date),
@@ -148,11 +148,7 @@ impl Compiler<'_> {
         let ago = |seconds: u32| Time(self.now.0.saturating_sub(i64::from(seconds)));
         match key {
             SearchKey::All => Key::All,
-            SearchKey::And(keys) => {
-                let mut keys: Vec<Key> = keys.iter().map(|key| self.key(key)).collect();
-                keys.sort_by_key(Key::cost);
-                Key::And(keys)
-            }
+            SearchKey::And(keys) => Key::And(self.keys(keys)),
             SearchKey::Bcc(text) => mailboxes("Bcc", text),
             SearchKey::Before(date) => Key::Before(*date),
             SearchKey::Body(text) => self.needle(Needle::Body, text),
@@ -166,14 +162,7 @@ impl Compiler<'_> {
             SearchKey::Not(key) => Key::Not(Box::new(self.key(key))),
             SearchKey::Older(seconds) => Key::NotAfter(ago(*seconds)),
             SearchKey::On(date) => Key::On(*date),
-            SearchKey::Or(keys) => {
-                let (one, two) = (self.key(&keys.0), self.key(&keys.1));
-                Key::Or(Box::new(if one.cost() <= two.cost() {
-                    (one, two)
-                } else {
-                    (two, one)
-                }))
-            }
+            SearchKey::Or(keys) => Key::Or(self.keys(keys)),
             SearchKey::Recent => Key::Recent,
             SearchKey::SentBefore(date) => Key::SentBefore(*date),
             SearchKey::SentOn(date) => Key::SentOn(*date),
@@ -187,6 +176,12 @@ impl Compiler<'_> {
             SearchKey::Uid(set) => Key::Uids(self.selected.known(set, true)),
             SearchKey::Younger(seconds) => Key::NotBefore(ago(*seconds)),
         }
+    }
+
+    fn keys(&mut self, keys: &[SearchKey]) -> Vec<Key> {
+        let mut keys: Vec<Key> = keys.iter().map(|key| self.key(key)).collect();
+        keys.sort_by_cached_key(Key::cost);
+        keys
     }
 
     /// Every text has the empty one in it.
@@ -247,8 +242,7 @@ impl Key {
     /// What has to be read for it: 0 the message's row, 1 its header fields, 2 its content.
     pub fn cost(&self) -> u8 {
         match self {
-            Self::And(keys) => keys.iter().map(Self::cost).max().unwrap_or(0),
-            Self::Or(keys) => keys.0.cost().max(keys.1.cost()),
+            Self::And(keys) | Self::Or(keys) => keys.iter().map(Self::cost).max().unwrap_or(0),
             Self::Not(key) => key.cost(),
             Self::Field(..) | Self::SentBefore(_) | Self::SentOn(_) | Self::SentSince(_) => 1,
             Self::Needle(_) => 2,
@@ -259,8 +253,7 @@ impl Key {
     /// Whether a key of this cost is in it.
     pub fn asks(&self, cost: u8) -> bool {
         match self {
-            Self::And(keys) => keys.iter().any(|key| key.asks(cost)),
-            Self::Or(keys) => keys.0.asks(cost) || keys.1.asks(cost),
+            Self::And(keys) | Self::Or(keys) => keys.iter().any(|key| key.asks(cost)),
             Self::Not(key) => key.asks(cost),
             key => key.cost() == cost,
         }
@@ -269,8 +262,7 @@ impl Key {
     /// Whether MODSEQ is in it: the answer tells one then (RFC 7162 section 3.1.5).
     pub fn has_mod_seq(&self) -> bool {
         match self {
-            Self::And(keys) => keys.iter().any(Self::has_mod_seq),
-            Self::Or(keys) => keys.0.has_mod_seq() || keys.1.has_mod_seq(),
+            Self::And(keys) | Self::Or(keys) => keys.iter().any(Self::has_mod_seq),
             Self::Not(key) => key.has_mod_seq(),
             key => matches!(key, Self::ModSeq(_)),
         }
@@ -300,8 +292,9 @@ impl Key {
             Self::On(date) => Some(day() == *date),
             Self::Or(keys) => {
                 // Neither matches, turned around.
-                let neither = [&keys.0, &keys.1].into_iter();
-                let neither = neither.map(|key| key.decide(facts).map(|matches| !matches));
+                let neither = keys
+                    .iter()
+                    .map(|key| key.decide(facts).map(|matches| !matches));
                 all(neither).map(|neither| !neither)
             }
             Self::Recent => Some(facts.recent),

@@ -335,6 +335,37 @@ fn an_append_that_goes_wrong_is_forgotten() {
     ));
 }
 
+/// What is told before a refusal may take several answers; the message is no command all the same.
+#[test]
+fn a_refused_append_with_much_to_tell() {
+    play(&format!(
+        "{LOGIN}
+         C: a APPEND nowhere {{20+}}
+         Q: AppendBegin
+         A: more * 2 EXPUNGE\\r\\n
+         S: * 2 EXPUNGE
+         Q: More
+         A: more * 1 EXPUNGE\\r\\n
+         S: * 1 EXPUNGE
+         Q: More
+         A: NO [TRYCREATE] No folder
+         C: b DELETE Archive\\r\\nxx
+         S: a NO [TRYCREATE] No folder
+         C: c APPEND nowhere {{20}}
+         Q: AppendBegin
+         A: more * 1 EXISTS\\r\\n
+         S: * 1 EXISTS
+         Q: More
+         A: NO No folder
+         S: c NO No folder
+         C: d APPEND nowhere {{20+}}
+         Q: AppendBegin
+         A: right
+         C: e DELETE Archive\\r\\nxx
+         S: d NO [SERVERBUG]"
+    ));
+}
+
 /// RFC 3502: all messages or none. RFC 3516: a literal8 may hold NUL. RFC 6855 section 4.
 #[test]
 fn several_messages() {
