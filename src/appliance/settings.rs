@@ -159,6 +159,7 @@ impl Settings {
         service::imap::Options {
             message_size: self.message_size,
             per_person: self.imap_sessions_per_person,
+            slice_octets: service::imap::SLICE_OCTETS,
         }
     }
 }

@@ -82,6 +82,7 @@ pub struct House {
     imap: session::Options,
     places: session::Places,
     imap_shared: Option<Rc<imap::Shared>>,
+    slice_octets: usize,
     pop3: pop3::session::Options,
     pop3_shared: Option<Rc<Pop3Shared>>,
     registry: Rc<Registry>,
@@ -156,6 +157,7 @@ impl House {
                 memory: memory.clone(),
             },
             imap_shared: None,
+            slice_octets: imap::SLICE_OCTETS,
             pop3: pop3::session::Options::default(),
             pop3_shared: None,
             registry,
@@ -221,6 +223,7 @@ impl House {
             let options = imap::Options {
                 message_size: self.imap.append_limit,
                 per_person: 30,
+                slice_octets: self.slice_octets,
             };
             let registry = self.registry.clone();
             let login = self.login.clone();
@@ -335,6 +338,7 @@ impl House {
                 self.smtp.soft_bounce = on;
                 self.submission.soft_bounce = on;
             }
+            "slice_octets" => self.slice_octets = value.parse().unwrap(),
             "starttls" => self.imap.starttls = value == "on",
             "tls" => {
                 self.pop3.tls = value != "off";

@@ -70,6 +70,9 @@ use super::text::{octets, without_trace};
 /// Tries to see what another thread has yet to tell, 10 ms apart.
 const TRIES: u32 = 300;
 
+/// With this cut long answers leave in short slices, too.
+const SLICED: usize = 7;
+
 /// How a `Message-ID:` begins that was made here when every script begins.
 const MADE_HERE: &str = "Message-ID: <20261121145335.";
 
@@ -94,6 +97,9 @@ pub fn play(name: &str, script: &str, protocol: Protocol, cut: usize) {
             known: BTreeMap::new(),
             looked: 0,
         };
+        if cut == SLICED {
+            player.house.option("slice_octets", "60").await;
+        }
         let registry = player.house.registry();
         let _telling = executor.spawn(async move { registry.run().await });
         let mut lines = (1..).zip(script.lines());

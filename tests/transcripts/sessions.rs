@@ -240,6 +240,9 @@ fn sessions_of_any_kind() {
         let executor = smol::LocalExecutor::new();
         smol::block_on(executor.run(async {
             let mut house = House::new();
+            if round % 2 == 1 {
+                house.option("slice_octets", "100").await;
+            }
             let registry = house.registry();
             let _telling = executor.spawn(async move { registry.run().await });
             house.mailbox("a@home.test", "secret").await;

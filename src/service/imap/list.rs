@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
-use super::{Imap, Outcome, Running, SLICE_OCTETS, SLICE_ROWS, pace::Pace, sync::Tell};
+use super::{Imap, Outcome, Running, SLICE_ROWS, pace::Pace, sync::Tell};
 use crate::{
     base::id::{FolderId, UserId},
     proto::imap::{
@@ -104,7 +104,7 @@ impl Imap {
                 };
                 return Ok(self.finish(out, Completion::ok(text), Tell::ALL));
             }
-            if out.len() > SLICE_OCTETS {
+            if out.len() > self.shared.slice_octets() {
                 self.running = Some(Running::Listing(listing));
                 return Ok(Answer::More(vec![Piece::Octets(out)]));
             }

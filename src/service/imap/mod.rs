@@ -71,8 +71,8 @@ pub(super) use self::summary::read as read_content;
 /// Rows that are read in one transaction.
 const SLICE_ROWS: u32 = 256;
 
-/// A piece of a long answer is sent when it has grown beyond this, in octets.
-const SLICE_OCTETS: usize = 32 * 1024;
+/// [`Options::slice_octets`] of a house; tests have less, to see more slices.
+pub const SLICE_OCTETS: usize = 32 * 1024;
 
 /// Contents that are read at the same time, over all sessions.
 const READS_MAX: usize = 2;
@@ -84,6 +84,8 @@ pub struct Options {
     pub message_size: u64,
     /// Sessions of one person at once.
     pub per_person: usize,
+    /// A piece of a long answer is sent when it has grown beyond this.
+    pub slice_octets: usize,
 }
 
 /// What all sessions share, on one thread.
@@ -122,6 +124,10 @@ impl Shared {
             searches: Semaphore::new(1),
             people: Rc::default(),
         }
+    }
+
+    fn slice_octets(&self) -> usize {
+        self.options.get().slice_octets
     }
 
     /// Whether no session reads contents right now.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{
-    Imap, Outcome, Running, SLICE_OCTETS,
+    Imap, Outcome, Running,
     flags::{flag_names, write_flags},
     refusal::{expunge_issued, read_only},
     rest::Rest,
@@ -102,7 +102,7 @@ impl Imap {
     /// Tells the flags of the next messages.
     pub(super) async fn store_told(&mut self, mut telling: Box<Telling>) -> Answer {
         let mut out = Vec::new();
-        while !telling.rest.is_empty() && out.len() < SLICE_OCTETS {
+        while !telling.rest.is_empty() && out.len() < self.shared.slice_octets() {
             if let Err(broken) = self.told_slice(&mut telling, &mut out) {
                 // The change itself is on the medium; it is told as if somebody else had made it.
                 log::error!("imap: flags that were set are not told: {broken}");

@@ -9,7 +9,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
-    Imap, Running, SLICE_OCTETS,
+    Imap, Running,
     flags::{flag_names, write_flags},
     rest::Rest,
     selected::{Places, Selected},
@@ -148,14 +148,15 @@ impl Imap {
     /// Goes on telling what is new.
     pub fn end(&mut self, mut out: Vec<u8>, mut ending: Box<Ending>) -> Answer {
         let condstore = self.enabled.condstore;
+        let most = self.shared.slice_octets();
         if let Some(selected) = self.selected.as_deref_mut() {
-            ending.expunge(&mut out);
+            ending.expunge(&mut out, most);
             if ending.exists && ending.gone.is_empty() {
                 ending.exists = false;
                 write_counts(&mut out, &selected.view);
             }
             let store = &self.shared.store;
-            while !ending.flags.is_empty() && ending.gone.is_empty() && out.len() < SLICE_OCTETS {
+            while !ending.flags.is_empty() && ending.gone.is_empty() && out.len() < most {
                 if let Err(broken) = ending.changed(store, selected, condstore, &mut out) {
                     // The command itself is carried out; the next one looks again.
                     log::error!("imap: {broken}");
@@ -214,8 +215,8 @@ impl Ending {
         }
     }
 
-    fn expunge(&mut self, out: &mut Vec<u8>) {
-        while out.len() < SLICE_OCTETS {
+    fn expunge(&mut self, out: &mut Vec<u8>, most: usize) {
+        while out.len() < most {
             match self.how {
                 Gone::Expunge => {
                     let Some(place) = self.gone.last() else {

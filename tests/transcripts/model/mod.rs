@@ -71,6 +71,9 @@ fn model() {
 impl Play {
     async fn new(seed: u64) -> Self {
         let mut house = House::new();
+        if seed % 2 == 1 {
+            house.option("slice_octets", "60").await;
+        }
         house.mailbox(ADDRESS, "secret").await;
         let clients = SESSIONS.into_iter().map(|kind| Client {
             kind,

@@ -20,7 +20,7 @@ use self::{
     line::Line,
 };
 use super::{
-    Imap, Outcome, Running, SLICE_OCTETS,
+    Imap, Outcome, Running,
     flags::flag_names,
     refusal::expunge_issued,
     rest::Rest,
@@ -157,7 +157,7 @@ impl Imap {
         out: &mut Vec<Piece>,
     ) -> Result<(), Completion> {
         let mut octets = Vec::new();
-        while octets.len() < SLICE_OCTETS && !fetching.rest.is_empty() {
+        while octets.len() < self.shared.slice_octets() && !fetching.rest.is_empty() {
             if self.rows(fetching, &mut octets)? {
                 let made = self.make_next(&fetching.rest, &mut fetching.pins);
                 fetching.made = made.await?;
@@ -171,6 +171,7 @@ impl Imap {
     /// Stops, and says so, at a message whose summary has to be made first.
     fn rows(&mut self, fetching: &mut Fetching, out: &mut Vec<u8>) -> Result<bool, Completion> {
         let shared = self.shared.clone();
+        let most = shared.slice_octets();
         let selected = self.open()?;
         let mut lacking = false;
         shared.store.read(|reader| {
@@ -191,7 +192,7 @@ impl Imap {
                 if changed_since.is_some_and(|since| row.modseq <= since) {
                     return ControlFlow::Continue(());
                 }
-                if out.len() >= SLICE_OCTETS {
+                if out.len() >= most {
                     return ControlFlow::Break(());
                 }
                 let line = Line {

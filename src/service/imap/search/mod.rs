@@ -15,7 +15,7 @@ use self::{
     tell::Result as Told,
 };
 use super::{
-    Imap, Outcome, Running, SLICE_OCTETS,
+    Imap, Outcome, Running,
     sync::{Tell, pieces},
 };
 use crate::{
@@ -150,7 +150,7 @@ impl Imap {
                 }
                 Stage::Tell(told, _) => {
                     let mut out = Vec::new();
-                    let done = told.write(&mut out, SLICE_OCTETS);
+                    let done = told.write(&mut out, self.shared.slice_octets());
                     return Ok(if done {
                         Said::All(out)
                     } else {
