@@ -257,11 +257,20 @@ fn values() {
         ("STORE 1 -FLAGS.SILENT a", "mode: Remove, silent: true"),
         ("STORE 1 +FLAGS (a)", "mode: Add, silent: false"),
         ("SEARCH UNSEEN", "key: Some(Not(Flag(Flags(16)))"),
-        ("SEARCH NEW", "key: Some(And([Recent, Not(Flag(Flags(16)))])"),
-        ("SEARCH OR NOT ALL RECENT", "key: Some(Or([Not(All), Recent])"),
+        (
+            "SEARCH NEW",
+            "key: Some(And([Recent, Not(Flag(Flags(16)))])",
+        ),
+        (
+            "SEARCH OR NOT ALL RECENT",
+            "key: Some(Or([Not(All), Recent])",
+        ),
         ("SEARCH (ALL)", "key: Some(All"),
         ("SEARCH ALL ", "key: Some(All"),
-        ("SEARCH CHARSET ISO-8859-15 TO {1}\r\n$", "key: Some(To(\"$\")"),
+        (
+            "SEARCH CHARSET ISO-8859-15 TO {1}\r\n$",
+            "key: Some(To(\"$\")",
+        ),
         ("UID SEARCH RETURN () 1:*", "all: true, count: false"),
         ("STATUS a (UNSEEN)", "items: StatusItems(128)"),
         ("SELECT a (CONDSTORE)", "read_only: false, condstore: true"),
