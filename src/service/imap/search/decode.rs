@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// Longer white space is text wherever it stands: lines have 76 octets at most (RFC 2045 section 6.7).
+const BLANK_MAX: usize = 100;
+
 /// How a part's octets are encoded, and what of them is still open.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Transfer {
@@ -11,7 +14,7 @@ pub enum Transfer {
         count: u8,
     },
     None,
-    /// What follows an `=` that may not be whole, or white space that may end a line.
+    /// An `=` that may not be whole and what follows it, or white space that a line may end with.
     Quoted(Vec<u8>),
 }
 
@@ -38,10 +41,12 @@ impl Transfer {
 }
 
 impl Transfer {
-    /// The text has ended: what was still open. A soft line break may stand at its end.
+    /// The text has ended: what was still open. A soft line break may stand at its end, or white space.
     pub fn finish(&mut self) -> Vec<u8> {
         match self {
-            Self::Quoted(open) if open.iter().any(u8::is_ascii_hexdigit) => std::mem::take(open),
+            Self::Quoted(open) if open.last().is_some_and(u8::is_ascii_hexdigit) => {
+                std::mem::take(open)
+            }
             Self::Base64 { .. } | Self::None | Self::Quoted(_) => Vec::new(),
         }
     }
@@ -83,54 +88,49 @@ fn base64(bits: &mut u32, count: &mut u8, octets: &[u8]) -> Vec<u8> {
     out
 }
 
-/// White space that is held until it is known whether the line ends, in octets; no line is as long
-/// (RFC 2045 section 6.7, rule 5). It may be looked at again with each octet.
-const HELD_MAX: usize = 100;
-
-/// An `=` that nothing useful follows stands for itself. White space at the end of a line was added on
-/// the way (RFC 2045 section 6.7, rule 3).
+/// An `=` that nothing useful follows stands for itself; white space at the end of a line is none of
+/// the text (RFC 2045 section 6.7, rules 2 and 3).
 fn quoted(open: &mut Vec<u8>, octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len());
     for &octet in octets {
-        let white = matches!(octet, b' ' | b'\t');
-        if open.len() > HELD_MAX {
-            out.append(open);
-        }
-        if let Some(b' ' | b'\t') = open.first()
-            && !white
-        {
-            if !matches!(octet, b'\r' | b'\n') {
-                out.append(open);
+        if !open.starts_with(b"=") {
+            match octet {
+                b' ' | b'\t' if open.len() < BLANK_MAX => open.push(octet),
+                b'\r' | b'\n' => {
+                    open.clear();
+                    out.push(octet);
+                }
+                b'=' => {
+                    out.append(open);
+                    open.push(octet);
+                }
+                _ => {
+                    out.append(open);
+                    out.push(octet);
+                }
             }
-            open.clear();
-        }
-        if open.is_empty() && !white && octet != b'=' {
-            out.push(octet);
             continue;
         }
         open.push(octet);
         match open.as_slice() {
-            [b' ' | b'\t', ..] | [b'='] => {}
+            [b'=', blank @ .., b'\n'] if is_blank(blank.strip_suffix(b"\r").unwrap_or(blank)) => {
+                open.clear();
+            }
+            [b'=', blank @ .., b'\r'] if is_blank(blank) => {}
+            [b'=', blank @ ..] if is_blank(blank) && blank.len() < BLANK_MAX => {}
             [b'=', first] if first.is_ascii_hexdigit() => {}
             [b'=', first, second] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => {
                 out.push((hex(*first) << 4) | hex(*second));
                 open.clear();
             }
-            [b'=', rest @ ..] => match padded(rest) {
-                b"" | b"\r" => {}
-                b"\n" | b"\r\n" => open.clear(),
-                _ => out.append(open),
-            },
-            _ => {}
+            _ => out.append(open),
         }
     }
     out
 }
 
-/// Without spaces and tabs at the beginning.
-fn padded(octets: &[u8]) -> &[u8] {
-    let white = octets.iter().take_while(|c| matches!(**c, b' ' | b'\t'));
-    octets.get(white.count()..).unwrap_or_default()
+fn is_blank(octets: &[u8]) -> bool {
+    octets.iter().all(|octet| matches!(octet, b' ' | b'\t'))
 }
 
 fn hex(digit: u8) -> u8 {
@@ -159,23 +159,38 @@ mod tests {
     #[test]
     fn quoted_printable() {
         for cut in [1, 2, 100] {
-            for (text, want) in [
-                ("a=3Db=\r\nc=\nd=3db=ZZ==41\r\n", "a=bcd=b=ZZ==41\r\n"),
-                // White space at the end of a line was added on the way.
-                ("a b \t\r\nc \n  d=20 \r\n", "a b\r\nc\n  d \r\n"),
-                ("a= \t\r\nb=\t\nc= d =\r\ne=4", "abc= d e"),
-                ("\r\n \r\n=", "\r\n\r\n"),
-            ] {
-                let got = decoded(Transfer::named(b"QUOTED-printable"), text.as_bytes(), cut);
-                assert_eq!(String::from_utf8_lossy(&got), want);
+            let text = b"a=3Db=\r\nc=\nd=3db=ZZ==41\r\n";
+            let want = b"a=bcd=b=ZZ==41\r\n";
+            let got = decoded(Transfer::named(b"QUOTED-printable"), text, cut);
+            assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(want));
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_end_of_a_line() {
+        let long = " ".repeat(BLANK_MAX + 1);
+        let long = long.as_str();
+        for (text, want) in [
+            ("a b \t\r\nc\t \r\n \r\n", "a b\r\nc\r\n\r\n"),
+            ("a=20\r\n", "a \r\n"),
+            ("a =\r\nb=  \r\nc= \t\nd", "a bcd"),
+            ("a  b\tc", "a  b\tc"),
+            ("a= b", "a= b"),
+            ("a \t", "a"),
+            ("a= ", "a"),
+            ("a=4", "a=4"),
+            (&format!("a{long}b"), &format!("a{long}b")),
+            (&format!("a={long}b"), &format!("a={long}b")),
+        ] {
+            for cut in [1, 2, 3, 1000] {
+                let mut transfer = Transfer::named(b"quoted-printable");
+                let pieces = text.as_bytes().chunks(cut);
+                let mut got: Vec<u8> = pieces
+                    .flat_map(|piece| transfer.decode(piece).into_owned())
+                    .collect();
+                got.extend(transfer.finish());
+                assert_eq!(String::from_utf8_lossy(&got), want, "{text:?} cut to {cut}");
             }
-            let long = [b"a=", " ".repeat(5000).as_bytes(), b"b"].concat();
-            let mut transfer = Transfer::named(b"quoted-printable");
-            let got: Vec<u8> = long
-                .chunks(cut)
-                .flat_map(|piece| transfer.decode(piece).into_owned())
-                .collect();
-            assert_eq!(got, long);
         }
     }
 
