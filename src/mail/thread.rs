@@ -177,11 +177,11 @@ impl Builder {
         Self::default()
     }
 
-    /// Of memory, in octets, about.
+    /// Of memory, in octets, about: with what was taken ahead.
     #[must_use]
     pub fn octets(&self) -> u64 {
-        let nodes = self.nodes.len().saturating_mul(size_of::<Node>());
-        let places = self.places.len().saturating_mul(24);
+        let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
+        let places = self.places.capacity().saturating_mul(24);
         nodes.saturating_add(places) as u64
     }
 
