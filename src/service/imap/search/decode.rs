@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Longer white space is text wherever it stands: lines have 76 octets at most (RFC 2045 section 6.7).
-const BLANK_MAX: usize = 256;
+const BLANK_MAX: usize = 100;
 
 /// How a part's octets are encoded, and what of them is still open.
 #[derive(Clone, Debug, Eq, PartialEq)]
