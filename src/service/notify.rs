@@ -10,7 +10,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender, bounded};
 
 use crate::{
     base::{
@@ -48,6 +48,19 @@ pub struct Registry {
     /// The same for folders nobody looks at any more, while the store's rows may lag behind.
     recent: RefCell<HashMap<FolderId, Uid>>,
     watches: Cell<u64>,
+    /// Closed when the next change of accounts comes; nothing is ever sent.
+    accounts: RefCell<(Sender<Vec<Notice>>, Receiver<Vec<Notice>>)>,
+}
+
+/// The interest of a session that looks at no folder.
+#[derive(Debug)]
+pub struct Accounts(Receiver<Vec<Notice>>);
+
+impl Accounts {
+    /// Ready when accounts have changed since [`Registry::accounts`] was asked.
+    pub async fn changed(&self) {
+        let _closed = self.0.recv().await;
+    }
 }
 
 /// A folder that somebody looks at.
@@ -104,7 +117,13 @@ impl Registry {
             kept: RefCell::default(),
             recent: RefCell::default(),
             watches: Cell::new(0),
+            accounts: RefCell::new(bounded(1)),
         }
+    }
+
+    /// Begins to look whether accounts change.
+    pub fn accounts(&self) -> Accounts {
+        Accounts(self.accounts.borrow().1.clone())
     }
 
     /// Follows what the store tells, until it is closed.
@@ -297,6 +316,7 @@ impl Registry {
         for watched in all {
             watched.change(|_| {});
         }
+        self.accounts.replace(bounded(1));
     }
 }
 

@@ -60,7 +60,7 @@ use crate::{
     },
     service::{
         login::{Login, LoginError, Person},
-        notify::Registry,
+        notify::{Accounts, Registry},
     },
     store::Store,
 };
@@ -150,6 +150,8 @@ pub struct Imap {
     /// What the client has enabled, as the last question said.
     enabled: Enabled,
     selected: Option<Box<Selected>>,
+    /// While the client idles without a folder.
+    accounts: Option<Accounts>,
     running: Option<Running>,
     appending: Option<Box<Appending>>,
     /// Contents whose octets were promised, in the order in which they will be asked for.
@@ -179,6 +181,7 @@ impl Imap {
             credentials: 0,
             enabled: Enabled::default(),
             selected: None,
+            accounts: None,
             running: None,
             appending: None,
             promised: VecDeque::new(),
@@ -312,6 +315,8 @@ impl Imap {
 
     /// The client idles: what is new?
     fn poll(&mut self) -> Answer {
+        let alone = self.selected.is_none();
+        self.accounts = alone.then(|| self.shared.registry.accounts());
         if let Err(completion) = self.welcome() {
             return Answer::Done(Vec::new(), completion);
         }
@@ -444,7 +449,12 @@ impl Service for Imap {
 
     async fn woken(&mut self) {
         let Some(selected) = self.selected.as_deref_mut() else {
-            return pending().await;
+            match &self.accounts {
+                Some(accounts) => accounts.changed().await,
+                None => pending().await,
+            }
+            self.accounts = None;
+            return;
         };
         self.shared.registry.catch_up();
         selected.watch.changed(selected.woken).await;
