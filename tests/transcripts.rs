@@ -12,6 +12,8 @@ mod common;
 mod folders;
 #[path = "transcripts/model/mod.rs"]
 mod model;
+#[path = "transcripts/odd.rs"]
+mod odd;
 #[path = "transcripts/relay.rs"]
 mod relay;
 #[path = "transcripts/rows.rs"]

@@ -48,9 +48,12 @@ pub struct Registry {
     /// The same for folders nobody looks at any more, while the store's rows may lag behind.
     recent: RefCell<HashMap<FolderId, Uid>>,
     watches: Cell<u64>,
-    /// Closed when the next change of accounts comes; nothing is ever sent.
-    accounts: RefCell<(Sender<Vec<Notice>>, Receiver<Vec<Notice>>)>,
+    /// Closed when the next change of accounts comes.
+    accounts: RefCell<Unsent>,
 }
+
+/// A channel on which nothing is ever sent.
+type Unsent = (Sender<Vec<Notice>>, Receiver<Vec<Notice>>);
 
 /// The interest of a session that looks at no folder.
 #[derive(Debug)]
