@@ -1,5 +1,6 @@
 //! Holds the house together: which room may use which (the map is in `src/lib.rs`), how long a file
-//! may be, that no room is empty, and that every RFC the code cites is in `docs/rfc.md`.
+//! may be, that no room is empty, that every RFC the code cites is in `docs/rfc.md`, and that nothing
+//! announced is for later there.
 
 #![expect(
     clippy::unwrap_used,
@@ -213,6 +214,96 @@ fn every_rfc_the_code_cites_is_in_the_table() {
         missing.is_empty(),
         "cited and not in docs/rfc.md:\n{}",
         missing.join("\n")
+    );
+}
+
+/// What IMAP and POP3 announce, with the RFC whose row says so.
+const ANNOUNCED: &[(&str, &str)] = &[
+    ("APPENDLIMIT", "7889"),
+    ("AUTH-RESP-CODE", "3206"),
+    ("BINARY", "3516"),
+    ("CHILDREN", "3348"),
+    ("COMPRESS=DEFLATE", "4978"),
+    ("CONDSTORE", "7162"),
+    ("CREATE-SPECIAL-USE", "6154"),
+    ("ENABLE", "5161"),
+    ("ESEARCH", "4731"),
+    ("EXPIRE NEVER", "2449"),
+    ("ID", "2971"),
+    ("IDLE", "2177"),
+    ("IMAP4rev1", "3501"),
+    ("IMPLEMENTATION Pillarbox", "2449"),
+    ("LIST-EXTENDED", "5258"),
+    ("LIST-STATUS", "5819"),
+    ("LITERAL+", "7888"),
+    ("LOGINDISABLED", "3501"),
+    ("MOVE", "6851"),
+    ("MULTIAPPEND", "3502"),
+    ("NAMESPACE", "2342"),
+    ("PIPELINING", "2449"),
+    ("QRESYNC", "7162"),
+    ("QUOTA", "9208"),
+    ("QUOTA=RES-MESSAGE", "9208"),
+    ("QUOTA=RES-STORAGE", "9208"),
+    ("RESP-CODES", "2449"),
+    ("SASL-IR", "4959"),
+    ("SEARCHRES", "5182"),
+    ("SORT", "5256"),
+    ("SPECIAL-USE", "6154"),
+    ("STARTTLS", "3501"),
+    ("STATUS=SIZE", "8438"),
+    ("STLS", "2595"),
+    ("THREAD=ORDEREDSUBJECT", "5256"),
+    ("THREAD=REFERENCES", "5256"),
+    ("TOP", "1939"),
+    ("UIDL", "1939"),
+    ("UIDPLUS", "4315"),
+    ("UNSELECT", "3691"),
+    ("USER", "1939"),
+    ("UTF8 USER", "6856"),
+    ("UTF8=ACCEPT", "6855"),
+    ("WITHIN", "5032"),
+];
+
+/// The names in a file's `const TABLE`: the text in front of each `When::`.
+fn table_names(file: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let (_, table) = text.split_once("const TABLE").unwrap();
+    let (table, _) = table.split_once("];").unwrap();
+    let rows = table.lines().filter(|line| line.contains(", When::"));
+    let names = rows.map(|line| match line.split('"').nth(1) {
+        Some(name) => name.to_owned(),
+        // The one that has its number behind it.
+        None => "APPENDLIMIT".to_owned(),
+    });
+    names.collect()
+}
+
+#[test]
+fn what_is_announced_is_not_for_later() {
+    let table = fs::read_to_string(root().join("docs/rfc.md")).unwrap();
+    let mut wrong = Vec::new();
+    for file in [
+        "src/proto/imap/capability.rs",
+        "src/proto/pop3/capability.rs",
+    ] {
+        let names = table_names(file);
+        assert!(names.len() > 5, "{file} has no table");
+        for name in names {
+            let rfc = ANNOUNCED.iter().find(|(announced, _)| *announced == name);
+            let row = rfc.and_then(|(_, rfc)| {
+                let start = format!("| RFC {rfc} |");
+                table.lines().find(|row| row.starts_with(&start))
+            });
+            if !row.is_some_and(|row| row.contains("| yes |") || row.contains("| part")) {
+                wrong.push(format!("{name}: {}", row.unwrap_or("no row")));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "announced, and docs/rfc.md says:\n{}",
+        wrong.join("\n")
     );
 }
 

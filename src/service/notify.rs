@@ -26,6 +26,10 @@ const CHANGES_MAX: usize = 64;
 /// Spans of UIDs in all remembered flag changes of a folder together.
 const SPANS_MAX: usize = 4096;
 
+/// Spans of UIDs in all folders together that are kept for nobody: a folder in many pieces costs most to
+/// read anew, and most memory.
+const KEPT_SPANS_MAX: usize = 8 * SPANS_MAX;
+
 /// Folders whose first unseen-by-anybody UID is remembered until the store has it too.
 const RECENT_MAX: usize = 1024;
 
@@ -171,17 +175,15 @@ impl Registry {
         Ok(Some(Watch { watched, number }))
     }
 
-    /// Folders in many pieces are not kept: they would be most of the memory.
+    /// The ones looked at longest ago go where they are too many, or in too many pieces.
     fn keep(&self, watched: &Rc<Watched>) {
         let mut kept = self.kept.borrow_mut();
         kept.retain(|other| other.folder != watched.folder);
-        if watched.state.borrow().uids.spans().count() > SPANS_MAX {
-            return;
-        }
-        if kept.len() >= KEPT_MAX {
-            kept.pop_front();
-        }
         kept.push_back(Rc::clone(watched));
+        let spans = |watched: &Rc<Watched>| watched.state.borrow().uids.spans().count();
+        let newest = kept_of(kept.iter().rev().map(spans));
+        let old = kept.len().saturating_sub(newest);
+        kept.drain(..old);
     }
 
     /// Brings a folder up to what the store shows now, if the store's notices lag behind it.
@@ -270,6 +272,19 @@ impl Registry {
             }
         }
     }
+}
+
+/// How many folders are kept, of some in so many pieces, the newest first.
+fn kept_of(spans: impl Iterator<Item = usize>) -> usize {
+    let mut left = KEPT_SPANS_MAX;
+    let fits = |spans: &usize| match left.checked_sub(*spans) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    spans.take(KEPT_MAX).take_while(fits).count()
 }
 
 impl Registry {
@@ -396,5 +411,20 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.watched.waiting.borrow_mut().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_folders_are_bounded_together() {
+        let kept = |spans: &[usize]| kept_of(spans.iter().copied());
+        assert_eq!(kept(&[1; 20]), KEPT_MAX);
+        // A folder in many pieces is kept, too, and others with it.
+        assert_eq!(kept(&[20_000, 4_000, 1, 1]), 4);
+        assert_eq!(kept(&[20_000, 20_000, 1]), 1);
+        assert_eq!(kept(&[KEPT_SPANS_MAX + 1, 1]), 0);
     }
 }

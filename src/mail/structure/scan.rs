@@ -23,7 +23,7 @@ const BOUNDARY_MAX: usize = 256;
 /// How much of a line is needed to know a boundary: dashes on both sides and some white space.
 const LINE_MAX: usize = BOUNDARY_MAX + 64;
 /// Memory for texts and envelopes of parts, in octets; parts beyond it have only type and place.
-const TEXTS_MAX: usize = 1024 * 1024;
+const TEXTS_MAX: usize = 256 * 1024;
 
 /// Reads a message in pieces of any size.
 #[derive(Debug)]
