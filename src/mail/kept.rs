@@ -166,6 +166,11 @@ impl Kept<'static> {
 }
 
 impl Kept<'_> {
+    /// Of memory, in octets.
+    pub(super) fn octets(&self) -> usize {
+        self.0.len()
+    }
+
     /// The fields in their order.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         let mut rest: &[u8] = &self.0;

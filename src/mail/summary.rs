@@ -152,6 +152,13 @@ impl SummaryBuilder {
         self.header();
     }
 
+    /// Of memory, in octets, about: it grows with the message up to some 100 KiB, or more where somebody
+    /// wants it to.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.scanner.octets().saturating_add(self.header.octets()) as u64
+    }
+
     #[must_use]
     pub fn finish(mut self) -> Summary<'static> {
         self.scanner.end();
@@ -240,6 +247,21 @@ mod tests {
         ] {
             assert_eq!(Stored::read(stored), Stored::Other);
         }
+    }
+
+    #[test]
+    fn what_it_takes_is_known() {
+        let mut builder = SummaryBuilder::new();
+        assert!(builder.octets() < 4096);
+        builder.push(format!("Subject: {}", "x".repeat(100_000)).as_bytes());
+        assert!(builder.octets() >= 100_000);
+        builder.push(b"\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n");
+        let header = builder.octets();
+        assert!(header >= 100_000);
+        for _ in 0..900 {
+            builder.push(b"--x\r\nContent-Description: a part\r\n\r\n\r\n");
+        }
+        assert!(builder.octets() >= header + 50_000);
     }
 
     #[test]

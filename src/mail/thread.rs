@@ -69,10 +69,6 @@ pub fn message_ids(value: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     })
 }
 
-/// What a place among those of Message-IDs takes, in octets: the entry, a mark, and of eight one is
-/// always free.
-const PLACE: usize = 20;
-
 /// One message, as far as threads want to know it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Message {
@@ -181,11 +177,11 @@ impl Builder {
         Self::default()
     }
 
-    /// Of memory, in octets, with what is taken ahead.
+    /// Of memory, in octets, about: with what was taken ahead.
     #[must_use]
     pub fn octets(&self) -> u64 {
         let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
-        let places = self.places.capacity().saturating_mul(PLACE);
+        let places = self.places.capacity().saturating_mul(24);
         nodes.saturating_add(places) as u64
     }
 

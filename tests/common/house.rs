@@ -404,14 +404,20 @@ impl House {
 
     /// A message that is there without having come by a session.
     pub async fn deliver(&self, address: &str, message: &[u8]) {
-        let mut incoming = self.store.incoming();
-        incoming.write(message).await.unwrap();
         let mut summary = SummaryBuilder::new();
         summary.push(message);
+        let summary = summary.finish().encode();
+        self.deliver_with(address, message, summary).await;
+    }
+
+    /// The same with a summary that may be of no use, as after the index was made anew.
+    pub async fn deliver_with(&self, address: &str, message: &[u8], summary: Vec<u8>) {
+        let mut incoming = self.store.incoming();
+        incoming.write(message).await.unwrap();
         let request = Request::Deliver(Deliver {
             prefix: vec![],
             body: incoming.finish().await.unwrap(),
-            summary: summary.finish().encode(),
+            summary,
             received: self.world.time(),
             to: vec![Recipient {
                 user: self.user(address),

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use pillarbox::net::world::World;
 
 use super::common::house::{House, Protocol};
+use super::common::journal;
 use super::common::pump::Connection;
 
 const ADDRESS: &str = "a@home.test";
@@ -399,4 +400,74 @@ async fn play(seed: u64) {
 async fn talk(house: &House, connection: &mut dyn Connection, say: &str) -> String {
     connection.feed(house.world.now(), say.as_bytes()).await;
     String::from_utf8_lossy(&std::mem::take(connection.out())).into_owned()
+}
+
+/// What somebody else expunges while it is looked into is not lost: nothing is logged, nothing fails.
+#[test]
+fn expunged_while_it_is_searched() {
+    let executor = smol::LocalExecutor::new();
+    smol::block_on(executor.run(async {
+        let mut house = House::new();
+        house.mailbox(ADDRESS, "secret").await;
+        // More than one go takes.
+        let message = ["Subject: long\r\n\r\n", &"many words\r\n".repeat(40_000)].concat();
+        for _ in 0..16 {
+            house.deliver(ADDRESS, message.as_bytes()).await;
+        }
+        let mut one = house.connect(Protocol::Imap, None);
+        let mut two = house.connect(Protocol::Imap, None);
+        let hello = format!("l LOGIN {ADDRESS} secret\r\ns SELECT INBOX\r\n");
+        talk(&house, &mut *one, &hello).await;
+        let hello = format!("{hello}f STORE 1:* +FLAGS.SILENT (\\Deleted)\r\n");
+        talk(&house, &mut *two, &hello).await;
+        talk(&house, &mut *one, "n NOOP\r\n").await;
+        journal::begin();
+        let (found, gone) = smol::future::zip(
+            talk(&house, &mut *one, "q SEARCH BODY zebra\r\n"),
+            talk(&house, &mut *two, "e EXPUNGE\r\n"),
+        )
+        .await;
+        assert!(found.contains("* SEARCH\r\n"), "{found}");
+        assert!(found.contains("q OK"), "{found}");
+        assert!(gone.contains("e OK"), "{gone}");
+        assert_eq!(journal::seen("imap: content *"), None);
+    }));
+}
+
+/// Summaries that are not there are made many at a time; numbers are right though every second message
+/// has gone.
+#[test]
+fn arranged_without_summaries() {
+    const COUNT: u32 = 150;
+    let executor = smol::LocalExecutor::new();
+    smol::block_on(executor.run(async {
+        let mut house = House::new();
+        house.mailbox(ADDRESS, "secret").await;
+        for number in 0..COUNT {
+            // The last comes first; each answers the one before it.
+            let (name, before) = (COUNT - number, number.saturating_sub(2));
+            let message = format!(
+                "Subject: s{name:03}\r\nMessage-ID: <{number}@b>\r\nReferences: <{before}@b>\r\n\r\n"
+            );
+            house
+                .deliver_with(ADDRESS, message.as_bytes(), vec![])
+                .await;
+        }
+        let mut one = house.connect(Protocol::Imap, None);
+        let mut say = format!("l LOGIN {ADDRESS} secret\r\ns SELECT INBOX\r\n");
+        for uid in (1..=COUNT).step_by(2) {
+            write!(say, "f UID STORE {uid} +FLAGS.SILENT (\\Deleted)\r\n").unwrap();
+        }
+        say.push_str("e EXPUNGE\r\n");
+        talk(&house, &mut *one, &say).await;
+        let down: Vec<String> = (1..=COUNT / 2).rev().map(|n| n.to_string()).collect();
+        let up: Vec<String> = (1..=COUNT / 2).map(|n| n.to_string()).collect();
+        // First made, then as they were stored.
+        for _ in 0..2 {
+            let said = talk(&house, &mut *one, "q SORT (SUBJECT) UTF-8 ALL\r\n").await;
+            assert_eq!(said.lines().next(), Some(&*format!("* SORT {}", down.join(" "))));
+            let said = talk(&house, &mut *one, "q THREAD REFERENCES UTF-8 ALL\r\n").await;
+            assert_eq!(said.lines().next(), Some(&*format!("* THREAD ({})", up.join(" "))));
+        }
+    }));
 }

@@ -119,6 +119,17 @@ impl Scanner {
         self.kept.take()
     }
 
+    /// Of memory, in octets, about.
+    pub(in crate::mail) fn octets(&self) -> usize {
+        let parts = self.parts.capacity().saturating_mul(size_of::<Part<'_>>());
+        let header = self.header.as_ref().map_or(0, |h| h.octets.capacity());
+        let kept = self.kept.as_ref().map_or(0, Vec::capacity);
+        let texts = TEXTS_MAX.saturating_sub(self.room);
+        [header, kept, texts]
+            .into_iter()
+            .fold(parts, usize::saturating_add)
+    }
+
     /// Takes the next octets of the message.
     pub fn push(&mut self, octets: &[u8]) {
         let mut rest = octets;

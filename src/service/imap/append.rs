@@ -33,6 +33,9 @@ const MESSAGES_MAX: usize = 2_000;
 /// What one message takes besides its octets, summary and keywords, in octets.
 const MESSAGE_OCTETS: u64 = 256;
 
+/// What is noted of a message that comes is counted so many octets at once.
+const STEP: u64 = 64 * 1024;
+
 /// The messages of an APPEND (RFC 3502): those that are whole, and the one that is coming.
 #[derive(Debug)]
 pub struct Appending {
@@ -54,6 +57,8 @@ struct Coming {
     message: AppendMessage,
     /// Kept while it comes.
     memory: Held,
+    /// Kept for what is noted of it, [`STEP`] octets each.
+    noted: Vec<Held>,
     incoming: Result<Incoming, Completion>,
     crlf: Crlf,
     summary: SummaryBuilder,
@@ -98,6 +103,7 @@ impl Imap {
         let coming = Coming {
             message,
             memory,
+            noted: Vec::new(),
             incoming: Ok(self.shared.store.incoming()),
             crlf: Crlf::default(),
             summary: SummaryBuilder::new(),
@@ -167,6 +173,18 @@ impl Imap {
             return;
         }
         coming.summary.push(&octets);
+        // Of most messages less is noted than one step.
+        while (coming.noted.len() as u64)
+            .saturating_add(1)
+            .saturating_mul(STEP)
+            < coming.summary.octets()
+        {
+            let Some(held) = self.shared.memory.hold(STEP) else {
+                coming.incoming = Err(no_memory());
+                return;
+            };
+            coming.noted.push(held);
+        }
         if let Ok(incoming) = &mut coming.incoming
             && let Err(refusal) = incoming.write(&octets).await
         {
