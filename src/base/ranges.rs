@@ -56,7 +56,14 @@ impl Ranges {
 
     /// The ranges, ascending.
     pub fn spans(&self) -> impl DoubleEndedIterator<Item = RangeInclusive<u32>> + '_ {
-        self.0.iter().map(|&(low, high)| low..=high)
+        self.spans_from(0)
+    }
+
+    /// The ranges that do not end before `n`, ascending.
+    pub fn spans_from(&self, n: u32) -> impl DoubleEndedIterator<Item = RangeInclusive<u32>> + '_ {
+        let at = self.0.partition_point(|r| r.1 < n);
+        let spans = self.0.get(at..).unwrap_or_default();
+        spans.iter().map(|&(low, high)| low..=high)
     }
 
     /// The numbers, ascending.

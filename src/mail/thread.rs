@@ -69,6 +69,10 @@ pub fn message_ids(value: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     })
 }
 
+/// What a place among those of Message-IDs takes, in octets: the entry, a mark, and of eight one is
+/// always free.
+const PLACE: usize = 20;
+
 /// One message, as far as threads want to know it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Message {
@@ -177,11 +181,11 @@ impl Builder {
         Self::default()
     }
 
-    /// Of memory, in octets, about: with what was taken ahead.
+    /// Of memory, in octets, with what is taken ahead.
     #[must_use]
     pub fn octets(&self) -> u64 {
         let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
-        let places = self.places.capacity().saturating_mul(24);
+        let places = self.places.capacity().saturating_mul(PLACE);
         nodes.saturating_add(places) as u64
     }
 
@@ -242,6 +246,10 @@ impl Builder {
 
     fn add(&mut self, message: Message) -> Option<u32> {
         let at = u32::try_from(self.nodes.len()).ok().filter(|&n| n < NONE)?;
+        if self.nodes.len() == self.nodes.capacity() {
+            // Not twice as much: it is counted.
+            self.nodes.reserve_exact((self.nodes.len() / 4).max(64));
+        }
         self.nodes.push(Node {
             message,
             parent: NONE,

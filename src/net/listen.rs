@@ -8,6 +8,7 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     rc::Rc,
+    time::Duration,
 };
 
 use async_io::Async;
@@ -31,6 +32,12 @@ const BACKLOG: i32 = 1024;
 const PAUSE: u64 = 100;
 /// Refused connections are counted, and logged together this often, in seconds.
 const REPORT: u64 = 10;
+
+/// The kernel asks a quiet connection's other end whether it is there: after so long, then so often
+/// and so many times. Devices on the way forget what is quiet for 5 minutes.
+const ALIVE_IDLE: Duration = Duration::from_secs(280);
+const ALIVE_AGAIN: Duration = Duration::from_secs(60);
+const ALIVE_TRIES: u32 = 5;
 
 /// Why a port cannot be listened on.
 #[derive(Debug)]
@@ -106,9 +113,19 @@ fn socket(address: SocketAddr, both: bool) -> Result<OwnedFd, Errno> {
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, !both)?;
     }
+    keep_alive(&socket)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket)
+}
+
+/// Connections inherit it: who idles through a device that forgets quiet connections stays reachable,
+/// and who is gone is missed.
+fn keep_alive(socket: &OwnedFd) -> Result<(), Errno> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, ALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(socket, ALIVE_AGAIN)?;
+    sockopt::set_tcp_keepcnt(socket, ALIVE_TRIES)
 }
 
 /// Accepts until it is dropped. `welcome` gets each connection that the house has a place for; the
@@ -344,5 +361,22 @@ mod tests {
         assert_eq!(listening(line, 25), Some("4711".into()));
         assert_eq!(listening(line, 26), None);
         assert_eq!(listening("  sl  local_address rem_address   st", 25), None);
+    }
+
+    #[test]
+    fn connections_are_kept_alive() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = TcpListener::from(socket(address, false).unwrap());
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener
+            .accept()
+            .map_err(|error| error.kind())
+            .or_else(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                listener.accept().map_err(|error| error.kind())
+            })
+            .unwrap();
+        assert!(sockopt::socket_keepalive(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), ALIVE_IDLE);
     }
 }

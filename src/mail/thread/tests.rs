@@ -344,3 +344,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_taken_ahead_is_counted() {
+    let mut builder = Builder::new();
+    for number in 1..1_000_u32 {
+        let id = Some(u64::from(number));
+        let message = Message {
+            number,
+            id,
+            ..Message::default()
+        };
+        builder.push(message, &[u64::from(number) << 32]);
+        // Each place is at least its entry and one octet.
+        let nodes = builder.nodes.capacity() * size_of::<Node>();
+        let places = builder.places.capacity() * (size_of::<(u64, u32)>() + 1);
+        assert!(builder.octets() >= (nodes + places) as u64, "{number}");
+        assert!(builder.nodes.capacity() <= (builder.nodes.len() * 5 / 4).max(64));
+    }
+}

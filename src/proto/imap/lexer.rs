@@ -54,6 +54,11 @@ impl<'a> Lexer<'a> {
         self.rest.first().copied()
     }
 
+    /// Nobody wants to know what is left.
+    pub fn skip_rest(&mut self) {
+        self.rest = &[];
+    }
+
     /// Where the last word began, to the end: after a failure, what was not understood.
     #[must_use]
     pub fn word(&self) -> &'a [u8] {

@@ -17,6 +17,7 @@ use crate::{
     service::warning,
     store::{
         Incoming, Refusal, Reply, Request,
+        change::CHANGE_MAX,
         content::PIECE_MAX,
         request::{Append, Appended},
     },
@@ -29,6 +30,9 @@ const WAITING_MAX: u64 = 512 * 1024;
 /// Messages of one MULTIAPPEND: they become one change of the store.
 const MESSAGES_MAX: usize = 2_000;
 
+/// What one message takes besides its octets, summary and keywords, in octets.
+const MESSAGE_OCTETS: u64 = 256;
+
 /// The messages of an APPEND (RFC 3502): those that are whole, and the one that is coming.
 #[derive(Debug)]
 pub struct Appending {
@@ -39,7 +43,9 @@ pub struct Appending {
     announced: u64,
     /// Octets of whole messages in memory.
     waiting: u64,
-    /// Kept for them.
+    /// Octets of their summaries and keywords.
+    noted: u64,
+    /// Kept for all of it.
     memory: Vec<Held>,
 }
 
@@ -51,6 +57,20 @@ struct Coming {
     incoming: Result<Incoming, Completion>,
     crlf: Crlf,
     summary: SummaryBuilder,
+}
+
+impl Coming {
+    /// Whether its line ends were changed though it is binary (RFC 3516 section 4.4); with UTF8 a
+    /// literal8 is text (RFC 6855 section 4). The last octet tells only once it is `whole`.
+    fn is_changed(&self, whole: bool) -> bool {
+        let as_it_is = self.message.binary && !self.message.utf8;
+        as_it_is && !self.crlf.has_kept_all(whole)
+    }
+}
+
+/// The message cannot be kept octet for octet (RFC 3516 section 4.4).
+fn unknown_encoding(text: &str) -> Completion {
+    Completion::no(text).with_code("UNKNOWN-CTE")
 }
 
 impl Imap {
@@ -89,6 +109,7 @@ impl Imap {
                 coming: Some(coming),
                 announced,
                 waiting: 0,
+                noted: 0,
                 memory: Vec::new(),
             }),
             Some(mut before) => {
@@ -130,18 +151,25 @@ impl Imap {
         let Some(coming) = appending.and_then(|appending| appending.coming.as_mut()) else {
             return;
         };
-        let Ok(incoming) = &mut coming.incoming else {
+        if coming.incoming.is_err() {
             return;
-        };
+        }
         // Only a literal8 brings it (RFC 3516 section 4.4); no client could read it by BODY[].
         if memchr::memchr(0, &octets).is_some() {
-            let refused = Completion::no("A message with NUL cannot be kept as it is");
-            coming.incoming = Err(refused.with_code("UNKNOWN-CTE"));
+            coming.incoming = Err(unknown_encoding(
+                "A message with NUL cannot be kept as it is",
+            ));
             return;
         }
         let octets = coming.crlf.convert(octets);
+        if coming.is_changed(false) {
+            coming.incoming = Err(unknown_encoding("A literal8 needs CRLF as line ends"));
+            return;
+        }
         coming.summary.push(&octets);
-        if let Err(refusal) = incoming.write(&octets).await {
+        if let Ok(incoming) = &mut coming.incoming
+            && let Err(refusal) = incoming.write(&octets).await
+        {
             coming.incoming = Err(refusal.into());
         }
     }
@@ -165,7 +193,24 @@ impl Imap {
         let Some(coming) = appending.coming.take() else {
             return Ok(());
         };
+        if coming.incoming.is_ok() && coming.is_changed(true) {
+            return Err(unknown_encoding("A literal8 needs CRLF as line ends"));
+        }
         let incoming = coming.incoming?;
+        let message = coming.message;
+        let mut summary = coming.summary.finish().encode();
+        summary.shrink_to_fit();
+        let keywords = message.flags.keywords.iter();
+        let keywords = keywords.map(|keyword| size_of_val(keyword).saturating_add(keyword.len()));
+        let noted = keywords.fold(summary.len(), usize::saturating_add) as u64;
+        let noted = noted.saturating_add(MESSAGE_OCTETS);
+        appending.noted = appending.noted.saturating_add(noted);
+        if appending.noted > CHANGE_MAX as u64 {
+            let text = "The headers and keywords of these messages are too much at once";
+            return Err(Completion::no(text).with_code("LIMIT"));
+        }
+        let memory = self.shared.memory.hold(noted).ok_or_else(no_memory)?;
+        appending.memory.push(memory);
         let held = incoming.held();
         let waiting = appending.waiting.saturating_add(held);
         let body = if waiting > WAITING_MAX {
@@ -175,10 +220,9 @@ impl Imap {
             appending.memory.push(coming.memory);
             incoming.finish().await?
         };
-        let message = coming.message;
         appending.whole.push(Appended {
             body,
-            summary: coming.summary.finish().encode(),
+            summary,
             date: message.date.unwrap_or_else(|| self.shared.world.time()),
             flags: message.flags.system,
             keywords: message.flags.keywords,

@@ -5,6 +5,8 @@
 pub struct Crlf {
     /// The last octet was a CR; its CRLF is written already.
     after_cr: bool,
+    /// A bare one came by.
+    bare: bool,
 }
 
 impl Crlf {
@@ -17,12 +19,23 @@ impl Crlf {
         for octet in octets {
             match octet {
                 b'\n' if self.after_cr => {}
-                b'\n' | b'\r' => out.extend_from_slice(b"\r\n"),
-                _ => out.push(octet),
+                b'\n' | b'\r' => {
+                    self.bare |= self.after_cr || octet == b'\n';
+                    out.extend_from_slice(b"\r\n");
+                }
+                _ => {
+                    self.bare |= self.after_cr;
+                    out.push(octet);
+                }
             }
             self.after_cr = octet == b'\r';
         }
         out
+    }
+
+    /// Whether what came out is what went in; a CR at the end stands alone if that was `all`.
+    pub fn has_kept_all(&self, all: bool) -> bool {
+        !self.bare && !(all && self.after_cr)
     }
 }
 
@@ -48,9 +61,16 @@ mod tests {
 
     fn converted(text: &[u8], cut: usize) -> Vec<u8> {
         let mut crlf = Crlf::default();
-        text.chunks(cut)
+        let pieces = text.chunks(cut);
+        let out: Vec<u8> = pieces
             .flat_map(|piece| crlf.convert(piece.to_vec()))
-            .collect()
+            .collect();
+        assert_eq!(
+            crlf.has_kept_all(true),
+            out == text,
+            "{text:?} cut to {cut}"
+        );
+        out
     }
 
     #[test]

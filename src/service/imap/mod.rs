@@ -343,6 +343,7 @@ fn quiet(command: &Command) -> Tell {
 fn reads_flags(command: &Command) -> bool {
     match command {
         Command::Fetch(fetch) => fetch::reads_flags(fetch),
+        Command::List(list) => list.returns.status.is_some(),
         Command::Close
         | Command::Copy(_)
         | Command::Expunge
@@ -367,7 +368,6 @@ fn reads_flags(command: &Command) -> bool {
         | Command::GetQuotaRoot { .. }
         | Command::Id(_)
         | Command::Idle
-        | Command::List(_)
         | Command::Login { .. }
         | Command::Logout
         | Command::Lsub(_)

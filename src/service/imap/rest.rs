@@ -58,12 +58,29 @@ impl Rest {
         &mut self,
         reader: &Reader,
         folder: FolderId,
-        mut each: impl FnMut(Uid, &Message) -> ControlFlow<()>,
+        each: impl FnMut(Uid, &Message) -> ControlFlow<()>,
     ) -> Result<(), Broken> {
-        let mut left = SLICE_ROWS;
-        while left > 0
-            && let Some(&(low, high)) = self.0.front()
-        {
+        let seen = self.look(reader, folder, each)?;
+        self.pass(seen);
+        Ok(())
+    }
+
+    /// As [`Rest::slice`], but takes nothing out; returns the last UID that it would take out.
+    ///
+    /// # Errors
+    ///
+    /// What the reader says.
+    pub fn look(
+        &self,
+        reader: &Reader,
+        folder: FolderId,
+        mut each: impl FnMut(Uid, &Message) -> ControlFlow<()>,
+    ) -> Result<Uid, Broken> {
+        let (mut left, mut seen) = (SLICE_ROWS, Uid(0));
+        for &(low, high) in &self.0 {
+            if left == 0 {
+                break;
+            }
             let high = high.min(low.saturating_add(left).saturating_sub(1));
             let mut stopped = None;
             reader.messages(folder, Uid(low), Uid(high), &mut |uid, row| {
@@ -74,15 +91,12 @@ impl Rest {
                 flow
             })?;
             if let Some(uid) = stopped {
-                if uid.0 > low {
-                    self.pass(Uid(uid.0.saturating_sub(1)));
-                }
-                return Ok(());
+                return Ok(Uid(uid.0.saturating_sub(1)));
             }
-            self.pass(Uid(high));
+            seen = Uid(high);
             left = left.saturating_sub(high.saturating_sub(low).saturating_add(1));
         }
-        Ok(())
+        Ok(seen)
     }
 }
 

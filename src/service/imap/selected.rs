@@ -202,15 +202,28 @@ pub struct Places<'a> {
     before: u32,
 }
 
+/// How far [`Places`] has come: where its span begins, and how many numbers are before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reached(u32, u32);
+
 impl<'a> Places<'a> {
     pub fn new(all: &'a Ranges) -> Self {
-        let mut spans: Box<dyn Iterator<Item = _>> = Box::new(all.spans());
+        Self::resume(all, Reached::default())
+    }
+
+    /// Goes on in the same set.
+    pub fn resume(all: &'a Ranges, Reached(low, before): Reached) -> Self {
+        let mut spans: Box<dyn Iterator<Item = _>> = Box::new(all.spans_from(low));
         let span = spans.next().map_or((0, 0), |s| (*s.start(), *s.end()));
         Self {
             spans,
             span,
-            before: 0,
+            before,
         }
+    }
+
+    pub fn reached(&self) -> Reached {
+        Reached(self.span.0, self.before)
     }
 
     /// The place of a number that is in the set; numbers have to come in ascending order.
@@ -245,8 +258,12 @@ mod tests {
         fn places_one_by_one(all: Vec<u8>) {
             let all: Ranges = all.iter().map(|&n| u32::from(n)).collect();
             let mut places = Places::new(&all);
+            let mut reached = Reached::default();
             for n in all.iter().filter(|n| n % 3 > 0) {
                 prop_assert_eq!(u64::from(places.of(n)), all.rank(n));
+                let mut places = Places::resume(&all, reached);
+                prop_assert_eq!(u64::from(places.of(n)), all.rank(n));
+                reached = places.reached();
             }
         }
     }

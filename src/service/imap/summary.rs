@@ -2,10 +2,10 @@
 
 use super::{Imap, Shared};
 use crate::{
-    base::id::ContentId,
+    base::id::{ContentId, FolderId, Uid},
     mail::summary::{self, Summary, SummaryBuilder},
     proto::imap::session::Completion,
-    store::{Broken, Content, Reader, Request},
+    store::{Broken, Content, Reader},
 };
 
 /// A summary that was made from content just now.
@@ -45,41 +45,14 @@ impl Stored {
 }
 
 impl Imap {
-    /// A message's content; `None` where it is lost: that must not keep a client from its other
-    /// messages.
-    pub(super) fn open_content(&self, id: ContentId) -> Result<Option<Content>, Completion> {
-        found(id, self.shared.store.content(id))
-    }
-
-    /// Makes a summary from content on the blocking pool. A message without its content has an empty
-    /// one.
-    pub(super) async fn make_summary(
-        &self,
-        id: ContentId,
-        store_it: bool,
-    ) -> Result<Made, Completion> {
-        let Some(content) = self.open_content(id)? else {
-            return Ok((id, SummaryBuilder::new().finish()));
-        };
-        let (_, made) = read(&self.shared, content, summarize).await;
-        let made = match made {
-            Ok(made) => made,
-            Err(broken) => {
-                log::error!("imap: content {id}: {broken}");
-                return Ok((id, SummaryBuilder::new().finish()));
-            }
-        };
-        if store_it {
-            let summary = made.encode();
-            let request = Request::Summarize {
-                content: id,
-                summary,
-            };
-            if let Err(refusal) = self.shared.store.request(request).await {
-                log::debug!("imap: summary of content {id} not kept: {refusal}");
-            }
-        }
-        Ok((id, made))
+    /// Whether a message was expunged after its row was read: then its content may be gone too, and
+    /// nothing is lost.
+    pub(super) fn is_gone(&self, folder: FolderId, uid: Uid) -> Result<bool, Completion> {
+        let row = self
+            .shared
+            .store
+            .read(|reader| reader.message(folder, uid))?;
+        Ok(row.is_none())
     }
 }
 

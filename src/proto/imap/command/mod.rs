@@ -369,8 +369,9 @@ pub struct Search {
     pub uid: bool,
     /// What RETURN asks for (RFC 4731); `None` for a plain `* SEARCH`.
     pub returns: Option<SearchReturn>,
-    /// Text in it is decoded: CHARSET has done its work.
-    pub key: SearchKey,
+    /// Text in it is decoded: CHARSET has done its work. `None` where it could not and `$` is to become
+    /// empty (RFC 5182 section 2.1).
+    pub key: Option<SearchKey>,
 }
 
 /// RETURN options of SEARCH (RFC 4731 section 3.1, RFC 5182); `RETURN ()` is `all`.

@@ -21,6 +21,23 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
         returns = Some(options(lexer)?);
         lexer.space()?;
     }
+    let key = match decoded(lexer) {
+        Err(SyntaxError::Charset) if returns.is_some_and(|returns| returns.save) => None,
+        key => Some(key?),
+    };
+    if key.is_none() {
+        lexer.skip_rest();
+    }
+    Ok(Command::Search(Box::new(Search {
+        tag: String::new(),
+        uid,
+        returns,
+        key,
+    })))
+}
+
+/// \[CHARSET name\] key …
+fn decoded(lexer: &mut Lexer<'_>) -> Result<SearchKey, SyntaxError> {
     let mut charset = UTF_8;
     if word(lexer, "CHARSET") {
         // RFC 6855 section 3: everything is UTF-8 then.
@@ -31,12 +48,7 @@ pub fn search(lexer: &mut Lexer<'_>, uid: bool) -> Result<Command, SyntaxError> 
         charset = known(lexer)?;
         lexer.space()?;
     }
-    Ok(Command::Search(Box::new(Search {
-        tag: String::new(),
-        uid,
-        returns,
-        key: keys(lexer, charset)?,
-    })))
+    keys(lexer, charset)
 }
 
 /// ` charset key …`, as SORT and THREAD have it (RFC 5256).

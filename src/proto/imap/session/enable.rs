@@ -40,7 +40,7 @@ pub(super) fn implied(command: &Command) -> bool {
         Command::Fetch(fetch) => {
             fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq)
         }
-        Command::Search(search) => has_modseq(&search.key),
+        Command::Search(search) => search.key.as_ref().is_some_and(has_modseq),
         Command::Select(select) => select.condstore,
         Command::Sort(sort) => has_modseq(&sort.key),
         Command::Status(status) => status.items.has(StatusItem::HighestModSeq),

@@ -98,6 +98,12 @@ impl Completion {
         Self::no("Authentication failed.").with_code("AUTHENTICATIONFAILED")
     }
 
+    /// Text of a search cannot be decoded (RFC 3501 section 6.4.4).
+    #[must_use]
+    pub fn bad_charset() -> Self {
+        Self::no("The text is not in a known charset").with_code("BADCHARSET (US-ASCII UTF-8)")
+    }
+
     /// An answer that does not fit the question.
     #[must_use]
     pub fn server_bug() -> Self {

@@ -158,8 +158,7 @@ pub(super) fn words(error: SyntaxError) -> Completion {
     match error {
         SyntaxError::Argument | SyntaxError::Incomplete => Completion::bad("Bad arguments"),
         // RFC 5530 and RFC 3501 section 7.1 name the codes.
-        SyntaxError::Charset => Completion::no("The text is not in a known charset")
-            .with_code("BADCHARSET (US-ASCII UTF-8)"),
+        SyntaxError::Charset => Completion::bad_charset(),
         SyntaxError::Command => Completion::bad("Unknown command"),
         SyntaxError::Flag => Completion::bad("No such flag"),
         SyntaxError::FolderName => {

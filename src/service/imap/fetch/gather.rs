@@ -18,7 +18,9 @@ use crate::{
     service::imap::{
         Imap,
         flags::flag_names,
+        refusal::expunge_issued,
         selected::{Places, Told},
+        summary::found,
     },
     store::{
         Broken, Request,
@@ -155,7 +157,7 @@ impl Imap {
         let mut rows = Vec::new();
         shared.store.read(|reader| {
             batch.keywords = flag_names(reader, selected, &mut batch.lead)?;
-            let mut places = Places::new(selected.view.uids());
+            let mut places = Places::resume(selected.view.uids(), fetching.reached);
             let summaries = fetching.items.iter().any(Item::summary);
             let (mut octets, mut failed) = (0u64, None);
             fetching.rest.slice(reader, selected.folder(), |uid, row| {
@@ -199,11 +201,25 @@ impl Imap {
                 }
                 ControlFlow::Continue(())
             })?;
+            fetching.reached = places.reached();
             failed.map_or(Ok(()), Err)
         })?;
         let contents = shared.store.contents(rows, &mut fetching.pins);
+        let folder = self.open()?.folder();
+        let mut gone = Ranges::new();
         for (open, content) in batch.messages.iter_mut().zip(contents) {
-            open.content = super::super::summary::found(open.row.content, content)?;
+            if matches!(content, Ok(None)) && self.is_gone(folder, open.uid)? {
+                gone.insert(open.uid.0);
+            } else {
+                open.content = found(open.row.content, content)?;
+            }
+        }
+        if !gone.is_empty() {
+            let messages = &mut batch.messages;
+            messages.retain(|open| !gone.contains(open.uid.0));
+            if fetching.by_number {
+                fetching.completion = expunge_issued();
+            }
         }
         Ok(())
     }

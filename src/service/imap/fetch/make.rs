@@ -4,19 +4,17 @@ use std::ops::ControlFlow;
 
 use smol::future::poll_once;
 
-use super::{
-    Fetching,
-    batch::{MESSAGES, WORK_MAX},
-};
+use super::batch::{MESSAGES, WORK_MAX};
 use crate::{
-    base::id::{ContentId, Uid},
+    base::id::ContentId,
     mail::summary::SummaryBuilder,
     proto::imap::session::Completion,
     service::imap::{
-        Imap, SLICE_ROWS,
+        Imap,
+        rest::Rest,
         summary::{Made, Stored, found, summarize},
     },
-    store::{Broken, Content, Refusal, Request},
+    store::{Broken, Content, Refusal, Request, content::Pins},
 };
 
 /// Summaries that were made are held up to so many octets.
@@ -33,36 +31,39 @@ struct Making {
 
 impl Imap {
     /// Makes the summaries that the next messages lack, many in one job.
-    pub(super) async fn make_next(&mut self, fetching: &mut Fetching) -> Result<(), Completion> {
-        let Some(first) = fetching.rest.first() else {
-            return Ok(());
-        };
+    pub(in crate::service::imap) async fn make_next(
+        &mut self,
+        rest: &Rest,
+        pins: &mut Pins,
+    ) -> Result<Vec<Made>, Completion> {
         let shared = self.shared.clone();
         let folder = self.open()?.folder();
-        let (mut rows, mut ids, mut left) = (Vec::new(), Vec::new(), SLICE_ROWS);
+        let (mut rows, mut ids) = (Vec::new(), Vec::new());
         shared.store.read(|reader| {
             let mut failed = None;
-            reader.messages(folder, first, Uid(u32::MAX), &mut |_, row| {
+            rest.look(reader, folder, |uid, row| {
                 let mut look = || -> Result<(), Broken> {
                     let stored = Stored::show(reader, row.content, |_| ())?;
                     if let Stored::Lacking { store_it } = stored {
                         rows.push((row.content, reader.content(row.content)?));
-                        ids.push((row.content, store_it));
+                        ids.push((uid, row.content, store_it));
                     }
                     Ok(())
                 };
                 failed = look().err();
-                left = left.saturating_sub(1);
-                if failed.is_some() || rows.len() >= MESSAGES || left == 0 {
+                if failed.is_some() || rows.len() >= MESSAGES {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
             })?;
             failed.map_or(Ok(()), Err)
         })?;
-        let contents = shared.store.contents(rows, &mut fetching.pins);
+        let contents = shared.store.contents(rows, pins);
         let mut work = Vec::new();
-        for ((id, store_it), content) in ids.into_iter().zip(contents) {
+        for ((uid, id, store_it), content) in ids.into_iter().zip(contents) {
+            if matches!(content, Ok(None)) && self.is_gone(folder, uid)? {
+                continue;
+            }
             work.push((id, store_it, found(id, content)?));
         }
         let _permit = shared.reads.acquire().await;
@@ -70,13 +71,12 @@ impl Imap {
         for (id, broken) in making.broken {
             log::error!("imap: content {id}: {broken}");
         }
-        fetching.made = making.made;
         self.keep_made(making.kept).await;
-        Ok(())
+        Ok(making.made)
     }
 
     /// Stores summaries that were made; all in one batch of the writer.
-    pub(super) async fn keep_made(&self, made: Vec<(ContentId, Vec<u8>)>) {
+    pub(in crate::service::imap) async fn keep_made(&self, made: Vec<(ContentId, Vec<u8>)>) {
         let store = &self.shared.store;
         // All are asked before one is waited for.
         let mut waiting = Vec::new();

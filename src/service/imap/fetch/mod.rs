@@ -24,7 +24,7 @@ use super::{
     flags::flag_names,
     refusal::expunge_issued,
     rest::Rest,
-    selected::Places,
+    selected::{Places, Reached},
     summary::{Made, Stored},
     sync::{Tell, pieces},
 };
@@ -43,6 +43,7 @@ use crate::{
 pub struct Fetching {
     items: Arc<[Item]>,
     rest: Rest,
+    reached: Reached,
     needs: Needs,
     changed_since: Option<ModSeq>,
     /// The last summaries that had to be made from content.
@@ -53,6 +54,8 @@ pub struct Fetching {
     ahead: VecDeque<Ahead>,
     pins: Pins,
     tell: Tell,
+    /// Messages were named by sequence numbers.
+    by_number: bool,
     completion: Completion,
 }
 
@@ -92,6 +95,7 @@ impl Imap {
         };
         let fetching = Fetching {
             rest: Rest::from(&uids),
+            reached: Reached::default(),
             items,
             needs,
             changed_since: fetch.changed_since,
@@ -100,6 +104,7 @@ impl Imap {
             ahead: VecDeque::new(),
             pins: Pins::default(),
             tell,
+            by_number,
             completion,
         };
         if !earlier.is_empty() {
@@ -154,7 +159,8 @@ impl Imap {
         let mut octets = Vec::new();
         while octets.len() < SLICE_OCTETS && !fetching.rest.is_empty() {
             if self.rows(fetching, &mut octets)? {
-                self.make_next(fetching).await?;
+                let made = self.make_next(&fetching.rest, &mut fetching.pins);
+                fetching.made = made.await?;
             }
             smol::future::yield_now().await;
         }
@@ -169,13 +175,14 @@ impl Imap {
         let mut lacking = false;
         shared.store.read(|reader| {
             let keywords = flag_names(reader, selected, out)?;
-            let mut places = Places::new(selected.view.uids());
+            let mut places = Places::resume(selected.view.uids(), fetching.reached);
             let Fetching {
                 items,
                 rest,
                 made,
                 needs,
                 changed_since,
+                reached,
                 ..
             } = fetching;
             let fields = items.iter().any(|item| matches!(item, Item::Fields { .. }));
@@ -220,6 +227,7 @@ impl Imap {
                 }
                 ControlFlow::Break(())
             })?;
+            *reached = places.reached();
             failed.map_or(Ok(()), Err)
         })?;
         Ok(lacking)

@@ -12,12 +12,12 @@ use crate::{
         pace::Pace,
         refusal::no_memory,
         rest::Rest,
-        selected::Places,
+        selected::{Places, Reached},
         sort::Keys,
-        summary::{Made, Stored},
+        summary::Made,
         thread::Threading,
     },
-    store::message::Message,
+    store::{content::Pins, message::Message},
 };
 
 /// What is collected of one command may take, in octets.
@@ -75,7 +75,10 @@ pub struct Collect {
     rest: Rest,
     uid: bool,
     sink: Sink,
-    made: Option<Made>,
+    reached: Reached,
+    /// The last summaries that had to be made from content.
+    made: Vec<Made>,
+    pins: Pins,
     held: Vec<Held>,
 }
 
@@ -85,7 +88,9 @@ impl Collect {
             rest: Rest::from(found),
             uid,
             sink,
-            made: None,
+            reached: Reached::default(),
+            made: Vec::new(),
+            pins: Pins::default(),
             held: Vec::new(),
         }
     }
@@ -106,12 +111,13 @@ impl Imap {
             rest,
             uid: by_uid,
             sink,
+            reached,
             made,
             ..
         } = &mut *collect;
-        let mut lacking = None;
+        let mut lacking = false;
         shared.store.read(|reader| {
-            let mut places = Places::new(selected.view.uids());
+            let mut places = Places::resume(selected.view.uids(), *reached);
             let mut failed = None;
             let mut first = true;
             rest.slice(reader, selected.folder(), |uid, row| {
@@ -123,7 +129,7 @@ impl Imap {
                     sink.take(number, row, &Head::default());
                     return ControlFlow::Continue(());
                 }
-                if let Some((_, summary)) = made.as_ref().filter(|made| made.0 == row.content) {
+                if let Some((_, summary)) = made.iter().find(|made| made.0 == row.content) {
                     sink.take(number, row, &summary.head);
                     return ControlFlow::Continue(());
                 }
@@ -134,19 +140,16 @@ impl Imap {
                 });
                 match taken {
                     Ok(Some(Some(()))) => return ControlFlow::Continue(()),
-                    Ok(_) => match Stored::show(reader, row.content, |_| {}) {
-                        Ok(Stored::Lacking { store_it }) => lacking = Some((row.content, store_it)),
-                        Ok(Stored::Shown) => lacking = Some((row.content, true)),
-                        Err(broken) => failed = Some(broken),
-                    },
+                    Ok(_) => lacking = true,
                     Err(broken) => failed = Some(broken),
                 }
                 ControlFlow::Break(())
             })?;
+            *reached = places.reached();
             failed.map_or(Ok(()), Err)
         })?;
-        if let Some((content, store_it)) = lacking {
-            collect.made = Some(self.make_summary(content, store_it).await?);
+        if lacking {
+            collect.made = self.make_next(&collect.rest, &mut collect.pins).await?;
         }
         self.count(collect)
     }

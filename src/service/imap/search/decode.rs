@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// Longer white space is text wherever it stands: lines have 76 octets at most (RFC 2045 section 6.7).
+const BLANK_MAX: usize = 100;
+
 /// How a part's octets are encoded, and what of them is still open.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Transfer {
@@ -11,7 +14,7 @@ pub enum Transfer {
         count: u8,
     },
     None,
-    /// What follows an `=` that may not be whole.
+    /// An `=` that may not be whole and what follows it, or white space that a line may end with.
     Quoted(Vec<u8>),
 }
 
@@ -38,10 +41,12 @@ impl Transfer {
 }
 
 impl Transfer {
-    /// The text has ended: what was still open. A soft line break may stand at its end.
+    /// The text has ended: what was still open. A soft line break may stand at its end, or white space.
     pub fn finish(&mut self) -> Vec<u8> {
         match self {
-            Self::Quoted(open) if open.len() > 1 && !open.ends_with(b"\r") => std::mem::take(open),
+            Self::Quoted(open) if open.last().is_some_and(u8::is_ascii_hexdigit) => {
+                std::mem::take(open)
+            }
             Self::Base64 { .. } | Self::None | Self::Quoted(_) => Vec::new(),
         }
     }
@@ -83,24 +88,38 @@ fn base64(bits: &mut u32, count: &mut u8, octets: &[u8]) -> Vec<u8> {
     out
 }
 
-/// An `=` that nothing useful follows stands for itself.
+/// An `=` that nothing useful follows stands for itself; white space at the end of a line is none of
+/// the text (RFC 2045 section 6.7, rules 2 and 3).
 fn quoted(open: &mut Vec<u8>, octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len());
     for &octet in octets {
-        if open.is_empty() {
-            if octet == b'=' {
-                open.push(octet);
-            } else {
-                out.push(octet);
+        if !open.starts_with(b"=") {
+            match octet {
+                b' ' | b'\t' if open.len() < BLANK_MAX => open.push(octet),
+                b'\r' | b'\n' => {
+                    open.clear();
+                    out.push(octet);
+                }
+                b'=' => {
+                    out.append(open);
+                    open.push(octet);
+                }
+                _ => {
+                    out.append(open);
+                    out.push(octet);
+                }
             }
             continue;
         }
         open.push(octet);
         match open.as_slice() {
-            [b'=', b'\r'] => {}
-            [b'=', b'\n'] | [b'=', b'\r', b'\n'] => open.clear(),
+            [b'=', blank @ .., b'\n'] if is_blank(blank.strip_suffix(b"\r").unwrap_or(blank)) => {
+                open.clear();
+            }
+            [b'=', blank @ .., b'\r'] if is_blank(blank) => {}
+            [b'=', blank @ ..] if is_blank(blank) && blank.len() < BLANK_MAX => {}
             [b'=', first] if first.is_ascii_hexdigit() => {}
-            [b'=', first, second] if second.is_ascii_hexdigit() && *first != b'\r' => {
+            [b'=', first, second] if first.is_ascii_hexdigit() && second.is_ascii_hexdigit() => {
                 out.push((hex(*first) << 4) | hex(*second));
                 open.clear();
             }
@@ -108,6 +127,10 @@ fn quoted(open: &mut Vec<u8>, octets: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+fn is_blank(octets: &[u8]) -> bool {
+    octets.iter().all(|octet| matches!(octet, b' ' | b'\t'))
 }
 
 fn hex(digit: u8) -> u8 {
@@ -140,6 +163,34 @@ mod tests {
             let want = b"a=bcd=b=ZZ==41\r\n";
             let got = decoded(Transfer::named(b"QUOTED-printable"), text, cut);
             assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(want));
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_end_of_a_line() {
+        let long = " ".repeat(BLANK_MAX + 1);
+        let long = long.as_str();
+        for (text, want) in [
+            ("a b \t\r\nc\t \r\n \r\n", "a b\r\nc\r\n\r\n"),
+            ("a=20\r\n", "a \r\n"),
+            ("a =\r\nb=  \r\nc= \t\nd", "a bcd"),
+            ("a  b\tc", "a  b\tc"),
+            ("a= b", "a= b"),
+            ("a \t", "a"),
+            ("a= ", "a"),
+            ("a=4", "a=4"),
+            (&format!("a{long}b"), &format!("a{long}b")),
+            (&format!("a={long}b"), &format!("a={long}b")),
+        ] {
+            for cut in [1, 2, 3, 1000] {
+                let mut transfer = Transfer::named(b"quoted-printable");
+                let pieces = text.as_bytes().chunks(cut);
+                let mut got: Vec<u8> = pieces
+                    .flat_map(|piece| transfer.decode(piece).into_owned())
+                    .collect();
+                got.extend(transfer.finish());
+                assert_eq!(String::from_utf8_lossy(&got), want, "{text:?} cut to {cut}");
+            }
         }
     }
 

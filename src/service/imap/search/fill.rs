@@ -21,7 +21,8 @@ const BUSY: u64 = 2_000;
 /// How far we are.
 #[derive(Debug, Default)]
 pub struct Filling {
-    /// Everything before it has a filter, or gets none.
+    /// Everything before it has a filter, or gets none; from the beginning each time, because content
+    /// that was long on its way has a smaller number than what came meanwhile.
     next: ContentId,
     /// The store's last change as we knew it.
     sequence: u64,
@@ -65,6 +66,7 @@ impl Filling {
         let now = quiet || self.waited >= PATIENCE;
         if now {
             self.waited = 0;
+            self.next = ContentId::default();
         }
         now
     }
@@ -113,5 +115,14 @@ mod tests {
         assert_eq!(told, [false, true, false, false, true, true]);
         let always = (8..50).filter(|&n| filling.is_time(n)).count();
         assert_eq!(always, 3);
+    }
+
+    #[test]
+    fn smaller_numbers_that_come_later_are_found() {
+        let mut filling = Filling::default();
+        filling.is_time(5);
+        filling.next = ContentId(9);
+        assert!(filling.is_time(5));
+        assert_eq!(filling.next, ContentId(0));
     }
 }

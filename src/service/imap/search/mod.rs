@@ -67,8 +67,12 @@ enum Said {
 }
 
 impl Imap {
-    pub(super) async fn search(&mut self, search: Search) -> Outcome {
-        let (key, uid) = (search.key.clone(), search.uid);
+    pub(super) async fn search(&mut self, mut search: Search) -> Outcome {
+        let Some(key) = search.key.take() else {
+            self.open()?.save(Ranges::new());
+            return Err(Completion::bad_charset());
+        };
+        let uid = search.uid;
         self.seek(&key, uid, Purpose::Search(Box::new(search)))
             .await
     }

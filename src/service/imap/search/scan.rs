@@ -137,17 +137,19 @@ impl Imap {
             let looked = on_pool(&self.shared, move |store| plan.look(store, open, pins));
             let looked = looked.await?;
             tell_lost(&looked.lost);
+            let folder = self.open()?.folder();
+            for (uid, id) in looked.absent {
+                if !self.is_gone(folder, uid)? {
+                    log::error!("imap: content {id} is not there");
+                }
+            }
             scan.pins = looked.pins;
             for (uid, modseq) in looked.matches {
                 scan.found.note(uid, modseq);
             }
             scan.open = looked.left;
             scan.filters.0.extend(looked.filters);
-            for (content, summary) in looked.summaries {
-                let request = Request::Summarize { content, summary };
-                // Nobody waits for it.
-                let _ = self.shared.store.request(request).await;
-            }
+            self.keep_made(looked.summaries).await;
         }
         let ends = scan.rest.is_empty() && scan.open.is_empty();
         if ends || scan.filters.0.len() >= FILTERS_MAX {
@@ -241,19 +243,18 @@ struct Looked {
     summaries: Vec<(ContentId, Vec<u8>)>,
     left: Vec<Open>,
     lost: Vec<Lost>,
+    /// Messages without content: lost, or expunged meanwhile.
+    absent: Vec<(Uid, ContentId)>,
     pins: Pins,
 }
 
-/// A content that is not there, or cannot be read as a whole.
-pub type Lost = (ContentId, Option<Broken>);
+/// A content that cannot be read as a whole.
+pub type Lost = (ContentId, Broken);
 
 /// Logs what the pool met.
 pub fn tell_lost(lost: &[Lost]) {
-    for (id, why) in lost {
-        match why {
-            Some(broken) => log::error!("imap: content {id}: {broken}"),
-            None => log::error!("imap: content {id} is not there"),
-        }
+    for (id, broken) in lost {
+        log::error!("imap: content {id}: {broken}");
     }
 }
 
@@ -327,7 +328,13 @@ impl Plan {
         out: &mut Looked,
     ) -> Result<(), Broken> {
         let id = open.row.content;
-        let opened = given.content(id, &mut out.lost)?;
+        let opened = match given.0 {
+            Ok(None) => {
+                out.absent.push((open.uid, id));
+                None
+            }
+            _ => given.content(id, &mut out.lost)?,
+        };
         // What is lost holds nothing that could be found.
         let empty = opened.is_none().then(|| SummaryBuilder::new().finish());
         let seen = match opened {
@@ -395,12 +402,12 @@ fn gather(store: &Store, ids: &[ContentId], pins: &mut Pins) -> Result<Vec<Given
 }
 
 impl Given {
-    /// `None` where the content is lost: that must not keep anybody from the other messages.
+    /// `None` where the content is lost or gone: that must not keep anybody from the other messages.
     fn content(self, id: ContentId, lost: &mut Vec<Lost>) -> Result<Option<Opened>, Broken> {
         match self.0 {
             Ok(Some(content)) => return Ok(Some((content, self.1))),
-            Ok(None) => lost.push((id, None)),
-            Err(broken @ Broken::Corrupt(_)) => lost.push((id, Some(broken))),
+            Ok(None) => {}
+            Err(broken @ Broken::Corrupt(_)) => lost.push((id, broken)),
             Err(broken @ (Broken::Index(_) | Broken::Io(_) | Broken::Stopped)) => {
                 return Err(broken);
             }
@@ -432,7 +439,7 @@ fn look_into(
     match read {
         Ok(()) => seen.filter = look.filter.map(filter::Builder::finish),
         // What is damaged holds what could be read of it.
-        Err(broken) => lost.push((id, Some(broken))),
+        Err(broken) => lost.push((id, broken)),
     }
     seen
 }

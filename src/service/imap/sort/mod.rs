@@ -114,12 +114,12 @@ impl Keys {
     }
 
     pub fn octets(&self) -> u64 {
-        // With the order, and the answer.
-        let numbers = self.numbers.len().saturating_mul(4 + 4 + 11);
-        let keys = self.values.len().saturating_mul(8);
+        // With what is taken ahead, the order, and the answer.
+        let numbers = self.numbers.capacity().saturating_mul(4 + 4 + 11);
+        let keys = self.values.capacity().saturating_mul(8);
         numbers
             .saturating_add(keys)
-            .saturating_add(self.texts.len()) as u64
+            .saturating_add(self.texts.capacity()) as u64
     }
 
     /// `* SORT` and the numbers.

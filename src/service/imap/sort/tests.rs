@@ -103,3 +103,18 @@ fn before_and_after_1970() {
         "* SORT 3 1 5 2 4"
     );
 }
+
+#[test]
+fn what_is_taken_ahead_is_counted() {
+    let criterion = SortCriterion {
+        key: SortKey::Subject,
+        reverse: false,
+    };
+    let mut keys = Keys::new(vec![criterion]);
+    for _ in 0..100 {
+        let key = keys.text("a subject");
+        keys.values.push(key);
+        let held = keys.values.capacity() * 8 + keys.texts.capacity();
+        assert!(keys.octets() >= held as u64);
+    }
+}
