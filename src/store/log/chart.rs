@@ -95,8 +95,11 @@ pub fn read(disk: &dyn Disk, secret: Option<[u8; 16]>) -> Result<Chart, Broken> 
             .filter(|next| next.predecessor == number)
             .map(|next| next.predecessor_end);
         let Some(found) = chart_one(disk, number, secret, header, ended, cap)? else {
+            // The log passed over it: writing its header failed, and it never held a batch.
+            let passed = successor.is_some_and(|next| next.predecessor < number);
             match head {
                 Head::Blank | Head::Other => chart.junk.push(number),
+                Head::Unreadable if passed => chart.junk.push(number),
                 Head::Good(_) | Head::Unreadable => chart.strange.push(number),
             }
             continue;
