@@ -270,8 +270,8 @@ fn table_names(file: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(file)).unwrap();
     let (_, table) = text.split_once("const TABLE").unwrap();
     let (table, _) = table.split_once("];").unwrap();
-    let named = table.lines().filter(|line| line.contains(", When::"));
-    let names = named.map(|line| match line.split('"').nth(1) {
+    let rows = table.lines().filter(|line| line.contains(", When::"));
+    let names = rows.map(|line| match line.split('"').nth(1) {
         Some(name) => name.to_owned(),
         // The one that has its number behind it.
         None => "APPENDLIMIT".to_owned(),

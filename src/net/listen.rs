@@ -36,7 +36,7 @@ const REPORT: u64 = 10;
 /// The kernel asks a quiet connection's other end whether it is there: after so long, then so often
 /// and so many times. Devices on the way forget what is quiet for 5 minutes.
 const ALIVE_IDLE: Duration = Duration::from_secs(280);
-const ALIVE_AGAIN: Duration = Duration::from_secs(60);
+const ALIVE_AGAIN: Duration = Duration::from_mins(1);
 const ALIVE_TRIES: u32 = 5;
 
 /// Why a port cannot be listened on.

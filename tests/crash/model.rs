@@ -158,14 +158,7 @@ impl Wish {
                 folder: FolderId(folder),
             },
             Self::Deliver(tag, size, to) => deliver(tag, size, streamed, to, None),
-            Self::Edit(rows) => Request::Edit(
-                rows.into_iter()
-                    .map(|(name, was, now)| {
-                        let (was, now) = (was.map(alias), now.map(alias));
-                        Edit::Alias(Swap { name, was, now })
-                    })
-                    .collect(),
-            ),
+            Self::Edit(rows) => Request::Edit(rows.into_iter().map(swap).collect()),
             Self::Expunge(folder, uids) => Request::Expunge {
                 folder: FolderId(folder),
                 uids,
@@ -257,6 +250,11 @@ pub const PREFIX: &[u8] = b"Return-Path: <a@away.test>\r\n";
 
 /// What everybody has at first.
 pub const PASSWORD: &str = "$argon2id$";
+
+fn swap((name, was, now): (String, Option<String>, Option<String>)) -> Edit {
+    let (was, now) = (was.map(alias), now.map(alias));
+    Edit::Alias(Swap { name, was, now })
+}
 
 fn deliver(
     tag: u64,

@@ -35,7 +35,7 @@ impl Crlf {
 
     /// Whether what came out is what went in; a CR at the end stands alone if that was `all`.
     pub fn has_kept_all(&self, all: bool) -> bool {
-        !self.bare && !(all && self.after_cr)
+        !(self.bare || all && self.after_cr)
     }
 }
 

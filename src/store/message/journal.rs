@@ -397,7 +397,7 @@ mod tests {
         }
         for since in [0, 5, 10, 500, 993, 1_000] {
             let first = folder.arrived(&Ranges::new(), 1_000, since);
-            let there = |uid: u32| uid % 10 == 0;
+            let there = |uid: u32| uid.is_multiple_of(10);
             let new: Vec<u32> = (first..=1_000).filter(|uid| there(*uid)).collect();
             let since = u32::try_from(since).unwrap();
             let wanted: Vec<u32> = (since + 1..=1_000).filter(|uid| there(*uid)).collect();

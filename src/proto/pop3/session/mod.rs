@@ -117,6 +117,10 @@ pub struct Session {
 
 /// What was said from outside.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four things that happen or do not, each by itself"
+)]
 struct Signals {
     crowded: bool,
     ended: bool,

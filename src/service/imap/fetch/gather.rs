@@ -58,9 +58,10 @@ impl Imap {
         fetching: &mut Fetching,
         out: &mut Vec<Piece>,
     ) -> Result<(), Completion> {
-        let ahead = match fetching.is_left() {
-            true => None,
-            false => fetching.ahead.pop_front(),
+        let ahead = if fetching.is_left() {
+            None
+        } else {
+            fetching.ahead.pop_front()
         };
         let done = match ahead {
             Some(ahead) => Some(ahead.job.await),
