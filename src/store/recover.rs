@@ -29,8 +29,6 @@ use crate::{
     },
 };
 
-/// Rows of what folders left that go in one transaction.
-const CLEAN: usize = 512;
 /// So many times a start tries to put the log's tail on the medium.
 const TRIES: u32 = 3;
 
@@ -102,7 +100,7 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
     let mut missing = missing_segments(&index, &chart)?;
     if !missing.is_empty() {
         // What folders left had gone from the old index already, and its segments with it.
-        clean_remains(&index, sequence)?;
+        remains::clean_all(&index, sequence)?;
         missing = missing_segments(&index, &chart)?;
     }
     opened.damage.extend(missing);
@@ -224,17 +222,6 @@ fn missing_segments(index: &Index, chart: &Chart) -> Result<Vec<(u64, u64, Strin
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
     Ok(missing)
-}
-
-/// Removes all that folders left behind.
-fn clean_remains(index: &Index, sequence: u64) -> Result<(), Broken> {
-    while let Some((id, remains)) = remains::first(&index.snapshot()?)? {
-        index.write(false, |tables| {
-            remains::clean(tables, id, remains, CLEAN)?;
-            tables.set(key::SEQUENCE, &sequence)
-        })?;
-    }
-    Ok(())
 }
 
 fn report(opened: &mut Opened, damage: Vec<Damage>) {
