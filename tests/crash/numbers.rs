@@ -163,9 +163,10 @@ fn keywords_without_a_place() {
         .unwrap();
     for (uid, moves) in [(1, false), (2, true)] {
         let one = Ranges::span(uid, uid);
-        let wish = match moves {
-            false => Wish::Copy(inbox, sent, one),
-            true => Wish::Move(inbox, sent, one),
+        let wish = if moves {
+            Wish::Move(inbox, sent, one)
+        } else {
+            Wish::Copy(inbox, sent, one)
         };
         ask(&mut world, wish.request(None)).unwrap();
         let row = world
