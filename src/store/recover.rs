@@ -23,6 +23,7 @@ use crate::{
             pin::Segments,
             segment,
         },
+        mailbox::remains,
         message::content::ContentRow,
         value,
     },
@@ -96,7 +97,13 @@ pub fn open(disk: &Arc<dyn Disk>, options: &Options, force: bool) -> Result<Reco
     }
     report(&mut opened, damage);
     put_aside(disk, &chart, &mut opened)?;
-    missing_segments(&index, &chart, &mut opened)?;
+    let mut missing = missing_segments(&index, &chart)?;
+    if !missing.is_empty() {
+        // What folders left had gone from the old index already, and its segments with it.
+        remains::clean_all(&index, sequence)?;
+        missing = missing_segments(&index, &chart)?;
+    }
+    opened.damage.extend(missing);
     index.write(opened.rebuilt, |tables| {
         tables.set(key::SECRET, &secret)?;
         tables.set(key::SEQUENCE, &sequence)
@@ -201,7 +208,8 @@ fn put_aside(disk: &Arc<dyn Disk>, chart: &Chart, opened: &mut Opened) -> Result
 }
 
 /// Segments that hold content which somebody has, and that are not there.
-fn missing_segments(index: &Index, chart: &Chart, opened: &mut Opened) -> Result<(), Broken> {
+fn missing_segments(index: &Index, chart: &Chart) -> Result<Vec<(u64, u64, String)>, Broken> {
+    let mut missing = Vec::new();
     index
         .snapshot()?
         .scan_prefix(&[Kind::Segment.letter()], &mut |key, octets| {
@@ -209,10 +217,11 @@ fn missing_segments(index: &Index, chart: &Chart, opened: &mut Opened) -> Result
             let number = key::u64_of(key).unwrap_or(0);
             if row.live > 0 && !chart.segments.contains_key(&number) {
                 let what = format!("the segment is gone, with {} octets of mail", row.live);
-                opened.damage.push((number, 0, what));
+                missing.push((number, 0, what));
             }
             Ok(std::ops::ControlFlow::Continue(()))
-        })
+        })?;
+    Ok(missing)
 }
 
 fn report(opened: &mut Opened, damage: Vec<Damage>) {

@@ -486,7 +486,8 @@ impl Model {
                 Some(())
             }
             Wish::Subscribe(user, name, on) => {
-                self.view.users.get(user)?;
+                let person = self.view.people.get(user)?;
+                (!person.removed).then_some(())?;
                 let entry = (*user, name.clone());
                 if *on {
                     self.view.subscriptions.insert(entry);

@@ -143,3 +143,35 @@ fn many_keywords() {
     let copied = world.view().folders[&sent].messages[&3].keywords.len();
     assert_eq!(copied, 60);
 }
+
+/// A folder whose list of keywords is full takes messages by COPY and MOVE all the same: those of their
+/// keywords that it has no place for stay behind.
+#[test]
+fn keywords_without_a_place() {
+    let (mut world, inbox, sent) = begun();
+    for folder in [inbox, sent] {
+        let messages = vec![(u64::from(folder), 64), (u64::from(folder) + 50, 64)];
+        world.ask(&[Wish::Append(folder, messages)]).unwrap();
+    }
+    let words = |letter: char| (0..99).map(|n| format!("${letter}{n}")).collect::<Vec<_>>();
+    let flag = |folder, words| {
+        let uids = Ranges::span(1, 2);
+        Wish::Flag(folder, uids, FlagMode::Add, Flags::NONE, words)
+    };
+    world
+        .ask(&[flag(inbox, words('A')), flag(sent, words('B'))])
+        .unwrap();
+    for (uid, moves) in [(1, false), (2, true)] {
+        let one = Ranges::span(uid, uid);
+        let wish = if moves {
+            Wish::Move(inbox, sent, one)
+        } else {
+            Wish::Copy(inbox, sent, one)
+        };
+        ask(&mut world, wish.request(None)).unwrap();
+        let row = world
+            .store()
+            .read(|reader| reader.message(FolderId(sent), Uid(2 + uid)));
+        assert_eq!(row.unwrap().unwrap().keywords, vec![99]);
+    }
+}

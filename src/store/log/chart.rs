@@ -158,7 +158,8 @@ fn chart_one(
 /// What a file's first block is.
 #[derive(Clone, Copy, Debug)]
 enum Head {
-    /// Nothing but zeros, and nothing behind it: it was never written.
+    /// Nothing but zeros, and nothing behind it: it was never written. Or not even a whole block: that
+    /// write failed, and no batch came after it.
     Blank,
     Good(Header),
     /// A file that was to be reused: the header is still that of its old number.
@@ -189,7 +190,7 @@ fn read_header(disk: &dyn Disk, number: u64) -> Result<Head, Broken> {
     Ok(match Header::decode(blocks) {
         Some(header) if header.number == number => Head::Good(header),
         Some(_) => Head::Other,
-        None if blocks.iter().all(|&octet| octet == 0) => Head::Blank,
+        None if n < BLOCK as usize || blocks.iter().all(|&octet| octet == 0) => Head::Blank,
         None => Head::Unreadable,
     })
 }

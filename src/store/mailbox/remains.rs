@@ -12,6 +12,7 @@ use crate::{
         Broken,
         apply::Context,
         index::{
+            Index,
             key::{self, Kind},
             table::{Rows, Tables},
         },
@@ -19,6 +20,9 @@ use crate::{
         value,
     },
 };
+
+/// Rows that go in one transaction where nobody waits.
+const SLICE: usize = 512;
 
 /// Whose remains are to be removed.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -93,6 +97,21 @@ pub fn clean(
     }
     for key in rows {
         tables.remove(&key)?;
+    }
+    Ok(())
+}
+
+/// Removes all that folders left, at a start; `sequence`: of the last change in the index.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn clean_all(index: &Index, sequence: u64) -> Result<(), Broken> {
+    while let Some((id, remains)) = first(&index.snapshot()?)? {
+        index.write(false, |tables| {
+            clean(tables, id, remains, SLICE)?;
+            tables.set(key::SEQUENCE, &sequence)
+        })?;
     }
     Ok(())
 }

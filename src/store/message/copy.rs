@@ -32,8 +32,9 @@ pub const ROW: u64 = 96;
 ///
 /// # Errors
 ///
-/// For good: [`Refusal::NoFolder`], [`Refusal::OverQuota`], [`Refusal::Limit`]. For now:
-/// [`Refusal::Full`] when the rows of a COPY would not fit on the disk.
+/// For good: [`Refusal::NoFolder`], [`Refusal::OverQuota`], [`Refusal::Limit`] of UIDs and MODSEQs
+/// (keywords that the target has no place for are left out). For now: [`Refusal::Full`] when the rows
+/// of a COPY would not fit on the disk.
 pub fn decide(
     rows: &impl Rows,
     numbers: &Numbers,
@@ -67,7 +68,10 @@ pub fn decide(
     let mut known = target.clone();
     let (mut names, mut keywords) = (Vec::new(), Vec::new());
     for (place, name) in used {
-        let (places, new) = mailbox::keywords(&known, &[name], numbers.keywords_max)?;
+        // A message without its label is better than one that cannot be put into Trash or Archive.
+        let Ok((places, new)) = mailbox::keywords(&known, &[name], numbers.keywords_max) else {
+            continue;
+        };
         known.keywords.extend(new.iter().cloned());
         names.extend(new);
         keywords.extend(places.first().map(|&there| (place, there)));
