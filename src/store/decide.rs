@@ -2,7 +2,7 @@
 
 use crate::{
     base::{
-        id::{ContentId, FolderId, ModSeq, QueueId, UserId},
+        id::{ContentId, FolderId, ModSeq, QueueId, Uid, UserId},
         ranges::Ranges,
         time::Time,
     },
@@ -14,7 +14,7 @@ use crate::{
         mailbox::{self, folder},
         message::{arrive, content, copy, expunge, flag},
         queue,
-        request::{Happened, Notice, Reply, Request},
+        request::{Append, Happened, Notice, Reply, Request},
     },
 };
 
@@ -125,27 +125,14 @@ pub fn decide(
     request: &Request,
 ) -> Result<Decided, Refusal> {
     let change = match request {
-        Request::Append(append) => {
-            let validity = mailbox::folder(rows, append.folder)?
-                .ok_or(Refusal::NoFolder)?
-                .validity;
-            let change = arrive::decide_append(rows, numbers, append)?;
-            let uids = arrived(&change);
-            return Ok(done(change, Reply::Appended { validity, uids }));
-        }
+        Request::Append(append) => return appended(rows, numbers, append),
         Request::Copy { from, to, uids } => {
-            return copied(
-                rows,
-                *to,
-                copy::decide(rows, numbers, *from, *to, uids, false)?,
-            );
+            let change = copy::decide(rows, numbers, *from, *to, uids, false)?;
+            return copied(rows, *to, change);
         }
         Request::Move { from, to, uids } => {
-            return copied(
-                rows,
-                *to,
-                copy::decide(rows, numbers, *from, *to, uids, true)?,
-            );
+            let change = copy::decide(rows, numbers, *from, *to, uids, true)?;
+            return copied(rows, *to, change);
         }
         Request::CreateFolder {
             user,
@@ -180,13 +167,7 @@ pub fn decide(
                 modseq: *modseq,
             }
         }
-        Request::Recent { folder, uid } => match mailbox::folder(rows, *folder)? {
-            Some(row) if row.recent < *uid => Change::Recent {
-                folder: *folder,
-                uid: *uid,
-            },
-            _ => return Ok(nothing()),
-        },
+        Request::Recent { folder, uid } => return recent(rows, *folder, *uid),
         Request::RenameFolder { folder, name } => {
             folder::decide_rename(rows, numbers, *folder, name)?
         }
@@ -196,15 +177,13 @@ pub fn decide(
         Request::Subscribe { user, name, on } => {
             return subscribe(rows, numbers, *user, name, *on);
         }
-        Request::Summarize { content, summary } => {
-            if content::row(rows, *content)?.is_none() {
-                return Ok(nothing());
-            }
-            Change::Summarize {
+        Request::Summarize { content, summary } => match content::row(rows, *content)? {
+            Some(_) => Change::Summarize {
                 content: *content,
                 summary: summary.clone(),
-            }
-        }
+            },
+            None => return Ok(nothing()),
+        },
         Request::RemoveMessages { folder, uids } => {
             return Ok(expunged(expunge::decide_named(rows, *folder, uids)?));
         }
@@ -214,6 +193,21 @@ pub fn decide(
         other => return administer::decide(rows, numbers, other),
     };
     Ok(done(change, Reply::Done))
+}
+
+fn appended(rows: &impl Rows, numbers: &mut Numbers, append: &Append) -> Result<Decided, Refusal> {
+    let folder = mailbox::folder(rows, append.folder)?.ok_or(Refusal::NoFolder)?;
+    let validity = folder.validity;
+    let change = arrive::decide_append(rows, numbers, append)?;
+    let uids = arrived(&change);
+    Ok(done(change, Reply::Appended { validity, uids }))
+}
+
+fn recent(rows: &impl Rows, folder: FolderId, uid: Uid) -> Result<Decided, Refusal> {
+    Ok(match mailbox::folder(rows, folder)? {
+        Some(row) if row.recent < uid => done(Change::Recent { folder, uid }, Reply::Done),
+        _ => nothing(),
+    })
 }
 
 fn expunged(change: Option<Change>) -> Decided {
