@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | [`base`], [`mail`], [`config`] | values: no IO, no log, no clock |
 //! | 1 | [`proto`] | protocols as machines without IO |
-//! | 2a | [`policy`], [`routing`] | judgement: pure, looks things up through traits of its own |
+//! | 2a | [`mailauth`], [`policy`], [`routing`], [`schedule`] | judgement: pure, looks things up through traits of its own |
 //! | 2b | [`store`] | state: a log that is the truth, an index that is read |
 //! | 3 | [`net`] | the outside world |
 //! | 4 | [`service`] | where protocol, judgement and state meet |
@@ -17,9 +17,11 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod mail;
+pub mod mailauth;
 pub mod net;
 pub mod policy;
 pub mod proto;
 pub mod routing;
+pub mod schedule;
 pub mod service;
 pub mod store;

@@ -23,7 +23,7 @@ use crate::{
         drive::{self, End, Ground},
         house::{House, Limits, Seat},
         listen,
-        stream::Stream,
+        stream::{Socket, Stream},
         tls::Tls,
         world::{Local, World},
     },
@@ -191,7 +191,7 @@ async fn accept(hall: Hall, kind: Kind, listener: TcpListener, sessions: Session
         let caller = Caller {
             kind,
             ground: hall.ground(seat),
-            stream: Stream::Plain(tcp),
+            stream: Stream::Plain(Socket::Tcp(tcp)),
             peer,
             local: SocketAddr::new(local.ip().to_canonical(), local.port()),
             secured: None,

@@ -206,7 +206,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let server = Async::new(listener.accept().unwrap().0).unwrap();
-        (Stream::Plain(server), client)
+        (
+            Stream::Plain(crate::net::stream::Socket::Tcp(server)),
+            client,
+        )
     }
 
     #[test]

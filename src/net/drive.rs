@@ -447,13 +447,13 @@ impl<'a> Line<'a> {
             return Err(End::Plaintext);
         }
         let stream = mem::replace(&mut self.stream, Stream::Gone);
-        let (Some(tls), Stream::Plain(tcp)) = (&self.ground.tls, stream) else {
+        let (Some(tls), Stream::Plain(socket)) = (&self.ground.tls, stream) else {
             return Err(End::Broken);
         };
         let world = &*self.ground.world;
         let until = world.now().plus_seconds(HANDSHAKE_WAIT);
         self.ground.seat.stranger(true);
-        let mut accept = Box::pin(tls.accept(tcp));
+        let mut accept = Box::pin(tls.accept(socket));
         let accepted = poll_fn(|context| match accept.as_mut().poll(context) {
             Poll::Ready(accepted) => Poll::Ready(Ok(accepted)),
             Poll::Pending => self.poll_patience(context, until).map(Err),

@@ -2,11 +2,9 @@
 
 use std::{
     io,
-    net::TcpStream,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use async_io::Async;
 use futures_rustls::{
     TlsAcceptor,
     rustls::{
@@ -19,7 +17,10 @@ use futures_rustls::{
     server::TlsStream,
 };
 
-use crate::{base::machine::Secured, net::pairs::Pairs};
+use crate::{
+    base::machine::Secured,
+    net::{pairs::Pairs, stream::Socket},
+};
 
 /// Octets a connection may hold that are not sent yet, and that are not read yet.
 const BUFFER: usize = 16 * 1024;
@@ -71,12 +72,9 @@ impl Tls {
     /// # Errors
     ///
     /// The peer speaks no TLS, or none that is allowed here, or is gone.
-    pub async fn accept(
-        &self,
-        tcp: Async<TcpStream>,
-    ) -> io::Result<Box<TlsStream<Async<TcpStream>>>> {
+    pub async fn accept(&self, socket: Socket) -> io::Result<Box<TlsStream<Socket>>> {
         let limit = |connection: &mut ServerConnection| connection.set_buffer_limit(Some(BUFFER));
-        self.acceptor.accept_with(tcp, limit).await.map(Box::new)
+        self.acceptor.accept_with(socket, limit).await.map(Box::new)
     }
 }
 

@@ -3,19 +3,26 @@
 
 use std::{
     fmt::Debug,
-    future::{self, Future},
+    future::{self, Future, ready},
+    io,
+    net::{IpAddr, SocketAddr, TcpStream, UdpSocket},
+    os::unix::net::UnixStream,
+    path::PathBuf,
     pin::Pin,
     process,
     sync::OnceLock,
     time::{self, Duration, UNIX_EPOCH},
 };
 
-use async_io::Timer;
+use async_io::{Async, Timer};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::base::{
-    random::Random,
-    time::{Clock, Instant, Time},
+use crate::{
+    base::{
+        random::Random,
+        time::{Clock, Instant, Time},
+    },
+    net::stream::Socket,
 };
 
 /// A future that need not be `Send`: everything but the writer runs on one thread.
@@ -30,6 +37,36 @@ pub trait World: Debug {
     /// Ready once the monotonic clock has reached `until`.
     fn sleep(&self, until: Instant) -> Local<'static, ()>;
     fn random(&self) -> &dyn Random;
+
+    /// A connection to somebody else. Has no deadline of its own. A world without a network has none.
+    fn connect(&self, _: &Endpoint) -> Local<'static, io::Result<Socket>> {
+        Box::pin(ready(Err(io::ErrorKind::NetworkUnreachable.into())))
+    }
+
+    /// A socket for datagrams to and from this server alone, from a random port.
+    fn datagrams(&self, _: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Err(io::ErrorKind::NetworkUnreachable.into())
+    }
+
+    /// Our own addresses on the machine's networks, loopback included: mail that would go there would
+    /// come back (OQ-1).
+    fn own_addresses(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
+}
+
+/// Whom to connect to.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Datagrams to and from one server.
+pub trait Datagrams: Debug {
+    fn send<'a>(&'a self, octets: &'a [u8]) -> Local<'a, io::Result<()>>;
+    /// The next one that comes from that server, whoever made it up.
+    fn receive(&self) -> Local<'_, io::Result<Vec<u8>>>;
 }
 
 /// The machine's clocks and its random source.
@@ -68,6 +105,50 @@ impl World for RealWorld {
 
     fn random(&self) -> &dyn Random {
         self
+    }
+
+    fn connect(&self, to: &Endpoint) -> Local<'static, io::Result<Socket>> {
+        let to = to.clone();
+        Box::pin(async move {
+            match to {
+                Endpoint::Tcp(address) => {
+                    let tcp = Async::<TcpStream>::connect(address).await?;
+                    tcp.get_ref().set_nodelay(true)?;
+                    Ok(Socket::Tcp(tcp))
+                }
+                Endpoint::Unix(path) => Ok(Socket::Unix(Async::<UnixStream>::connect(path).await?)),
+            }
+        })
+    }
+
+    fn datagrams(&self, server: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        let any: SocketAddr = if server.is_ipv4() {
+            ([0, 0, 0, 0], 0).into()
+        } else {
+            ([0; 8], 0).into()
+        };
+        let socket = UdpSocket::bind(any)?;
+        // Nobody else's datagrams arrive then.
+        socket.connect(server)?;
+        Ok(Box::new(Async::new(socket)?))
+    }
+}
+
+/// Largest datagram that is taken, in octets; we ask for less (EDNS).
+const DATAGRAM_MAX: usize = 4096;
+
+impl Datagrams for Async<UdpSocket> {
+    fn send<'a>(&'a self, octets: &'a [u8]) -> Local<'a, io::Result<()>> {
+        Box::pin(async move { Async::<UdpSocket>::send(self, octets).await.map(drop) })
+    }
+
+    fn receive(&self) -> Local<'_, io::Result<Vec<u8>>> {
+        Box::pin(async move {
+            let mut octets = vec![0; DATAGRAM_MAX];
+            let length = self.recv(&mut octets).await?;
+            octets.truncate(length);
+            Ok(octets)
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     store::{
         Body, Incoming, Refusal, Reply, Request, Store,
         content::PIECE_MAX,
-        queue::Queued,
+        queue::{Queued, Settled},
         request::{Deliver, Recipient},
     },
 };
@@ -100,6 +100,8 @@ pub struct Delivery {
     pub to: Vec<Recipient>,
     /// For everybody who is not here.
     pub queue: Option<Queued>,
+    /// Queued mail of which the message tells what became of it.
+    pub settles: Vec<Settled>,
     /// Whom it warns of which level (ST-9).
     pub warns: Option<(UserId, u8)>,
 }
@@ -300,6 +302,7 @@ pub async fn deliver(
         received: now,
         to: delivery.to,
         queue: delivery.queue,
+        settles: delivery.settles,
         warns: delivery.warns,
     });
     match store.request(request).await? {

@@ -6,6 +6,7 @@ pub mod login;
 pub mod lookup;
 pub mod notify;
 pub mod operate;
+pub mod outbound;
 pub mod password;
 pub mod pop3;
 pub mod reply;

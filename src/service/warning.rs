@@ -71,6 +71,7 @@ async fn warn(store: &Store, world: &dyn World, due: &Due) -> Result<(), Failure
             always: false,
         }],
         queue: None,
+        settles: Vec::new(),
         warns: Some((due.user, due.level)),
     };
     inbound::deliver(store, reception.finish().await?, delivery, world.time()).await?;

@@ -187,6 +187,11 @@ pub fn decide(
         Request::RemoveMessages { folder, uids } => {
             return Ok(expunged(expunge::decide_named(rows, *folder, uids)?));
         }
+        Request::HoldQueued { .. }
+        | Request::RetryQueued { .. }
+        | Request::Settle { .. }
+        | Request::Uptime(_)
+        | Request::WakeLanes { .. } => return Err(Refusal::NoEntry),
         Request::RemoveQueued { queue } => queue::decide_remove(rows, *queue)?,
         // They change nothing that lasts; the writer stores them by itself.
         Request::Filters(_) => return Ok(nothing()),

@@ -10,7 +10,7 @@ use crate::mail::flag::Flags;
 use crate::store::{
     content::Body,
     directory::{DomainClass, Edit, NewAppPassword, ScramKeys},
-    queue::Queued,
+    queue::{LaneNote, Queued, Settled, Uptime},
 };
 
 /// One wish. The writer decides it against all that came before it in the same batch; it is carried
@@ -102,6 +102,28 @@ pub enum Request {
         folder: FolderId,
         uids: Ranges,
     },
+    /// What became of queued mail: outcomes go to the medium at once (OQ-11). Entries that are gone are
+    /// passed over.
+    Settle {
+        settled: Vec<Settled>,
+        lane: Option<LaneNote>,
+        uptime: Uptime,
+    },
+    /// Held mail is not tried; released mail is due at once (OQ-8). An entry that is gone is passed over.
+    HoldQueued {
+        queues: Vec<QueueId>,
+        held: bool,
+    },
+    /// Due at once, and their lanes as well (OQ-8).
+    RetryQueued {
+        queues: Vec<QueueId>,
+    },
+    /// Every lane may be tried again: the network is back (LM-12).
+    WakeLanes {
+        uptime: Uptime,
+    },
+    /// The clock of network-up time. Nobody waits for it.
+    Uptime(Uptime),
     /// The whole entry.
     RemoveQueued {
         queue: QueueId,
@@ -194,6 +216,9 @@ pub struct Deliver {
     pub to: Vec<Recipient>,
     /// For everybody who is not here.
     pub queue: Option<Queued>,
+    /// The message tells what became of these (a DSN): all in one change. Refused with
+    /// [`NoEntry`](crate::store::Refusal::NoEntry) where an entry is gone.
+    pub settles: Vec<Settled>,
     /// The message tells this person that from so many percent on the mailbox is full (ST-9): refused
     /// with [`Exists`](crate::store::Refusal::Exists) where that was told already. Such a message does
     /// not count for the quota and is not refused for it (UX-36).

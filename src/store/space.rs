@@ -64,7 +64,12 @@ impl Room {
             | Request::RemoveAppPassword { .. }
             | Request::RemoveDomain { .. }
             | Request::RemoveMessages { .. }
+            | Request::HoldQueued { .. }
             | Request::RemoveQueued { .. }
+            | Request::RetryQueued { .. }
+            | Request::Settle { .. }
+            | Request::Uptime(_)
+            | Request::WakeLanes { .. }
             | Request::RemoveUser { .. } => Self::Critical,
         };
         self.rank() >= least.rank()

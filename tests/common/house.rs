@@ -427,6 +427,7 @@ impl House {
                 always: false,
             }],
             queue: None,
+            settles: Vec::new(),
             warns: None,
         });
         let reply = self.store.request(request).await.unwrap();

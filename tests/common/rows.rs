@@ -215,7 +215,7 @@ impl House {
             if let Some(orcpt) = &recipient.orcpt {
                 write!(line, " orcpt={orcpt}").unwrap();
             }
-            if recipient.srs {
+            if recipient.srs.is_some() {
                 line.push_str(" srs");
             }
             if let Some(transport) = &recipient.transport {

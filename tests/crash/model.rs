@@ -270,6 +270,7 @@ fn deliver(
         received: Time(TIME),
         to: to.into_iter().map(recipient).collect(),
         queue,
+        settles: Vec::new(),
         warns: None,
     })
 }

@@ -322,9 +322,9 @@ fn queued() -> Queued {
             address: "c@away.test".to_owned(),
             notify: Some(Notify::SUCCESS.with(Notify::DELAY)),
             orcpt: Some("rfc822;c@away.test".to_owned()),
-            srs: true,
+            srs: Some("home.test".to_owned()),
             transport: Some("relay:out".to_owned()),
-            reason: None,
+            ..QueuedRecipient::default()
         }],
     }
 }
@@ -334,6 +334,8 @@ fn entry() -> QueueEntry {
         content: ContentId(5),
         size: 4096,
         arrived: Time(1),
+        since: 9,
+        held: false,
         queued: queued(),
     }
 }
@@ -487,6 +489,7 @@ fn requests() -> Vec<Request> {
         received: Time(1_795_272_815),
         to: vec![to],
         queue: Some(queued()),
+        settles: vec![],
         warns: None,
     });
     let edit = Request::Edit(vec![Edit::Alias(Swap {

@@ -330,6 +330,7 @@ async fn queue_one(store: &Store) {
         received: Time(0),
         to: vec![],
         queue: Some(queued),
+        settles: Vec::new(),
         warns: None,
     });
     store.request(wish).await.unwrap();

@@ -225,7 +225,13 @@ impl Server {
                             content: 0,
                             secured: false,
                         };
-                        drive(&ground, Stream::Plain(tcp), &mut machine, &mut host).await
+                        drive(
+                            &ground,
+                            Stream::Plain(crate::net::stream::Socket::Tcp(tcp)),
+                            &mut machine,
+                            &mut host,
+                        )
+                        .await
                     };
                     let caught = std::panic::AssertUnwindSafe(session).catch_unwind();
                     executor

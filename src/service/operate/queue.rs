@@ -160,7 +160,7 @@ fn recipient(row: QueuedRecipient) -> Recipient {
         address: row.address,
         transport: row.transport,
         reason: row.reason.or_else(|| Some(WAITS.to_owned())),
-        srs: row.srs,
+        srs: row.srs.is_some(),
         notify: row.notify.map(|notify| notify.to_string()),
         orcpt: row.orcpt,
     }

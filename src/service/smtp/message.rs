@@ -172,6 +172,7 @@ impl Door {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to: to.collect(),
             queue: self.queued(transaction, id),
+            settles: Vec::new(),
             warns: None,
         };
         // All of it is dropped where all recipients are `discard:` (TR-12).
@@ -225,9 +226,9 @@ fn queued_recipient(leaving: &Leaving<'_>) -> QueuedRecipient {
         address: leaving.address.to_owned(),
         notify: leaving.parameters.notify.map(notify),
         orcpt: leaving.parameters.orcpt.clone(),
-        srs: leaving.srs,
+        srs: leaving.srs.then(|| leaving.domain.to_owned()),
         transport: leaving.transport.map(str::to_owned),
-        reason: None,
+        ..QueuedRecipient::default()
     }
 }
 

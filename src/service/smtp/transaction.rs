@@ -72,6 +72,8 @@ pub struct Message {
 pub struct Leaving<'a> {
     pub address: &'a str,
     pub srs: bool,
+    /// Of the recipient that it stands for; empty for a bare name.
+    pub domain: &'a str,
     pub transport: Option<&'a str>,
     pub parameters: &'a RcptParameters,
 }
@@ -135,6 +137,7 @@ impl Transaction {
                     out.push(Leaving {
                         address,
                         srs: *srs,
+                        domain: recipient.path.address().map_or("", |at| at.domain.as_str()),
                         transport: transport.as_deref(),
                         parameters: &recipient.parameters,
                     });

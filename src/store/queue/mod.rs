@@ -52,12 +52,78 @@ pub struct QueuedRecipient {
     pub notify: Option<Notify>,
     /// ORCPT as it was given (RFC 3461 section 4.2).
     pub orcpt: Option<String>,
-    /// The reverse-path is rewritten for this one (FW-11).
-    pub srs: bool,
-    /// What the transport said at RCPT, for listings: `smtp:[h]:25`, `relay:NAME`; None = MX.
+    /// The domain under which the reverse-path is rewritten when it leaves (FW-11); None = as it is.
+    pub srs: Option<String>,
+    /// How it leaves: `smtp:[h]:25`, `relay:NAME`; None = MX. Looked up anew at each try.
     pub transport: Option<String>,
-    /// Why it waits.
+    /// Why it waits: of the last try that was its own.
     pub reason: Option<String>,
+    /// Tries that ended for now.
+    pub tries: u32,
+    /// When it may be tried again, in seconds of network-up time ([`Uptime`]).
+    pub due: u64,
+    /// Its sender was told that it is late (OQ-3).
+    pub warned: bool,
+}
+
+impl QueuedRecipient {
+    /// The lane it waits in: its transport, else the domain.
+    #[must_use]
+    pub fn lane(&self) -> &str {
+        match &self.transport {
+            Some(transport) => transport,
+            None => self
+                .address
+                .rsplit_once('@')
+                .map_or("", |(_, domain)| domain),
+        }
+    }
+}
+
+/// Seconds for which there was a network since the store was made: the clock by which mail ages
+/// (LM-12). The store keeps what it was told last.
+pub type Uptime = u64;
+
+/// All mail with one way out. What fails for all of it at once is kept here and not in each entry.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lane {
+    /// Entries that wait here.
+    pub waiting: u64,
+    /// Nothing is tried here before.
+    pub not_before: Uptime,
+    /// Tries in a row that ended before a message was looked at.
+    pub failures: u32,
+    /// Why the last of them did.
+    pub reason: Option<String>,
+}
+
+/// What is to be kept of a try as a whole.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LaneNote {
+    pub lane: String,
+    pub not_before: Uptime,
+    pub failures: u32,
+    pub reason: Option<String>,
+}
+
+/// What became of some recipients of an entry.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Settled {
+    pub queue: QueueId,
+    /// Addresses as they stand in the entry. One that is not there any more is passed over.
+    pub recipients: Vec<(String, Fate)>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Fate {
+    /// Sent, refused, given up or dropped: the entry has it no longer, and goes with its last one.
+    Gone,
+    /// It leaves another way from now on.
+    Moved { transport: Option<String> },
+    /// Its sender is told that it is late.
+    Warned,
+    /// Tried, and to be tried again.
+    Waits { due: Uptime, reason: String },
 }
 
 /// How the body is written (RFC 6152, RFC 3030).
@@ -128,6 +194,10 @@ pub struct QueueEntry {
     /// Of the message with its prefix, in octets.
     pub size: u64,
     pub arrived: Time,
+    /// When it arrived, by the clock of network-up time.
+    pub since: Uptime,
+    /// Nothing of it is tried until it is released (OQ-8).
+    pub held: bool,
     pub queued: Queued,
 }
 
@@ -221,6 +291,8 @@ pub fn add(
         content: accepted.content,
         size: accepted.octets(),
         arrived: accepted.date,
+        since: 0,
+        held: false,
         queued: queued.clone(),
     };
     tables.set(&key::queue(id), &entry)?;

@@ -1,0 +1,1 @@
+//! What proves where mail comes from.

@@ -1,0 +1,1 @@
+//! Mail leaves: what is due is sent, and what became of it is kept.
