@@ -20,7 +20,7 @@ use crate::{
     },
     base::{machine::Secured, memory::Memory},
     net::{
-        drive::{self, End, Ground},
+        drive::{self, End, Ground, Shake},
         house::{House, Limits, Seat},
         listen,
         stream::{Socket, Stream},
@@ -181,7 +181,7 @@ impl Hall {
     fn ground(&self, seat: Seat) -> Ground {
         Ground {
             world: Rc::clone(&self.world),
-            tls: Some(self.tls.clone()),
+            tls: Some(Shake::Server(self.tls.clone())),
             seat,
         }
     }
