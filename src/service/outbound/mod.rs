@@ -1,1 +1,5 @@
 //! Mail leaves: what is due is sent, and what became of it is kept.
+
+pub mod hosts;
+pub mod policy;
+pub mod sts;
