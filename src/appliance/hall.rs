@@ -20,7 +20,7 @@ use crate::{
     },
     base::{machine::Secured, memory::Memory},
     net::{
-        drive::{self, End, Ground},
+        drive::{self, End, Ground, Shake},
         house::{House, Limits, Seat},
         listen,
         stream::{Socket, Stream},
@@ -39,8 +39,12 @@ const QUIET_AT_MOST: u32 = 10;
 /// What is spoken on a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
+    /// Printers and cameras in the house.
+    Devices,
     Imap,
     Imaps,
+    /// Programs on this machine.
+    Local,
     Mx,
     Pop3,
     Pop3s,
@@ -54,7 +58,9 @@ impl Kind {
     #[must_use]
     pub fn implicit_tls(self) -> bool {
         match self {
-            Self::Imap | Self::Mx | Self::Pop3 | Self::Submission => false,
+            Self::Devices | Self::Imap | Self::Local | Self::Mx | Self::Pop3 | Self::Submission => {
+                false
+            }
             Self::Imaps | Self::Pop3s | Self::Submissions => true,
         }
     }
@@ -65,7 +71,7 @@ impl Kind {
             Self::Imap => b"* BYE Too many connections\r\n".to_vec(),
             Self::Imaps | Self::Pop3s | Self::Submissions => Vec::new(),
             Self::Pop3 => b"-ERR [SYS/TEMP] Too many connections\r\n".to_vec(),
-            Self::Mx | Self::Submission => {
+            Self::Devices | Self::Local | Self::Mx | Self::Submission => {
                 format!("421 4.7.0 {hostname} Error: too many connections\r\n").into_bytes()
             }
         }
@@ -96,7 +102,9 @@ impl Houses {
     fn of(&self, kind: Kind) -> &House {
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Pop3 | Kind::Pop3s => &self.imap,
-            Kind::Mx | Kind::Submission | Kind::Submissions => &self.smtp,
+            Kind::Devices | Kind::Local | Kind::Mx | Kind::Submission | Kind::Submissions => {
+                &self.smtp
+            }
         }
     }
 
@@ -176,7 +184,7 @@ impl Hall {
     fn ground(&self, seat: Seat) -> Ground {
         Ground {
             world: Rc::clone(&self.world),
-            tls: Some(self.tls.clone()),
+            tls: Some(Shake::Server(self.tls.clone())),
             seat,
         }
     }

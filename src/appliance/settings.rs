@@ -121,6 +121,11 @@ impl Settings {
         };
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s => options,
+            Kind::Devices | Kind::Local => Options {
+                bare_local_parts: true,
+                tls: Tls::Off,
+                ..options
+            },
             Kind::Submission | Kind::Submissions => Options {
                 bare_local_parts: self.origin.is_some(),
                 tls: if in_clear {
@@ -190,6 +195,8 @@ impl Settings {
 /// What all sessions of one kind share; there are few of them, so they are made once a reload.
 #[derive(Clone, Debug)]
 pub struct Offers {
+    /// For devices too.
+    local: Arc<Options>,
     mx: Arc<Options>,
     submission: Arc<Options>,
     /// For clients on loopback, which may be allowed more (SU-3).
@@ -201,6 +208,7 @@ impl Offers {
     pub fn new(settings: &Settings, hostname: &str) -> Self {
         let of = |kind, loopback| Arc::new(settings.smtp(hostname, kind, loopback));
         Self {
+            local: of(Kind::Local, false),
             mx: of(Kind::Mx, false),
             submission: of(Kind::Submission, false),
             near: of(Kind::Submission, true),
@@ -212,6 +220,7 @@ impl Offers {
         Arc::clone(match (kind, loopback) {
             (Kind::Submission | Kind::Submissions, true) => &self.near,
             (Kind::Submission | Kind::Submissions, false) => &self.submission,
+            (Kind::Devices | Kind::Local, _) => &self.local,
             (Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s, _) => &self.mx,
         })
     }

@@ -1,6 +1,9 @@
 //! Mail leaves: what is due is sent, and what became of it is kept.
 
+pub mod hosts;
 mod options;
+pub mod policy;
+pub mod sts;
 
 use std::{
     cell::{Cell, RefCell},
