@@ -3,6 +3,7 @@
 pub mod hosts;
 mod options;
 pub mod policy;
+pub mod sign;
 pub mod sts;
 
 use std::{
