@@ -20,7 +20,7 @@ use crate::{
     },
     base::{machine::Secured, memory::Memory},
     net::{
-        drive::{self, End, Ground},
+        drive::{self, End, Ground, Shake},
         house::{House, Limits, Seat},
         listen,
         stream::{Socket, Stream},
@@ -84,6 +84,8 @@ pub struct Houses {
     pub smtp: House,
     /// POP3 too.
     pub imap: House,
+    /// Connections from here: how many there are is decided elsewhere.
+    pub outbound: House,
 }
 
 impl Houses {
@@ -93,6 +95,7 @@ impl Houses {
         Self {
             smtp: house(smtp),
             imap: house(imap),
+            outbound: house(Limits::default()),
         }
     }
 
@@ -105,8 +108,8 @@ impl Houses {
         }
     }
 
-    fn all(&self) -> [House; 2] {
-        [self.smtp.clone(), self.imap.clone()]
+    fn all(&self) -> [House; 3] {
+        [self.smtp.clone(), self.imap.clone(), self.outbound.clone()]
     }
 }
 
@@ -181,7 +184,7 @@ impl Hall {
     fn ground(&self, seat: Seat) -> Ground {
         Ground {
             world: Rc::clone(&self.world),
-            tls: Some(self.tls.clone()),
+            tls: Some(Shake::Server(self.tls.clone())),
             seat,
         }
     }
@@ -244,15 +247,16 @@ async fn ended(peer: SocketAddr, session: Local<'static, End>) {
 
 /// Gives memory back when it has become quiet; sleeps as long as nothing happens.
 async fn trim(hall: Hall) {
-    let [smtp, imap] = hall.houses.all();
-    let stirs = || (smtp.stirs(), imap.stirs());
+    let [smtp, imap, outbound] = hall.houses.all();
+    let stirs = || (smtp.stirs(), imap.stirs(), outbound.stirs());
     // The start itself.
     hall.world.sleep(hall.world.now().plus(START_MS)).await;
     memory::trim();
     memory::unmap_code();
     loop {
         let known = stirs();
-        smtp.stirred(known.0).or(imap.stirred(known.1)).await;
+        let stirred = smtp.stirred(known.0).or(imap.stirred(known.1));
+        stirred.or(outbound.stirred(known.2)).await;
         for _ in 0..QUIET_AT_MOST {
             let known = stirs();
             let until = hall.world.now().plus_seconds(QUIET);

@@ -8,7 +8,7 @@ use crate::{
     mail::domain::Domain,
     net::{certificate::Files, house::Limits},
     proto::smtp::server::{Auth, AuthOptions, Options, Tls},
-    routing, service,
+    routing, schedule, service,
 };
 
 /// What an idle session under TLS holds at most, in octets; a message on its way holds more.
@@ -26,6 +26,10 @@ pub struct Settings {
     pub compressed_sessions: u64,
     /// Octets of the largest message; 0 = no limit.
     pub message_size: u64,
+    /// `queue.*`.
+    pub schedule: schedule::Options,
+    /// `limit.deliveries`.
+    pub deliveries: usize,
     /// Entries of the queue.
     pub queue: u64,
     /// The queue may take a twentieth of the disk (`spec/ux.md` section 3.12, tiny machines).
@@ -86,6 +90,8 @@ impl Settings {
             imap_sessions_per_person: 10,
             compressed_sessions: 4,
             message_size: 1 << 20,
+            schedule: service::outbound::Options::new("").schedule,
+            deliveries: 5,
             queue: 1000,
             queue_is_small: false,
             memory: u64::MAX,
@@ -141,20 +147,37 @@ impl Settings {
     #[must_use]
     pub fn door(&self, hostname: &str, disk: u64) -> service::smtp::Options {
         service::smtp::Options {
-            routing: routing::Options {
-                delimiter: self.delimiter,
-                hostname: Domain::parse(hostname),
-                local: self.local.clone(),
-                // The MX takes no bare local parts but `<postmaster>`.
-                origin: self.origin.clone(),
-                postmaster: self.postmaster.clone(),
-            },
+            routing: self.routing(hostname),
             soft_bounce: self.soft_bounce,
             queue_entries: self.queue,
             queue_octets: if self.queue_is_small { disk / 20 } else { 0 },
             hide_client: self.hide_client,
             hide_agent: self.hide_agent,
             ..service::smtp::Options::new(hostname)
+        }
+    }
+
+    fn routing(&self, hostname: &str) -> routing::Options {
+        routing::Options {
+            delimiter: self.delimiter,
+            hostname: Domain::parse(hostname),
+            local: self.local.clone(),
+            // The MX takes no bare local parts but `<postmaster>`.
+            origin: self.origin.clone(),
+            postmaster: self.postmaster.clone(),
+        }
+    }
+
+    /// The same for mail that leaves; `mx_ports`: where our own MX listens.
+    #[must_use]
+    pub fn outbound(&self, hostname: &str, mx_ports: Vec<u16>) -> service::outbound::Options {
+        service::outbound::Options {
+            routing: self.routing(hostname),
+            schedule: self.schedule,
+            deliveries: self.deliveries,
+            mx_ports,
+            soft_bounce: self.soft_bounce,
+            ..service::outbound::Options::new(hostname)
         }
     }
 
