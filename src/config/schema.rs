@@ -277,16 +277,16 @@ keys! {
         "What is said when mail may not leave this machine.";
 
     QUEUE_FIRST_RETRY = "queue.first_retry", Kind::Duration { least: 1, most: DAY },
-        Default::Fixed("5m"), Later, "time",
+        Default::Fixed("5m"), Live, "time",
         "The pause before the second try; it doubles each time.";
     QUEUE_MAX_RETRY = "queue.max_retry", Kind::Duration { least: 1, most: 7 * DAY },
-        Default::Fixed("4h"), Later, "time",
+        Default::Fixed("4h"), Live, "time",
         "The longest pause between tries.";
     QUEUE_WARN_AFTER = "queue.warn_after", Kind::Duration { least: 0, most: 30 * DAY },
-        Default::Fixed("4h"), Later, "time",
+        Default::Fixed("4h"), Live, "time",
         "When the sender is told that mail is late; 0 = never.";
     QUEUE_GIVE_UP = "queue.give_up", Kind::Duration { least: HOUR, most: 30 * DAY },
-        Default::Fixed("5d"), Later, "time",
+        Default::Fixed("5d"), Live, "time",
         "When mail that could not be sent goes back.";
 
     MEMORY_LIMIT = "memory.limit", Kind::Size { least: 16 * MIB, most: SIZE_MAX },
@@ -315,7 +315,7 @@ keys! {
         Default::ByProfile("15MiB", "35MiB", "35MiB"), Live, "octets",
         "The largest message; 0 = no limit.";
     LIMIT_DELIVERIES = "limit.deliveries", COUNT,
-        Default::ByProfile("2", "5", "10"), Later, "deliveries",
+        Default::ByProfile("2", "5", "10"), Live, "deliveries",
         "Messages that are sent to other servers at once.";
     LIMIT_QUEUE = "limit.queue", Kind::Count { least: 1, most: 100_000_000 },
         Default::ByProfile("1000", "20000", "200000"), Live, "messages",

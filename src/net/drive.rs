@@ -21,8 +21,9 @@ use crate::{
     net::{
         deflated::Deflated,
         house::{Seat, Word},
-        stream::Stream,
+        stream::{Socket, Stream},
         tls::{self, Tls},
+        trust::Outgoing,
         world::{Local, World},
     },
 };
@@ -97,12 +98,19 @@ impl Length for crate::base::id::ContentRange {
 pub struct Ground {
     pub world: Rc<dyn World>,
     /// `None` where a machine never asks for [`Step::StartTls`].
-    pub tls: Option<Tls>,
+    pub tls: Option<Shake>,
     pub seat: Seat,
 }
 
+/// Our side of a TLS handshake.
+#[derive(Debug)]
+pub enum Shake {
+    Client(Box<Outgoing>),
+    Server(Tls),
+}
+
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum End {
     /// The machine was done.
     Closed,
@@ -116,8 +124,8 @@ pub enum End {
     Room,
     /// The peer takes nothing.
     Silent,
-    /// The TLS handshake failed; logged.
-    Tls,
+    /// The TLS handshake failed, and why; logged where we are the server.
+    Tls(String),
 }
 
 /// Runs a session from its first step to its end.
@@ -140,11 +148,11 @@ where
     }
 }
 
-/// The handshake of a listener where TLS comes first.
+/// The handshake where TLS comes first, as either side.
 ///
 /// # Errors
 ///
-/// It failed, which was logged, or the peer had to make room.
+/// It failed, or the peer had to make room.
 pub async fn handshake(ground: &Ground, stream: Stream) -> Result<(Stream, Secured), End> {
     let mut line = Line::new(ground, stream);
     let secured = line.handshake().await?;
@@ -453,26 +461,27 @@ impl<'a> Line<'a> {
         let world = &*self.ground.world;
         let until = world.now().plus_seconds(HANDSHAKE_WAIT);
         self.ground.seat.stranger(true);
-        let mut accept = Box::pin(tls.accept(socket));
-        let accepted = poll_fn(|context| match accept.as_mut().poll(context) {
-            Poll::Ready(accepted) => Poll::Ready(Ok(accepted)),
+        let mut shake = Box::pin(shake(tls, socket));
+        let shaken = poll_fn(|context| match shake.as_mut().poll(context) {
+            Poll::Ready(shaken) => Poll::Ready(Ok(shaken)),
             Poll::Pending => self.poll_patience(context, until).map(Err),
         })
         .await;
-        let failed = match accepted {
-            Ok(Ok(stream)) => {
-                let secured = tls::secured(stream.get_ref().1);
+        let failed = match shaken {
+            Ok(Ok((stream, secured))) => {
                 self.ground.seat.progress(world.now());
-                self.stream = Stream::Tls(stream);
+                self.stream = stream;
                 return Ok(secured);
             }
             Ok(Err(error)) => error.to_string(),
             Err(End::Silent) => format!("not done after {HANDSHAKE_WAIT} s"),
             Err(end) => return Err(end),
         };
-        let peer = self.ground.seat.group();
-        log::info!(target: "tls", "handshake with {peer} failed: {failed}");
-        Err(End::Tls)
+        if matches!(tls, Shake::Server(_)) {
+            let peer = self.ground.seat.group();
+            log::info!(target: "tls", "handshake with {peer} failed: {failed}");
+        }
+        Err(End::Tls(failed))
     }
 
     /// Says goodbye, and waits a little for the peer's, so that it sees the last reply.
@@ -537,6 +546,21 @@ impl<'a> Line<'a> {
                 _ if until == Instant::NEVER => return Poll::Pending,
                 _ => self.nap = Some((until, world.sleep(until))),
             }
+        }
+    }
+}
+
+async fn shake(side: &Shake, socket: Socket) -> io::Result<(Stream, Secured)> {
+    match side {
+        Shake::Client(outgoing) => {
+            let stream = outgoing.trust.connect(socket, outgoing).await?;
+            let secured = tls::secured(stream.get_ref().1);
+            Ok((Stream::TlsOut(stream), secured))
+        }
+        Shake::Server(tls) => {
+            let stream = tls.accept(socket).await?;
+            let secured = tls::secured(stream.get_ref().1);
+            Ok((Stream::Tls(stream), secured))
         }
     }
 }

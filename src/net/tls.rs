@@ -8,7 +8,8 @@ use std::{
 use futures_rustls::{
     TlsAcceptor,
     rustls::{
-        self, CipherSuite, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite,
+        self, CipherSuite, ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection,
+        SupportedCipherSuite,
         crypto::{CryptoProvider, ring},
         server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
         sign::CertifiedKey,
@@ -137,7 +138,7 @@ fn has_aes() -> bool {
 
 /// What a handshake agreed on.
 #[must_use]
-pub fn secured(connection: &ServerConnection) -> Secured {
+pub fn secured<T>(connection: &ConnectionCommon<T>) -> Secured {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS1.2",
         Some(ProtocolVersion::TLSv1_3) => "TLS1.3",
@@ -158,7 +159,7 @@ pub fn secured(connection: &ServerConnection) -> Secured {
 
 /// The `tls-exporter` channel binding (RFC 9266). TLS 1.2 gives one only with an extended master secret
 /// (RFC 9266 section 4.2), and rustls does not say whether there is one.
-fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
+fn exporter<T>(connection: &ConnectionCommon<T>) -> Option<[u8; 32]> {
     if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return None;
     }

@@ -1,6 +1,19 @@
 //! The client of SMTP and LMTP (RFC 5321, RFC 2033): one connection, any number of transactions.
 
-use crate::{base::secret::Secret, proto::smtp::reply::Reply};
+use crate::{
+    base::{
+        machine::{Machine, Secured},
+        secret::Secret,
+        time::Instant,
+    },
+    proto::{
+        sasl::client::{Proved, ToProve},
+        smtp::reply::Reply,
+    },
+};
+
+/// What a step of this machine is.
+pub type Step = crate::base::machine::Step<Question, ()>;
 
 /// How a connection is spoken on.
 #[derive(Clone, Debug)]
@@ -9,6 +22,8 @@ pub struct Options {
     pub lmtp: bool,
     /// Our name.
     pub hello: String,
+    /// The peer's, for texts: `mx.away.test[192.0.2.1]`.
+    pub peer: String,
     pub tls: Tls,
     /// Who logs in; only under TLS, unless `in_clear`.
     pub login: Option<Login>,
@@ -30,13 +45,17 @@ pub enum Tls {
 pub struct Login {
     pub user: String,
     pub password: Secret,
+    /// For SCRAM: fresh, at least 18 random octets, printable and without commas.
+    pub nonce: String,
 }
 
 /// What the machine asks.
 #[derive(Debug)]
 pub enum Question {
     /// Greeted, under TLS and logged in as wished: what is sent first, or next?
-    Next,
+    Next(Offer),
+    /// SCRAM's arithmetic, which takes long: [`Answer::Proved`].
+    Prove(Box<ToProve>),
     /// The octets of the present transaction's message from this one on: at least one, at most 64 KiB.
     Content { from: u64 },
     /// A transaction has ended; [`Answer::Noted`] once that is kept.
@@ -48,9 +67,25 @@ pub enum Answer {
     /// `None`: they cannot be read. The connection ends, so that the peer drops what it has.
     Content(Option<Vec<u8>>),
     Noted,
+    Proved(Box<Proved>),
     /// Nothing more: QUIT.
     Quit,
     Transaction(Box<Transaction>),
+}
+
+/// What the peer can do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Offer {
+    /// Most recipients of one transaction (RFC 9422); 100 where it does not say.
+    pub recipients_max: u32,
+    /// In octets; 0 where it does not say.
+    pub size_max: u64,
+    pub dsn: bool,
+    pub eight_bit: bool,
+    pub requiretls: bool,
+    pub smtputf8: bool,
+    /// A handshake was made.
+    pub secured: Option<Secured>,
 }
 
 /// One message to recipients of one destination.
@@ -129,4 +164,58 @@ pub struct Failed {
     /// `None`: lost, or no answer in time.
     pub reply: Option<Reply>,
     pub text: String,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    options: Options,
+    failed: Option<Failed>,
+}
+
+impl Session {
+    /// A session that has yet to be greeted.
+    #[must_use]
+    pub fn new(options: Options, _now: Instant) -> Self {
+        Self {
+            options,
+            failed: None,
+        }
+    }
+
+    /// Why the connection ended, where it did not end as it should.
+    #[must_use]
+    pub fn failed(&self) -> Option<&Failed> {
+        self.failed.as_ref()
+    }
+
+    /// What became of the open transaction when the driver gave up ([`Question::Done`] was not asked).
+    pub fn lost(&mut self) -> Option<Report> {
+        None
+    }
+}
+
+impl Machine for Session {
+    type Question = Question;
+    type Answer = Answer;
+    type Range = ();
+
+    const CLIENT: bool = true;
+
+    fn input(&mut self, octets: &[u8]) -> usize {
+        octets.len()
+    }
+
+    fn end(&mut self) {}
+
+    fn step(&mut self, _: Instant) -> Step {
+        self.failed = Some(Failed {
+            at: Stage::Greeting,
+            reply: None,
+            text: format!("{}: not there yet", self.options.peer),
+        });
+        Step::Close
+    }
+
+    fn answer(&mut self, _: Answer) {}
 }
