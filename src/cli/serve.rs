@@ -80,6 +80,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
         hostname: config.text(&schema::HOSTNAME).to_owned(),
         user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
         listeners: vec![
+            listener(Kind::Devices, &schema::LISTEN_DEVICES),
+            listener(Kind::Local, &schema::LISTEN_LOCAL),
             listener(Kind::Mx, &schema::LISTEN_MX),
             listener(Kind::Submission, &schema::LISTEN_SUBMISSION),
             listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
