@@ -23,6 +23,7 @@ use crate::{
         certificate,
         listen::{self, BindError},
         pairs::Pairs,
+        resolve::Resolver,
         tls::Tls,
         world::{Local, RealWorld, World, calendar},
     },
@@ -70,6 +71,7 @@ pub struct Appliance {
     /// What the start found.
     pub found: store::Opened,
     pub world: Rc<dyn World>,
+    pub resolver: Rc<Resolver>,
     pub tls: Tls,
     pub executor: Executor,
     pub log: Ring,
@@ -216,12 +218,16 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
         imap_sessions: imap,
         ..
     } = plan.settings;
+    let world: Rc<dyn World> = Rc::new(RealWorld::new());
+    let resolver = Resolver::with(Rc::clone(&world), plan.settings.names());
+    resolver.set_entries(plan.settings.names);
     let appliance = Rc::new(Appliance {
         houses: Houses::new(smtp, imap, &memory),
         memory,
         store: store.clone(),
         found,
-        world: Rc::new(RealWorld::new()),
+        world,
+        resolver: Rc::new(resolver),
         tls: Tls::new(opened.certificates, plan.tls13_only)?,
         executor: Executor::new(),
         log: ring,
@@ -456,6 +462,7 @@ mod tests {
             memory: Memory::new(u64::MAX),
             store: store.clone(),
             found,
+            resolver: Rc::new(Resolver::new(Rc::new(RealWorld::new()), Vec::new())),
             world: Rc::new(RealWorld::new()),
             tls: Tls::new(opened.certificates, false).unwrap(),
             executor: Executor::new(),
