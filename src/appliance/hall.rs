@@ -20,7 +20,7 @@ use crate::{
     },
     base::{machine::Secured, memory::Memory},
     net::{
-        drive::{self, End, Ground},
+        drive::{self, End, Ground, Shake},
         house::{House, Limits, Seat},
         listen,
         stream::{Socket, Stream},
@@ -39,8 +39,12 @@ const QUIET_AT_MOST: u32 = 10;
 /// What is spoken on a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
+    /// Printers and cameras in the house.
+    Devices,
     Imap,
     Imaps,
+    /// Programs on this machine.
+    Local,
     Mx,
     Pop3,
     Pop3s,
@@ -54,7 +58,9 @@ impl Kind {
     #[must_use]
     pub fn implicit_tls(self) -> bool {
         match self {
-            Self::Imap | Self::Mx | Self::Pop3 | Self::Submission => false,
+            Self::Devices | Self::Imap | Self::Local | Self::Mx | Self::Pop3 | Self::Submission => {
+                false
+            }
             Self::Imaps | Self::Pop3s | Self::Submissions => true,
         }
     }
@@ -65,7 +71,7 @@ impl Kind {
             Self::Imap => b"* BYE Too many connections\r\n".to_vec(),
             Self::Imaps | Self::Pop3s | Self::Submissions => Vec::new(),
             Self::Pop3 => b"-ERR [SYS/TEMP] Too many connections\r\n".to_vec(),
-            Self::Mx | Self::Submission => {
+            Self::Devices | Self::Local | Self::Mx | Self::Submission => {
                 format!("421 4.7.0 {hostname} Error: too many connections\r\n").into_bytes()
             }
         }
@@ -78,6 +84,8 @@ pub struct Houses {
     pub smtp: House,
     /// POP3 too.
     pub imap: House,
+    /// Connections from here: how many there are is decided elsewhere.
+    pub outbound: House,
 }
 
 impl Houses {
@@ -87,18 +95,21 @@ impl Houses {
         Self {
             smtp: house(smtp),
             imap: house(imap),
+            outbound: house(Limits::default()),
         }
     }
 
     fn of(&self, kind: Kind) -> &House {
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Pop3 | Kind::Pop3s => &self.imap,
-            Kind::Mx | Kind::Submission | Kind::Submissions => &self.smtp,
+            Kind::Devices | Kind::Local | Kind::Mx | Kind::Submission | Kind::Submissions => {
+                &self.smtp
+            }
         }
     }
 
-    fn all(&self) -> [House; 2] {
-        [self.smtp.clone(), self.imap.clone()]
+    fn all(&self) -> [House; 3] {
+        [self.smtp.clone(), self.imap.clone(), self.outbound.clone()]
     }
 }
 
@@ -173,7 +184,7 @@ impl Hall {
     fn ground(&self, seat: Seat) -> Ground {
         Ground {
             world: Rc::clone(&self.world),
-            tls: Some(self.tls.clone()),
+            tls: Some(Shake::Server(self.tls.clone())),
             seat,
         }
     }
@@ -236,15 +247,16 @@ async fn ended(peer: SocketAddr, session: Local<'static, End>) {
 
 /// Gives memory back when it has become quiet; sleeps as long as nothing happens.
 async fn trim(hall: Hall) {
-    let [smtp, imap] = hall.houses.all();
-    let stirs = || (smtp.stirs(), imap.stirs());
+    let [smtp, imap, outbound] = hall.houses.all();
+    let stirs = || (smtp.stirs(), imap.stirs(), outbound.stirs());
     // The start itself.
     hall.world.sleep(hall.world.now().plus(START_MS)).await;
     memory::trim();
     memory::unmap_code();
     loop {
         let known = stirs();
-        smtp.stirred(known.0).or(imap.stirred(known.1)).await;
+        let stirred = smtp.stirred(known.0).or(imap.stirred(known.1));
+        stirred.or(outbound.stirred(known.2)).await;
         for _ in 0..QUIET_AT_MOST {
             let known = stirs();
             let until = hall.world.now().plus_seconds(QUIET);

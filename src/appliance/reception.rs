@@ -110,6 +110,8 @@ impl Reception {
     #[must_use]
     pub fn session(&self, caller: Caller) -> Local<'static, End> {
         match caller.kind {
+            Kind::Devices => self.smtp(caller, DoorKind::Devices),
+            Kind::Local => self.smtp(caller, DoorKind::Local),
             Kind::Mx => self.smtp(caller, DoorKind::Mx),
             Kind::Submission | Kind::Submissions => self.smtp(caller, DoorKind::Submission),
             Kind::Imap | Kind::Imaps => self.imap(caller),

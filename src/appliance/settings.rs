@@ -12,7 +12,7 @@ use crate::{
         resolve::{Source, system},
     },
     proto::smtp::server::{Auth, AuthOptions, Options, Tls},
-    routing, service,
+    routing, schedule, service,
 };
 
 /// What an idle session under TLS holds at most, in octets; a message on its way holds more.
@@ -30,6 +30,10 @@ pub struct Settings {
     pub compressed_sessions: u64,
     /// Octets of the largest message; 0 = no limit.
     pub message_size: u64,
+    /// `queue.*`.
+    pub schedule: schedule::Options,
+    /// `limit.deliveries`.
+    pub deliveries: usize,
     /// Entries of the queue.
     pub queue: u64,
     /// The queue may take a twentieth of the disk (`spec/ux.md` section 3.12, tiny machines).
@@ -97,6 +101,8 @@ impl Settings {
             imap_sessions_per_person: 10,
             compressed_sessions: 4,
             message_size: 1 << 20,
+            schedule: service::outbound::Options::new("").schedule,
+            deliveries: 5,
             queue: 1000,
             queue_is_small: false,
             memory: u64::MAX,
@@ -130,6 +136,11 @@ impl Settings {
         };
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s => options,
+            Kind::Devices | Kind::Local => Options {
+                bare_local_parts: true,
+                tls: Tls::Off,
+                ..options
+            },
             Kind::Submission | Kind::Submissions => Options {
                 bare_local_parts: self.origin.is_some(),
                 tls: if in_clear {
@@ -151,14 +162,7 @@ impl Settings {
     #[must_use]
     pub fn door(&self, hostname: &str, disk: u64) -> service::smtp::Options {
         service::smtp::Options {
-            routing: routing::Options {
-                delimiter: self.delimiter,
-                hostname: Domain::parse(hostname),
-                local: self.local.clone(),
-                // The MX takes no bare local parts but `<postmaster>`.
-                origin: self.origin.clone(),
-                postmaster: self.postmaster.clone(),
-            },
+            routing: self.routing(hostname),
             soft_bounce: self.soft_bounce,
             check_helo: self.check_helo,
             check_sender: self.check_sender,
@@ -179,6 +183,30 @@ impl Settings {
         }
     }
 
+    fn routing(&self, hostname: &str) -> routing::Options {
+        routing::Options {
+            delimiter: self.delimiter,
+            hostname: Domain::parse(hostname),
+            local: self.local.clone(),
+            // The MX takes no bare local parts but `<postmaster>`.
+            origin: self.origin.clone(),
+            postmaster: self.postmaster.clone(),
+        }
+    }
+
+    /// The same for mail that leaves; `mx_ports`: where our own MX listens.
+    #[must_use]
+    pub fn outbound(&self, hostname: &str, mx_ports: Vec<u16>) -> service::outbound::Options {
+        service::outbound::Options {
+            routing: self.routing(hostname),
+            schedule: self.schedule,
+            deliveries: self.deliveries,
+            mx_ports,
+            soft_bounce: self.soft_bounce,
+            ..service::outbound::Options::new(hostname)
+        }
+    }
+
     /// The same for IMAP.
     #[must_use]
     pub fn imap(&self) -> service::imap::Options {
@@ -193,6 +221,8 @@ impl Settings {
 /// What all sessions of one kind share; there are few of them, so they are made once a reload.
 #[derive(Clone, Debug)]
 pub struct Offers {
+    /// For devices too.
+    local: Arc<Options>,
     mx: Arc<Options>,
     submission: Arc<Options>,
     /// For clients on loopback, which may be allowed more (SU-3).
@@ -204,6 +234,7 @@ impl Offers {
     pub fn new(settings: &Settings, hostname: &str) -> Self {
         let of = |kind, loopback| Arc::new(settings.smtp(hostname, kind, loopback));
         Self {
+            local: of(Kind::Local, false),
             mx: of(Kind::Mx, false),
             submission: of(Kind::Submission, false),
             near: of(Kind::Submission, true),
@@ -215,6 +246,7 @@ impl Offers {
         Arc::clone(match (kind, loopback) {
             (Kind::Submission | Kind::Submissions, true) => &self.near,
             (Kind::Submission | Kind::Submissions, false) => &self.submission,
+            (Kind::Devices | Kind::Local, _) => &self.local,
             (Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s, _) => &self.mx,
         })
     }

@@ -25,9 +25,14 @@ use crate::{
         pairs::Pairs,
         resolve::Resolver,
         tls::Tls,
+        trust::Trust,
         world::{Local, RealWorld, World, calendar},
     },
-    service::{operate::kept, password::Passwords},
+    service::{
+        operate::kept,
+        outbound::{self, Outbound},
+        password::Passwords,
+    },
     store::{self, Broken, Store, directory::DomainClass, disk::local::LocalDisk},
 };
 
@@ -71,13 +76,14 @@ pub struct Appliance {
     /// What the start found.
     pub found: store::Opened,
     pub world: Rc<dyn World>,
-    pub resolver: Rc<Resolver>,
     pub tls: Tls,
     pub executor: Executor,
     pub log: Ring,
     pub houses: Houses,
     /// What sessions and messages on their way may take (HD-4).
     pub memory: Memory,
+    pub resolver: Rc<Resolver>,
+    pub outbound: Rc<Outbound>,
 }
 
 /// Settles a request; both are one line.
@@ -218,26 +224,53 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
         imap_sessions: imap,
         ..
     } = plan.settings;
+    let houses = Houses::new(smtp, imap, &memory);
     let world: Rc<dyn World> = Rc::new(RealWorld::new());
-    let resolver = Resolver::with(Rc::clone(&world), plan.settings.names());
+    let executor = Executor::new();
+    let resolver = Rc::new(Resolver::with(Rc::clone(&world), plan.settings.names()));
     resolver.set_entries(plan.settings.names);
+    let outbound = Outbound::new(outbound::Parts {
+        store: store.clone(),
+        world: Rc::clone(&world),
+        resolver: Rc::clone(&resolver),
+        trust: Trust::default(),
+        spawn: spawn(&executor),
+        house: houses.outbound.clone(),
+        options: plan.settings.outbound(&plan.hostname, plan.mx_ports()),
+    });
     let appliance = Rc::new(Appliance {
-        houses: Houses::new(smtp, imap, &memory),
+        houses,
         memory,
         store: store.clone(),
         found,
         world,
-        resolver: Rc::new(resolver),
         tls: Tls::new(opened.certificates, plan.tls13_only)?,
-        executor: Executor::new(),
+        executor,
         log: ring,
         plan,
+        resolver,
+        outbound,
     });
     let served = async_io::block_on(lead(&appliance, opened.sockets, office));
     store.stop();
     writer.join().map_err(|_| Failure::Writer)?;
     log::info!(target: "stop", "done");
     served
+}
+
+impl Plan {
+    /// Where the MX listens.
+    fn mx_ports(&self) -> Vec<u16> {
+        let mx = self.listeners.iter().filter(|l| l.kind == Kind::Mx);
+        mx.flat_map(|l| &l.addresses)
+            .map(SocketAddr::port)
+            .collect()
+    }
+}
+
+fn spawn(executor: &Executor) -> outbound::Spawn {
+    let executor = executor.clone();
+    Rc::new(move |task| executor.session(task))
 }
 
 /// What two openings of the store found: the first mends what the second then does not see.
@@ -364,6 +397,7 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         .spawn(async move { registry.run().await });
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
     let _filling = appliance.executor.spawn(reception.fill());
+    let _sending = appliance.executor.spawn(appliance.outbound.run());
     let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
     let _certified = appliance.executor.spawn(certified);
     let again: Again = {
@@ -407,6 +441,10 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
     appliance.memory.limit(settings.memory);
     appliance.store.limit_messages(settings.message_size);
     ::log::set_max_level(settings.level);
+    let (hostname, ports) = (&appliance.plan.hostname, appliance.plan.mx_ports());
+    appliance
+        .outbound
+        .set_options(settings.outbound(hostname, ports));
     let disk = appliance.store.status().disk_octets;
     reception.renew(&appliance.plan.hostname, disk, settings);
     applied();
@@ -457,17 +495,33 @@ mod tests {
         let opened = open(&plan).unwrap();
         let disk = Arc::new(LocalDisk::new(&plan.data).unwrap());
         let (store, writer, found) = Store::open(disk, plan.store.clone()).unwrap();
+        let houses = Houses::new(Limits::default(), Limits::default(), &Memory::new(u64::MAX));
+        let world: Rc<dyn World> = Rc::new(RealWorld::new());
+        let (executor, resolver) = (
+            Executor::new(),
+            Rc::new(Resolver::new(Rc::clone(&world), Vec::new())),
+        );
+        let outbound = Outbound::new(outbound::Parts {
+            store: store.clone(),
+            world: Rc::clone(&world),
+            resolver: Rc::clone(&resolver),
+            trust: Trust::default(),
+            spawn: spawn(&executor),
+            house: houses.outbound.clone(),
+            options: plan.settings.outbound(&plan.hostname, plan.mx_ports()),
+        });
         let appliance = Appliance {
-            houses: Houses::new(Limits::default(), Limits::default(), &Memory::new(u64::MAX)),
+            houses,
             memory: Memory::new(u64::MAX),
             store: store.clone(),
             found,
-            resolver: Rc::new(Resolver::new(Rc::new(RealWorld::new()), Vec::new())),
-            world: Rc::new(RealWorld::new()),
+            world,
             tls: Tls::new(opened.certificates, false).unwrap(),
-            executor: Executor::new(),
+            executor,
             log: Ring::new(1024),
             plan,
+            resolver,
+            outbound,
         };
         let cost = crate::service::password::Cost {
             memory: 64,

@@ -46,6 +46,10 @@ pub trait Machine {
     /// What [`Step::Send`] names; `()` where a protocol never sends content.
     type Range;
 
+    /// True for the side that called: it learns from [`Machine::end`] that the peer takes nothing any
+    /// more, and still gets what the peer said last.
+    const CLIENT: bool = false;
+
     /// Takes octets from the peer and returns how many it took. Takes 0 only while it has a step to
     /// give that is not [`Step::Read`]: then step first, and offer the rest again.
     fn input(&mut self, octets: &[u8]) -> usize;

@@ -195,6 +195,7 @@ fn work(store: &Store, found: &Found, world: &RealWorld, call: &Call) -> Result<
         now: world.time(),
         running: None,
         renew: None,
+        outbound: None,
     };
     Ok(async_io::block_on(operate::operate(
         &context,

@@ -26,6 +26,7 @@ use crate::{
         house::Limits,
         world::{Local, RealWorld},
     },
+    schedule,
     service::{
         operate::{self, Context, config::Renew, status::Running},
         password::{Cost, Passwords},
@@ -79,6 +80,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
         hostname: config.text(&schema::HOSTNAME).to_owned(),
         user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
         listeners: vec![
+            listener(Kind::Devices, &schema::LISTEN_DEVICES),
+            listener(Kind::Local, &schema::LISTEN_LOCAL),
             listener(Kind::Mx, &schema::LISTEN_MX),
             listener(Kind::Submission, &schema::LISTEN_SUBMISSION),
             listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
@@ -114,6 +117,13 @@ fn settings(config: &Config) -> Settings {
         imap_sessions_per_person: count(&schema::LIMIT_IMAP_SESSIONS_PER_PERSON),
         compressed_sessions: config.number(&schema::LIMIT_COMPRESSED_SESSIONS),
         message_size: config.number(&schema::LIMIT_MESSAGE_SIZE),
+        schedule: schedule::Options {
+            first_retry: config.seconds(&schema::QUEUE_FIRST_RETRY),
+            max_retry: config.seconds(&schema::QUEUE_MAX_RETRY),
+            warn_after: config.seconds(&schema::QUEUE_WARN_AFTER),
+            give_up: config.seconds(&schema::QUEUE_GIVE_UP),
+        },
+        deliveries: count(&schema::LIMIT_DELIVERIES),
         queue: config.number(&schema::LIMIT_QUEUE),
         queue_is_small: config.profile() == Profile::Tiny,
         memory: Settings::memory(
@@ -212,6 +222,7 @@ fn answer(
                 tls: Some(appliance.tls.clone()),
             }),
             renew: Some(Renew(&renew)),
+            outbound: Some(&appliance.outbound),
         };
         operate::line(&context, line.as_bytes()).await
     })

@@ -1,1 +1,3 @@
 //! What proves where mail comes from.
+
+pub mod dkim;

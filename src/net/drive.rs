@@ -21,8 +21,9 @@ use crate::{
     net::{
         deflated::Deflated,
         house::{Seat, Word},
-        stream::Stream,
+        stream::{Socket, Stream},
         tls::{self, Tls},
+        trust::Outgoing,
         world::{Local, World},
     },
 };
@@ -97,12 +98,19 @@ impl Length for crate::base::id::ContentRange {
 pub struct Ground {
     pub world: Rc<dyn World>,
     /// `None` where a machine never asks for [`Step::StartTls`].
-    pub tls: Option<Tls>,
+    pub tls: Option<Shake>,
     pub seat: Seat,
 }
 
+/// Our side of a TLS handshake.
+#[derive(Debug)]
+pub enum Shake {
+    Client(Box<Outgoing>),
+    Server(Tls),
+}
+
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum End {
     /// The machine was done.
     Closed,
@@ -116,8 +124,8 @@ pub enum End {
     Room,
     /// The peer takes nothing.
     Silent,
-    /// The TLS handshake failed; logged.
-    Tls,
+    /// The TLS handshake failed, and why; logged where we are the server.
+    Tls(String),
 }
 
 /// Runs a session from its first step to its end.
@@ -140,11 +148,11 @@ where
     }
 }
 
-/// The handshake of a listener where TLS comes first.
+/// The handshake where TLS comes first, as either side.
 ///
 /// # Errors
 ///
-/// It failed, which was logged, or the peer had to make room.
+/// It failed, or the peer had to make room.
 pub async fn handshake(ground: &Ground, stream: Stream) -> Result<(Stream, Secured), End> {
     let mut line = Line::new(ground, stream);
     let secured = line.handshake().await?;
@@ -249,7 +257,10 @@ where
             service.secured(&secured);
             machine.secured(secured);
         }
-        Step::Write(octets) => line.write(&octets, machine.stranger()).await?,
+        Step::Write(octets) => match line.write(&octets, machine.stranger()).await {
+            Err(End::Peer | End::Silent) if S::Machine::CLIENT => line.last_words(machine).await,
+            written => written?,
+        },
         Step::Close | Step::Read { .. } => {}
     }
     Ok(())
@@ -381,16 +392,16 @@ impl<'a> Line<'a> {
 
     /// Reads what is there onto the stack and hands it on at once.
     #[inline(never)]
-    fn poll_input(
+    fn poll_input<M: Machine>(
         &mut self,
         context: &mut Context<'_>,
-        machine: &mut impl Machine,
+        machine: &mut M,
     ) -> Poll<Result<(), End>> {
         let mut octets = [0; BUFFER];
         let read = match ready!(Pin::new(&mut self.stream).poll_read(context, &mut octets)) {
             Ok(read) => octets.get(..read).unwrap_or_default(),
             // A TLS peer that hangs up without a word; what it did say counts.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => &[],
+            Err(error) if M::CLIENT || error.kind() == io::ErrorKind::UnexpectedEof => &[],
             Err(_) => return Poll::Ready(Err(End::Peer)),
         };
         if read.is_empty() {
@@ -434,6 +445,24 @@ impl<'a> Line<'a> {
         .await
     }
 
+    /// The peer takes nothing any more. Why, it may have said before it went.
+    async fn last_words(&mut self, machine: &mut impl Machine) {
+        let until = self.ground.world.now().plus_seconds(FAREWELL_WAIT);
+        while !self.ended && self.pending.is_empty() {
+            let heard = poll_fn(|context| match self.poll_input(context, machine) {
+                Poll::Pending => self.poll_nap(context, until).map(|()| false),
+                Poll::Ready(heard) => Poll::Ready(heard.is_ok()),
+            });
+            if !heard.await {
+                break;
+            }
+        }
+        if !self.ended {
+            self.ended = true;
+            machine.end();
+        }
+    }
+
     /// From now on everything is deflated; `octets` and what is pending came packed.
     fn compress(&mut self, mut octets: Vec<u8>) {
         octets.append(&mut self.pending);
@@ -453,26 +482,27 @@ impl<'a> Line<'a> {
         let world = &*self.ground.world;
         let until = world.now().plus_seconds(HANDSHAKE_WAIT);
         self.ground.seat.stranger(true);
-        let mut accept = Box::pin(tls.accept(socket));
-        let accepted = poll_fn(|context| match accept.as_mut().poll(context) {
-            Poll::Ready(accepted) => Poll::Ready(Ok(accepted)),
+        let mut shake = Box::pin(shake(tls, socket));
+        let shaken = poll_fn(|context| match shake.as_mut().poll(context) {
+            Poll::Ready(shaken) => Poll::Ready(Ok(shaken)),
             Poll::Pending => self.poll_patience(context, until).map(Err),
         })
         .await;
-        let failed = match accepted {
-            Ok(Ok(stream)) => {
-                let secured = tls::secured(stream.get_ref().1);
+        let failed = match shaken {
+            Ok(Ok((stream, secured))) => {
                 self.ground.seat.progress(world.now());
-                self.stream = Stream::Tls(stream);
+                self.stream = stream;
                 return Ok(secured);
             }
             Ok(Err(error)) => error.to_string(),
             Err(End::Silent) => format!("not done after {HANDSHAKE_WAIT} s"),
             Err(end) => return Err(end),
         };
-        let peer = self.ground.seat.group();
-        log::info!(target: "tls", "handshake with {peer} failed: {failed}");
-        Err(End::Tls)
+        if matches!(tls, Shake::Server(_)) {
+            let peer = self.ground.seat.group();
+            log::info!(target: "tls", "handshake with {peer} failed: {failed}");
+        }
+        Err(End::Tls(failed))
     }
 
     /// Says goodbye, and waits a little for the peer's, so that it sees the last reply.
@@ -537,6 +567,21 @@ impl<'a> Line<'a> {
                 _ if until == Instant::NEVER => return Poll::Pending,
                 _ => self.nap = Some((until, world.sleep(until))),
             }
+        }
+    }
+}
+
+async fn shake(side: &Shake, socket: Socket) -> io::Result<(Stream, Secured)> {
+    match side {
+        Shake::Client(outgoing) => {
+            let stream = outgoing.trust.connect(socket, outgoing).await?;
+            let secured = tls::secured(stream.get_ref().1);
+            Ok((Stream::TlsOut(stream), secured))
+        }
+        Shake::Server(tls) => {
+            let stream = tls.accept(socket).await?;
+            let secured = tls::secured(stream.get_ref().1);
+            Ok((Stream::Tls(stream), secured))
         }
     }
 }

@@ -8,7 +8,8 @@ use std::{
 use futures_rustls::{
     TlsAcceptor,
     rustls::{
-        self, CipherSuite, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite,
+        self, CipherSuite, ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection,
+        SupportedCipherSuite,
         crypto::{CryptoProvider, ring},
         server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
         sign::CertifiedKey,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// Octets a connection may hold that are not sent yet, and that are not read yet.
-const BUFFER: usize = 16 * 1024;
+pub(super) const BUFFER: usize = 16 * 1024;
 /// What a channel binding is exported under (RFC 9266 section 4).
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -105,7 +106,7 @@ fn config(
 /// ring's suites, all with forward secrecy and AEAD, the quickest first: SHA-384 has no instructions of
 /// its own and takes a tenth of a handshake; without instructions for AES, as on small ARM boards,
 /// ChaCha20 is quicker.
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     let mut provider = ring::default_provider();
     let rank = |suite: &SupportedCipherSuite| match suite.suite() {
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
@@ -137,7 +138,7 @@ fn has_aes() -> bool {
 
 /// What a handshake agreed on.
 #[must_use]
-pub fn secured(connection: &ServerConnection) -> Secured {
+pub fn secured<T>(connection: &ConnectionCommon<T>) -> Secured {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS1.2",
         Some(ProtocolVersion::TLSv1_3) => "TLS1.3",
@@ -158,7 +159,7 @@ pub fn secured(connection: &ServerConnection) -> Secured {
 
 /// The `tls-exporter` channel binding (RFC 9266). TLS 1.2 gives one only with an extended master secret
 /// (RFC 9266 section 4.2), and rustls does not say whether there is one.
-fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
+fn exporter<T>(connection: &ConnectionCommon<T>) -> Option<[u8; 32]> {
     if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return None;
     }

@@ -31,6 +31,10 @@ pub enum Pattern {
     /// Everything (TR-6).
     Any,
     Domain(Domain),
+    /// Everything from one sender; `from:ADDRESS`.
+    From(Address),
+    /// Everything from the senders of one domain; `from:DOMAIN`.
+    FromDomain(Domain),
     /// All below a domain, not the domain itself (TR-5).
     Subdomains(Domain),
 }
@@ -41,6 +45,8 @@ impl fmt::Display for Pattern {
             Self::Address(address) => f.write_str(&address.key()),
             Self::Any => f.write_str("*"),
             Self::Domain(domain) => domain.fmt(f),
+            Self::From(address) => write!(f, "from:{}", address.key()),
+            Self::FromDomain(domain) => write!(f, "from:{domain}"),
             Self::Subdomains(domain) => write!(f, ".{domain}"),
         }
     }
@@ -57,7 +63,9 @@ impl Pattern {
             Self::Address(_) => (1, Reverse(0)),
             Self::Domain(_) => (2, Reverse(0)),
             Self::Subdomains(domain) => (3, Reverse(domain.as_str().len())),
-            Self::Any => (4, Reverse(0)),
+            Self::From(_) => (4, Reverse(0)),
+            Self::FromDomain(_) => (5, Reverse(0)),
+            Self::Any => (6, Reverse(0)),
         };
         let by_rank = rank(self).cmp(&rank(other));
         by_rank.then_with(|| self.to_string().cmp(&other.to_string()))
@@ -90,7 +98,7 @@ pub enum Target {
 }
 
 /// What stands in brackets.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Host {
     Ip(IpAddr),
     Name(Domain),
@@ -204,7 +212,7 @@ impl fmt::Display for TransportProblem {
             ),
             Self::Pattern { text } => write!(
                 f,
-                "{text:?} is no pattern; there are user@domain, domain, .domain and *"
+                "{text:?} is no pattern; there are user@domain, domain, .domain, from:user@domain, from:domain and *"
             ),
             Self::Port { text } => write!(f, "{text:?} is not a port: 1 to 65535"),
             Self::Route { text } => write!(f, "{text:?} is not the name of a route"),
@@ -224,6 +232,11 @@ impl fmt::Display for TransportProblem {
 pub fn parse_pattern(text: &str) -> Result<Pattern, TransportProblem> {
     let pattern = if text == "*" {
         Some(Pattern::Any)
+    } else if let Some(sender) = text.strip_prefix("from:") {
+        match Address::parse(sender) {
+            Some(address) => Some(Pattern::From(address)),
+            None => Domain::parse(sender).map(Pattern::FromDomain),
+        }
     } else if let Some(parent) = text.strip_prefix('.') {
         let parent = Domain::parse(parent).filter(|parent| !parent.is_literal());
         parent.map(Pattern::Subdomains)

@@ -3,6 +3,7 @@
 //! Decoded messages and answers go in, turns come out. Nothing here hashes or draws random numbers:
 //! what needs that is asked.
 
+pub mod client;
 mod plain;
 mod scram;
 #[cfg(test)]

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::time::Time,
     config::Config,
-    service::password::Passwords,
+    service::{outbound::Outbound, password::Passwords},
     store::{self as store_room, Broken, Refusal, Store, directory::Edit},
 };
 
@@ -38,6 +38,8 @@ pub struct Context<'a> {
     pub running: Option<status::Running>,
     /// Has the running appliance read its settings anew; `None` as above.
     pub renew: Option<config::Renew<'a>>,
+    /// To be woken where queued mail may leave now; `None` as above.
+    pub outbound: Option<&'a Outbound>,
 }
 
 /// What is to be done.

@@ -5,7 +5,11 @@ use std::num::NonZeroU32;
 use ring::{digest, hmac, pbkdf2};
 
 use super::same;
-use crate::{base::secret::Secret, store::directory::ScramKeys};
+use crate::{
+    base::secret::Secret,
+    proto::sasl::client::{Proved, ToProve},
+    store::directory::ScramKeys,
+};
 
 /// Iterations of new accounts, and of those that are not there: the most that clients with Cyrus SASL
 /// take, Postfix among them. They give up on more ("iteration-count is too big").
@@ -16,6 +20,17 @@ const COUNT_MAX: u32 = 10_000_000;
 /// RFC 5802 section 3. `None`: no such number of iterations.
 pub fn keys(password: &Secret, salt: &[u8], count: u32) -> Option<ScramKeys> {
     let count = NonZeroU32::new(count).filter(|count| count.get() <= COUNT_MAX)?;
+    let mut salted = salted(password, salt, count);
+    let keys = ScramKeys {
+        stored: sha256(&hmac(&salted, b"Client Key")),
+        server: hmac(&salted, b"Server Key"),
+    };
+    salted.fill(0);
+    Some(keys)
+}
+
+/// The SaltedPassword.
+fn salted(password: &Secret, salt: &[u8], count: NonZeroU32) -> [u8; 32] {
     let mut salted = [0; 32];
     let password = prepare(password);
     pbkdf2::derive(
@@ -25,12 +40,7 @@ pub fn keys(password: &Secret, salt: &[u8], count: u32) -> Option<ScramKeys> {
         password.reveal(),
         &mut salted,
     );
-    let keys = ScramKeys {
-        stored: sha256(&hmac(&salted, b"Client Key")),
-        server: hmac(&salted, b"Server Key"),
-    };
-    salted.fill(0);
-    Some(keys)
+    salted
 }
 
 /// Whether who made this proof has the password; takes as long if not.
@@ -40,6 +50,25 @@ pub fn proves(keys: &ScramKeys, message: &[u8], proof: &[u8; 32]) -> bool {
         *octet ^= proof;
     }
     same(&sha256(&client), &keys.stored)
+}
+
+/// The client's side, for a peer of ours; takes as long as [`keys`].
+#[must_use]
+pub fn prove(asked: &ToProve) -> Proved {
+    let count = asked.count.min(COUNT_MAX);
+    let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    let mut salted = salted(&asked.password, &asked.salt, count);
+    let client = hmac(&salted, b"Client Key");
+    let server = hmac(&salted, b"Server Key");
+    salted.fill(0);
+    let mut proof = hmac(&sha256(&client), &asked.auth_message);
+    for (octet, key) in proof.iter_mut().zip(client) {
+        *octet ^= key;
+    }
+    Proved {
+        proof,
+        signature: hmac(&server, &asked.auth_message),
+    }
 }
 
 /// The ServerSignature.
@@ -122,6 +151,13 @@ mod tests {
         assert!(proves(&keys, message, &proof));
         let signature = decode("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
         assert_eq!(sign(&keys, message), signature);
+        let asked = ToProve {
+            password: secret("pencil"),
+            salt,
+            count: 4096,
+            auth_message: message.to_vec(),
+        };
+        assert_eq!(prove(&asked), Proved { proof, signature });
         assert!(!proves(&keys, b"n=user", &proof));
         proof[31] ^= 1;
         assert!(!proves(&keys, message, &proof));

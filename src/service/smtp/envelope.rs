@@ -65,7 +65,7 @@ impl Door {
         }
         let barred = match self.kind {
             Kind::Mx => mx::is_barred(&self.shared.store, self.client.ip),
-            Kind::Submission => Ok(false),
+            Kind::Devices | Kind::Local | Kind::Submission => Ok(false),
         };
         let Ok(barred) = barred else {
             let refusal = reply::lookup_failed(&reverse);
@@ -74,7 +74,9 @@ impl Door {
         };
         let reverse = match self.kind {
             Kind::Mx => reverse,
-            Kind::Submission => completed(reverse, &self.shared.options().routing),
+            Kind::Devices | Kind::Local | Kind::Submission => {
+                completed(reverse, &self.shared.options().routing)
+            }
         };
         let begun = self.shared.world.now();
         let transaction = Transaction::new(reverse, parameters, barred, begun);
@@ -200,7 +202,7 @@ impl Door {
 
     fn rights(&self) -> routing::Rights {
         match (self.kind, &self.identity) {
-            (Kind::Submission, Some(_)) => routing::Rights::User,
+            (Kind::Devices | Kind::Local, _) | (Kind::Submission, Some(_)) => routing::Rights::User,
             (Kind::Mx | Kind::Submission, _) => routing::Rights::Stranger,
         }
     }
@@ -225,7 +227,7 @@ impl Door {
             (Kind::Submission, Some(who)) => {
                 submission::objection(rows, &options.routing, who, &transaction.reverse)?
             }
-            (Kind::Submission, None) => None,
+            (Kind::Devices | Kind::Local, _) | (Kind::Submission, None) => None,
         };
         let routed = routing::route(rows, &options.routing, self.rights(), forward);
         let (mut rooms, mut leaves) = (Vec::new(), false);

@@ -130,6 +130,10 @@ impl Shared {
 /// Which door a client came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
+    /// For listed addresses in the house (LM-10).
+    Devices,
+    /// Loopback: for programs on this machine (LM-6).
+    Local,
     /// Port 25: for everybody, relays for nobody.
     Mx,
     /// Ports 465 and 587: for our own people.

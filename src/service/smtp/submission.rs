@@ -76,7 +76,7 @@ impl Door {
     /// whose secrets have changed since the log-in, has to log in again (SU-9).
     pub(super) fn still_welcome(&self) -> Result<(), Reply> {
         match (self.kind, &self.identity) {
-            (Kind::Mx, _) => Ok(()),
+            (Kind::Devices | Kind::Local | Kind::Mx, _) => Ok(()),
             (Kind::Submission, None) => Err(Reply::new(530, "5.7.0 Authentication required")),
             (Kind::Submission, Some(who)) => {
                 let row = lookup::find(&self.shared.store, |rows| rows.active(who.user));

@@ -6,6 +6,8 @@
 //! load corpus --size 4096 [--kind text|attachment|mixed] [--messages 1] [--seed 1]   messages on standard output
 //! load smtp   --addr 127.0.0.1:25 --to a@home.test[,b@home.test] [--from x@away.test] [--sessions 1]
 //!             [--messages 1000] [--size 4096] [--kind text|attachment] [--seed 1] [--watch PID]
+//!             [--user U --password-file F] [--sink 127.0.0.1:2525]   with a sink, counts until the last message came there
+//! load sink   --addr 127.0.0.1:2525                  takes messages until standard input ends
 //! load idle   --addr 127.0.0.1:143 [--tls] --user U --password-file F [--sessions 1000] [--folder INBOX]
 //! load time   --addr … --user U --password-file F [--folder INBOX] [--repeat 5] [--watch PID] [--device loop0]
 //!             [--before 'STORE 1 -FLAGS (\Seen)'] --command 'FETCH 1:* (FLAGS)'
@@ -30,6 +32,7 @@ mod door;
 mod handshakes;
 mod imap;
 mod link;
+mod sink;
 mod smtp;
 mod watch;
 
@@ -68,6 +71,7 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
         "maildir" => imap::maildir(options),
         "qresync" => imap::qresync(options),
         "rcpt" => door::rcpt(options),
+        "sink" => sink::run(options),
         "smtp" => smtp::run(options),
         "start" => start(options),
         "time" => imap::time(options),
@@ -78,7 +82,7 @@ fn run(verb: &str, options: &Options) -> Result<(), Failure> {
             Ok(())
         }
         _ => {
-            Err("verbs: append corpus guess handshakes hold idle maildir qresync rcpt smtp start time watch".into())
+            Err("verbs: append corpus guess handshakes hold idle maildir qresync rcpt sink smtp start time watch".into())
         }
     }
 }

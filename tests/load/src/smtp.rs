@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::corpus::Corpus;
 use crate::link::Link;
+use crate::sink::Sink;
 use crate::watch::Watch;
 use crate::{Failure, Options, quantile};
 
 /// Octets of messages made before the clock starts; a longer run uses them again, by turns.
 const MADE_BEFORE: usize = 512 << 20;
+/// The sink waits so long for one more message.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Job {
     addr: String,
@@ -42,9 +45,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         start: Barrier::new(sessions + 1),
     });
     // One after the other: nobody's limit on new connections is what this measures.
+    let login = options.has("user").then(|| plain(options)).transpose()?;
     let links: Vec<Link> = (0..sessions)
-        .map(|_| connect(&job.addr))
+        .map(|_| connect(&job.addr, login.as_deref()))
         .collect::<Result<_, _>>()?;
+    let sink = options
+        .has("sink")
+        .then(|| Sink::start(options.text("sink")?))
+        .transpose()?;
     let watch = options
         .has("watch")
         .then(|| options.number("watch", 0))
@@ -66,6 +74,15 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         latencies.extend(thread.join().map_err(|_| "a session panicked")??);
     }
     let seconds = start.elapsed().as_secs_f64();
+    let through = match sink {
+        Some(sink) => {
+            let seconds = (sink.wait(count, PATIENCE)? - start).as_secs_f64();
+            let rate = f64::from(u32::try_from(count)?) / seconds;
+            let connections = sink.connections();
+            format!(" through_seconds={seconds:.3} through={rate:.1} connections={connections}")
+        }
+        None => String::new(),
+    };
     latencies.sort_unstable();
     print!(
         "corpus=words-1 sessions={sessions} messages={count} size={size} octets={} seconds={seconds:.3} rate={:.1} \
@@ -80,17 +97,47 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         quantile(&latencies, 1.0),
     );
     println!(
-        "{}",
+        "{through}{}",
         watch.map_or(String::new(), |watch| format!(" {}", watch.end()))
     );
     Ok(())
 }
 
-fn connect(addr: &str) -> Result<Link, Failure> {
+/// The command that logs in (RFC 4616).
+fn plain(options: &Options) -> Result<String, Failure> {
+    let secret = format!("\0{}\0{}", options.text("user")?, options.password()?);
+    Ok(format!("AUTH PLAIN {}\r\n", base64(secret.as_bytes())))
+}
+
+fn base64(octets: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in octets.chunks(3) {
+        let number = three
+            .iter()
+            .chain(&[0, 0])
+            .take(3)
+            .fold(0, |number, octet| number << 8 | usize::from(*octet));
+        for place in 0..4 {
+            out.push(if place > three.len() {
+                '='
+            } else {
+                char::from(LETTERS[number >> (18 - 6 * place) & 63])
+            });
+        }
+    }
+    out
+}
+
+fn connect(addr: &str, login: Option<&str>) -> Result<Link, Failure> {
     let mut link = Link::open(addr, None)?;
     expect(&mut link, "220")?;
     link.send(b"EHLO load.away.test\r\n")?;
     expect(&mut link, "250")?;
+    if let Some(login) = login {
+        link.send(login.as_bytes())?;
+        expect(&mut link, "235")?;
+    }
     Ok(link)
 }
 

@@ -70,6 +70,7 @@ impl Bench {
             now: world.time(),
             running: Some(Running::default()),
             renew: Some(Renew(&renew)),
+            outbound: None,
         };
         let call = Call {
             request: crate::service::operate::Request::Config(request),

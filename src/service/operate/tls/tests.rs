@@ -82,6 +82,7 @@ impl Desk {
             config: &self.config,
             now: NOW,
             renew: None,
+            outbound: None,
             running: self.tls.clone().map(|tls| Running {
                 tls: Some(tls),
                 ..Running::default()
