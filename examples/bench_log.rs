@@ -124,6 +124,7 @@ fn accepted(content: ContentId, size: usize, place: pillarbox::store::log::Place
             date: Time(1_795_272_815),
             queued: None,
             warns: None,
+            settles: Vec::new(),
             deliveries: vec![Delivery {
                 folder: FolderId(1),
                 uid: Uid(1),

@@ -120,7 +120,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         if transports {
             let transport = |at: u32| {
                 let target = "smtp:[192.0.2.1]".to_owned();
-                Edit::Transport(added(format!("d{at}.away.test"), Transport { target }))
+                Edit::Transport(added(
+                    format!("d{at}.away.test"),
+                    Transport { target, tls: None },
+                ))
             };
             let transports = (0..DOMAINS).map(transport).collect();
             let added = smol::block_on(store.request(Request::Edit(transports)));

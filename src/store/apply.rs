@@ -12,7 +12,7 @@ use crate::{
         Broken,
         change::{Change, Dated},
         counters,
-        directory::{self, Domain, app_password, table, usage, user},
+        directory::{self, Domain, app_password, dkim, table, usage, user},
         index::{
             key::{self, Kind},
             table::{Rows, Tables},
@@ -107,7 +107,16 @@ fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Bro
             modseq,
         } => folder::raise(tables, *folder, *uid_next, *modseq),
         Change::Recent { folder, uid } => folder::recent(tables, *folder, *uid),
+        Change::HoldQueued { queues, held } => queue::hold(tables, queues, *held),
         Change::RemoveQueued(id) => queue::remove(tables, at, *id),
+        Change::RetryQueued(queues) => queue::retry(tables, queues),
+        Change::Settle {
+            settled,
+            lane,
+            uptime,
+        } => queue::settle(tables, at, settled, lane.as_ref(), *uptime),
+        Change::Uptime(uptime) => queue::set_uptime(tables, *uptime),
+        Change::WakeLanes { uptime } => queue::wake(tables, *uptime),
         Change::RenameFolders(renames) => folder::rename(tables, renames),
         Change::Several(changes) => changes.iter().try_for_each(|c| one(tables, at, c)),
         Change::Subscribe { user, name, on } => folder::subscribe(tables, *user, name, *on),
@@ -153,6 +162,7 @@ fn administer(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<
         Change::RemoveAppPassword { user, id } => app_password::remove(tables, *user, *id),
         Change::RemoveDomain { name } => {
             table::forget_recipients(tables, name)?;
+            dkim::forget(tables, at, name)?;
             tables.remove(&key::domain(name)).map(drop)
         }
         Change::RemoveUser { user, purge } => user::remove(tables, at, *user, *purge),

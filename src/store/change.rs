@@ -13,7 +13,7 @@ use crate::{
     store::{
         directory::{DomainClass, NewAppPassword, table::Edited, user::Secrets},
         log::Place,
-        queue::Queued,
+        queue::{Fate, LaneNote, Queued, Settled, Uptime},
         request::{FlagMode, Special},
         value,
     },
@@ -150,6 +150,23 @@ pub enum Change {
         uid_next: Uid,
         modseq: ModSeq,
     },
+    HoldQueued {
+        queues: Vec<QueueId>,
+        held: bool,
+    },
+    RetryQueued(Vec<QueueId>),
+    /// What became of queued mail, and of a try as a whole.
+    Settle {
+        settled: Vec<Settled>,
+        lane: Option<LaneNote>,
+        uptime: Uptime,
+    },
+    /// The clock of network-up time.
+    Uptime(Uptime),
+    /// Every lane may be tried again.
+    WakeLanes {
+        uptime: Uptime,
+    },
 }
 
 impl Change {
@@ -161,9 +178,12 @@ impl Change {
             | Self::Expunge { .. }
             | Self::Moved(_)
             | Self::RemoveAppPassword { .. }
+            | Self::RemoveDomain { .. }
             | Self::RemoveQueued(_)
             | Self::RemoveUser { .. }
             | Self::SetPassword { .. } => true,
+            Self::Accept(accepted) => accepted.iter().any(|a| ends(&a.settles)),
+            Self::Settle { settled, .. } => ends(settled),
             Self::Edit(_) => self.purges(),
             Self::Several(changes) => changes.iter().any(Self::frees),
             _ => false,
@@ -175,14 +195,26 @@ impl Change {
     pub fn purges(&self) -> bool {
         match self {
             Self::RemoveUser { purge, .. } => *purge,
-            Self::RemoveAppPassword { .. } | Self::SetPassword { .. } => true,
-            Self::Edit(rows) => rows
-                .iter()
-                .any(|row| matches!(row, Edited::Route { purge: true, .. })),
+            // A domain's keys go with it.
+            Self::RemoveAppPassword { .. }
+            | Self::RemoveDomain { .. }
+            | Self::SetPassword { .. } => true,
+            Self::Edit(rows) => rows.iter().any(|row| {
+                matches!(
+                    row,
+                    Edited::DkimKey { purge: true, .. } | Edited::Route { purge: true, .. }
+                )
+            }),
             Self::Several(changes) => changes.iter().any(Self::purges),
             _ => false,
         }
     }
+}
+
+/// Whether some recipient needs its message no longer.
+fn ends(settled: &[Settled]) -> bool {
+    let mut fates = settled.iter().flat_map(|settled| &settled.recipients);
+    fates.any(|(_, fate)| *fate == Fate::Gone)
 }
 
 /// Content with the messages and the queue entry that have it.
@@ -199,6 +231,8 @@ pub struct Accepted {
     pub queued: Option<(QueueId, Queued)>,
     /// It tells a person that the mailbox is filling up, and from how many percent on.
     pub warns: Option<(UserId, u8)>,
+    /// What it tells of: outcomes of other queued mail.
+    pub settles: Vec<Settled>,
 }
 
 impl Accepted {

@@ -188,11 +188,11 @@ pub fn decide(
             return Ok(expunged(expunge::decide_named(rows, *folder, uids)?));
         }
         Request::HoldQueued { .. }
+        | Request::RemoveQueued { .. }
         | Request::RetryQueued { .. }
         | Request::Settle { .. }
         | Request::Uptime(_)
-        | Request::WakeLanes { .. } => return Err(Refusal::NoEntry),
-        Request::RemoveQueued { queue } => queue::decide_remove(rows, *queue)?,
+        | Request::WakeLanes { .. } => return Ok(queued(queue::decide(rows, request)?)),
         // They change nothing that lasts; the writer stores them by itself.
         Request::Filters(_) => return Ok(nothing()),
         other => return administer::decide(rows, numbers, other),
@@ -206,6 +206,10 @@ fn appended(rows: &impl Rows, numbers: &mut Numbers, append: &Append) -> Result<
     let change = arrive::decide_append(rows, numbers, append)?;
     let uids = arrived(&change);
     Ok(done(change, Reply::Appended { validity, uids }))
+}
+
+fn queued(change: Option<Change>) -> Decided {
+    change.map_or_else(nothing, |change| done(change, Reply::Done))
 }
 
 fn recent(rows: &impl Rows, folder: FolderId, uid: Uid) -> Result<Decided, Refusal> {

@@ -310,6 +310,7 @@ impl Store {
             Request::Flag(flag) => flag.lazy,
             Request::Recent { .. }
             | Request::Summarize { .. }
+            | Request::Uptime(_)
             | Request::UsedAppPassword { .. } => true,
             _ => false,
         };

@@ -3,6 +3,7 @@
 
 mod directory;
 mod names;
+mod queue;
 mod sync;
 
 use std::{cell::RefCell, cmp::Ordering, ops::ControlFlow};

@@ -114,7 +114,7 @@ impl House {
         let now = (!target.is_empty()).then(|| {
             transport::parse_target(target).unwrap();
             let target = target.to_owned();
-            Transport { target }
+            Transport { target, tls: None }
         });
         self.edit(Edit::Transport(Swap { name, was, now })).await;
     }
@@ -127,6 +127,7 @@ impl House {
             user: None,
             password: Secret::default(),
             from_rewrite: FromRewrite::Off,
+            from: None,
             secret_in: 0,
         });
         let (name, was) = (name.to_owned(), None);

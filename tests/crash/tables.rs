@@ -59,6 +59,7 @@ fn route(password: &str) -> Route {
         user: Some("home".to_owned()),
         password: Secret::new(password.as_bytes().to_vec()),
         from_rewrite: FromRewrite::Off,
+        from: None,
         secret_in: 0,
     }
 }
@@ -166,7 +167,7 @@ fn every_table_by_name() {
     let named = |name: &str| name.to_owned();
     let access = Access { allow: false };
     let target = "smtp:[192.0.2.1]:25".to_owned();
-    let transport = Transport { target };
+    let transport = Transport { target, tls: None };
     let recipient = |name: &str| {
         Edit::Recipient(Swap {
             name: named(name),

@@ -17,8 +17,8 @@ use pillarbox::store::change::{Accepted, Change, Copied, Dated, Delivery, Flagge
 use pillarbox::store::counters::{Counters, Segment};
 use pillarbox::store::directory::table::Edited;
 use pillarbox::store::directory::{
-    Access, Alias, AppPassword, Domain, DomainClass, Edit, FromRewrite, Route, RouteTls, ScramKeys,
-    Swap, Transport, Usage, User,
+    Access, Alias, AppPassword, Device, DkimAlgorithm, DkimKey, DkimState, Domain, DomainClass,
+    Edit, FromRewrite, Route, RouteTls, ScramKeys, Swap, Transport, TransportTls, Usage, User,
 };
 use pillarbox::store::disk::Disk;
 use pillarbox::store::disk::local::LocalDisk;
@@ -28,7 +28,10 @@ use pillarbox::store::log::{BLOCK, Place};
 use pillarbox::store::mailbox::Folder;
 use pillarbox::store::message::journal::{Entry, Extent};
 use pillarbox::store::message::{Message, content::ContentRow};
-use pillarbox::store::queue::{BodyKind, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Totals};
+use pillarbox::store::queue::{
+    BodyKind, Fate, Lane, LaneNote, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Settled,
+    Totals,
+};
 use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
 use pillarbox::store::{Body, Options, Request, Store, value};
 
@@ -261,8 +264,14 @@ fn rows() {
     row("queue-entry", b'e', &value::encode(&entry()));
     row("queue-totals", b'w', &value::encode(&Totals::default()));
     row("route", b'r', &value::encode(&route()));
-    let target = "smtp:[192.0.2.1]:25".to_owned();
-    row("transport", b't', &value::encode(&Transport { target }));
+    let transport = Transport {
+        target: "smtp:[192.0.2.1]:25".to_owned(),
+        tls: Some(TransportTls::Verify),
+    };
+    row("transport", b't', &value::encode(&transport));
+    row("lane", b'L', &value::encode(&lane()));
+    row("device", b'D', &value::encode(&device()));
+    row("dkim-key", b'K', &value::encode(&dkim_key()));
     for (name, octets) in corpus("mime").into_iter().filter(|(_, o)| o.len() < 3000) {
         let mut builder = SummaryBuilder::new();
         builder.push(&octets);
@@ -304,6 +313,7 @@ fn route() -> Route {
         user: Some("a".to_owned()),
         password: Secret::new(b"hush".to_vec()),
         from_rewrite: FromRewrite::Local,
+        from: None,
         secret_in: 3,
     }
 }
@@ -340,6 +350,54 @@ fn entry() -> QueueEntry {
     }
 }
 
+fn lane() -> Lane {
+    Lane {
+        waiting: 3,
+        not_before: 900,
+        failures: 2,
+        reason: Some("connect to mx.away.test[192.0.2.1]:25: Connection refused".to_owned()),
+        next: 900,
+    }
+}
+
+fn settled() -> Settled {
+    let waits = Fate::Waits {
+        due: 900,
+        reason: "451 4.3.0 later".to_owned(),
+    };
+    let moved = Fate::Moved {
+        transport: Some("relay:out".to_owned()),
+    };
+    let fates = [waits, Fate::Warned, moved, Fate::Gone];
+    let all = fates.map(|fate| ("c@away.test".to_owned(), fate));
+    Settled {
+        queue: QueueId(3),
+        recipients: all.to_vec(),
+    }
+}
+
+fn device() -> Device {
+    Device {
+        addresses: vec!["192.0.2.7/32".to_owned()],
+        senders: vec!["scan@home.test".to_owned()],
+        recipients: vec!["@home.test".to_owned()],
+        rate: 60,
+        enabled: true,
+    }
+}
+
+fn dkim_key() -> DkimKey {
+    DkimKey {
+        algorithm: DkimAlgorithm::Ed25519,
+        private: Secret::new(b"hush".to_vec()),
+        public: vec![7; 32],
+        state: DkimState::Retired,
+        made: Time(1),
+        retired: Some(Time(2)),
+        secret_in: 3,
+    }
+}
+
 fn piece() -> PieceAt {
     PieceAt {
         place: Place {
@@ -371,6 +429,7 @@ fn changes() {
         }],
         queued: Some((QueueId(3), queued())),
         warns: Some((UserId(1), 80)),
+        settles: vec![settled()],
     };
     let flagged = Flagged {
         folder: FolderId(1),
@@ -406,12 +465,39 @@ fn changes() {
             purge: true,
         },
         Edited::Transport("*".to_owned(), None),
+        Edited::Device("printer".to_owned(), Some(device())),
+        Edited::DkimKey {
+            name: "home.test/e202611".to_owned(),
+            now: Some(dkim_key()),
+            purge: true,
+        },
+    ]);
+    let settle = Change::Settle {
+        settled: vec![settled()],
+        lane: Some(LaneNote {
+            lane: "away.test".to_owned(),
+            not_before: 900,
+            failures: 2,
+            reason: lane().reason,
+        }),
+        uptime: 600,
+    };
+    let queue = Change::Several(vec![
+        settle,
+        Change::HoldQueued {
+            queues: vec![QueueId(3)],
+            held: true,
+        },
+        Change::RetryQueued(vec![QueueId(3)]),
+        Change::Uptime(601),
+        Change::WakeLanes { uptime: 602 },
     ]);
     for (name, change) in [
         ("change-edit", edit),
         ("change-accept", Change::Accept(vec![accepted])),
         ("change-move", Change::Move(copied)),
         ("change-several", several),
+        ("change-queue", queue),
     ] {
         let time = Time(1_795_272_815);
         write("index_rows", name, b'x', &Dated { time, change }.encode());

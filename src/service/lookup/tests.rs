@@ -85,7 +85,7 @@ impl Rooms {
         let target = target.to_owned();
         self.ask(Request::Edit(vec![Edit::Transport(added(
             pattern,
-            Transport { target },
+            Transport { target, tls: None },
         ))]));
     }
 
@@ -210,6 +210,7 @@ fn ac_5_fw_11_and_tr_12_lists_transports_and_routes() {
         user: None,
         password: Secret::new(Vec::new()),
         from_rewrite: FromRewrite::Off,
+        from: None,
         secret_in: 0,
     };
     house.ask(Request::Edit(vec![Edit::Route(added("smart", route))]));

@@ -96,7 +96,7 @@ async fn add(
     let swap = Swap {
         name: pattern.clone(),
         was: None,
-        now: Some(Transport { target }),
+        now: Some(Transport { target, tls: None }),
     };
     edit(context, vec![Edit::Transport(swap)], &pattern).await?;
     Ok(Reply::Done(format!("added {done}")))

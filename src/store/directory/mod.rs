@@ -1,6 +1,8 @@
 //! Domains and people, and the tables that say what becomes of other addresses.
 
 pub mod app_password;
+pub mod device;
+pub mod dkim;
 pub mod table;
 pub mod usage;
 pub mod user;
@@ -22,7 +24,9 @@ use crate::{
 };
 
 pub use app_password::{AppPassword, NewAppPassword};
-pub use table::{Access, Alias, Edit, FromRewrite, Route, RouteTls, Swap, Transport};
+pub use device::Device;
+pub use dkim::{DkimAlgorithm, DkimKey, DkimState};
+pub use table::{Access, Alias, Edit, FromRewrite, Route, RouteTls, Swap, Transport, TransportTls};
 pub use usage::Usage;
 
 /// What a domain is to us (`spec/mail.md` section 3).

@@ -13,6 +13,7 @@ use crate::{
         change::Change,
         counters,
         decide::Numbers,
+        directory::{Device, DkimKey, dkim},
         index::{
             key::{self, Kind},
             table::{Rows, Tables, after as behind},
@@ -51,6 +52,8 @@ pub struct Route {
     pub user: Option<String>,
     pub password: Secret,
     pub from_rewrite: FromRewrite,
+    /// The address that From becomes; None = the log-in name, where that is an address.
+    pub from: Option<String>,
     /// The segment whose change holds the secret: emptied when the secret goes. Set by the store.
     pub secret_in: u64,
 }
@@ -75,6 +78,20 @@ pub enum FromRewrite {
 pub struct Transport {
     /// A text of `spec/mail.md` section 5 that has been parsed.
     pub target: String,
+    /// How the way is secured; None = as usual for it.
+    pub tls: Option<TransportTls>,
+}
+
+/// What TLS has to be on the way to a destination.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum TransportTls {
+    /// There has to be TLS; whose certificate it is does not matter.
+    Encrypt,
+    /// TLS where it is offered; without, if it fails.
+    May,
+    None,
+    /// TLS with a certificate that is trusted and has the host's name.
+    Verify,
 }
 
 /// One row that is to become another: added (`was` is none), replaced, or removed (`now` is none).
@@ -82,6 +99,9 @@ pub struct Transport {
 pub enum Edit {
     Access(Swap<Access>),
     Alias(Swap<Alias>),
+    Device(Swap<Device>),
+    /// Named `domain/selector`.
+    DkimKey(Swap<DkimKey>),
     /// A known recipient of a domain that is passed on, in key form; or `@domain`.
     Recipient(Swap<()>),
     Route(Swap<Route>),
@@ -109,6 +129,13 @@ pub enum Edited {
         purge: bool,
     },
     Transport(String, Option<Transport>),
+    Device(String, Option<Device>),
+    DkimKey {
+        name: String,
+        now: Option<DkimKey>,
+        /// The row that was there had a secret, which leaves the medium.
+        purge: bool,
+    },
 }
 
 /// The row of that name.
@@ -205,6 +232,8 @@ pub fn decide(
         let (name, changed) = match edit {
             Edit::Access(swap) => changes(rows, &key, swap)?,
             Edit::Alias(swap) => changes(rows, &key, swap)?,
+            Edit::Device(swap) => changes(rows, &key, swap)?,
+            Edit::DkimKey(swap) => changes(rows, &key, swap)?,
             Edit::Recipient(swap) => changes(rows, &key, swap)?,
             Edit::Route(swap) => changes(rows, &key, swap)?,
             Edit::Transport(swap) => changes(rows, &key, swap)?,
@@ -248,6 +277,8 @@ impl Edit {
         match self {
             Self::Access(swap) => key::access(&swap.name),
             Self::Alias(swap) => key::alias(&swap.name),
+            Self::Device(swap) => key::device(&swap.name),
+            Self::DkimKey(swap) => key::dkim_key(&swap.name),
             Self::Recipient(swap) => key::recipient(&swap.name),
             Self::Route(swap) => key::route(&swap.name),
             Self::Transport(swap) => key::transport(&swap.name),
@@ -258,6 +289,12 @@ impl Edit {
         match self {
             Self::Access(swap) => Edited::Access(name, swap.now.clone()),
             Self::Alias(swap) => Edited::Alias(name, swap.now.clone()),
+            Self::Device(swap) => Edited::Device(name, swap.now.clone()),
+            Self::DkimKey(swap) => Edited::DkimKey {
+                name,
+                now: swap.now.clone(),
+                purge: swap.was.as_ref().is_some_and(DkimKey::has_secret),
+            },
             Self::Recipient(swap) => Edited::Recipient(name, swap.now),
             Self::Route(swap) => Edited::Route {
                 name,
@@ -278,6 +315,8 @@ pub fn apply(tables: &mut Tables<'_>, at: &Context, edited: &Edited) -> Result<(
     match edited {
         Edited::Access(cidr, now) => put(tables, &key::access(cidr), now.as_ref()),
         Edited::Alias(source, now) => put(tables, &key::alias(source), now.as_ref()),
+        Edited::Device(name, now) => put(tables, &key::device(name), now.as_ref()),
+        Edited::DkimKey { name, now, purge } => dkim::apply(tables, at, name, now.as_ref(), *purge),
         Edited::Recipient(address, now) => put(tables, &key::recipient(address), now.as_ref()),
         Edited::Route { name, now, purge } => {
             let was = route(tables, name)?;
@@ -297,7 +336,11 @@ pub fn apply(tables: &mut Tables<'_>, at: &Context, edited: &Edited) -> Result<(
     }
 }
 
-fn put<T: Serialize>(tables: &mut Tables<'_>, key: &[u8], row: Option<&T>) -> Result<(), Broken> {
+pub(super) fn put<T: Serialize>(
+    tables: &mut Tables<'_>,
+    key: &[u8],
+    row: Option<&T>,
+) -> Result<(), Broken> {
     match row {
         Some(row) => tables.set(key, row),
         None => tables.remove(key).map(drop),

@@ -11,6 +11,8 @@ pub enum Kind {
     Alias,
     AppPassword,
     Content,
+    Device,
+    DkimKey,
     Domain,
     /// What a search may skip; derived from content, not in a dump.
     Filter,
@@ -19,6 +21,14 @@ pub enum Kind {
     FolderName,
     /// (folder, MODSEQ) → what changed or went then.
     Journal,
+    /// Mail with one way out.
+    Lane,
+    /// (when something is due there next, lane).
+    LaneDue,
+    /// (lane, when it is due there, queue entry).
+    LaneEntry,
+    /// (lane, queue entry) → when it is due there.
+    LaneOldest,
     Message,
     Meta,
     Queue,
@@ -48,11 +58,17 @@ impl Kind {
             Self::Alias => b'l',
             Self::AppPassword => b'p',
             Self::Content => b'c',
+            Self::Device => b'D',
+            Self::DkimKey => b'K',
             Self::Domain => b'd',
             Self::Filter => b'b',
             Self::Folder => b'f',
             Self::FolderName => b'n',
             Self::Journal => b'j',
+            Self::Lane => b'v',
+            Self::LaneDue => b'w',
+            Self::LaneEntry => b'z',
+            Self::LaneOldest => b'Z',
             Self::Message => b'm',
             Self::Meta => b'!',
             Self::Queue => b'e',
@@ -81,6 +97,8 @@ pub const DUMP: &[u8] = b"!dump";
 pub const FILTERED: &[u8] = b"!filtered";
 /// How many queue entries there are, and their octets.
 pub const QUEUE: &[u8] = b"!queue";
+/// The clock of network-up time.
+pub const UPTIME: &[u8] = b"!uptime";
 /// Changes were lost and the counters have not been raised yet.
 pub const LOST: &[u8] = b"!lost";
 /// The store's secret.
@@ -151,6 +169,17 @@ pub fn content(id: ContentId) -> Vec<u8> {
 }
 
 #[must_use]
+pub fn device(name: &str) -> Vec<u8> {
+    key(Kind::Device, &[name.as_bytes()])
+}
+
+/// `name`: `domain/selector`.
+#[must_use]
+pub fn dkim_key(name: &str) -> Vec<u8> {
+    key(Kind::DkimKey, &[name.as_bytes()])
+}
+
+#[must_use]
 pub fn domain(name: &str) -> Vec<u8> {
     key(Kind::Domain, &[name.as_bytes()])
 }
@@ -182,6 +211,78 @@ pub fn journal(folder: FolderId, modseq: ModSeq) -> Vec<u8> {
 #[must_use]
 pub fn journals(folder: FolderId) -> Vec<u8> {
     key(Kind::Journal, &[&folder.0.to_be_bytes()])
+}
+
+#[must_use]
+pub fn lane(name: &str) -> Vec<u8> {
+    key(Kind::Lane, &[name.as_bytes()])
+}
+
+#[must_use]
+pub fn lane_due(next: u64, name: &str) -> Vec<u8> {
+    key(Kind::LaneDue, &[&next.to_be_bytes(), name.as_bytes()])
+}
+
+/// When something is due in a lane, and the lane, of a key that [`lane_due`] made.
+#[must_use]
+pub fn lane_due_of(key: &[u8]) -> Option<(u64, &str)> {
+    Some((u64_of(key)?, text_of(key, 9)?))
+}
+
+#[must_use]
+pub fn lane_entry(lane: &str, due: u64, id: QueueId) -> Vec<u8> {
+    let mut out = lane_entries(lane);
+    out.extend_from_slice(&due.to_be_bytes());
+    out.extend_from_slice(&id.0.to_be_bytes());
+    out
+}
+
+/// What the keys of a lane's entries begin with.
+#[must_use]
+pub fn lane_entries(lane: &str) -> Vec<u8> {
+    in_lane(Kind::LaneEntry, lane)
+}
+
+/// Lane, when it is due there, and entry, of a key that [`lane_entry`] made.
+#[must_use]
+pub fn lane_entry_of(key: &[u8]) -> Option<(&str, u64, QueueId)> {
+    let (lane, rest) = lane_of(key)?;
+    let (due, id) = rest.split_at_checked(8)?;
+    let due = u64::from_be_bytes(due.try_into().ok()?);
+    Some((lane, due, QueueId(u64::from_be_bytes(id.try_into().ok()?))))
+}
+
+#[must_use]
+pub fn lane_oldest(lane: &str, id: QueueId) -> Vec<u8> {
+    let mut out = lane_oldests(lane);
+    out.extend_from_slice(&id.0.to_be_bytes());
+    out
+}
+
+/// What the keys of a lane's entries by age begin with.
+#[must_use]
+pub fn lane_oldests(lane: &str) -> Vec<u8> {
+    in_lane(Kind::LaneOldest, lane)
+}
+
+/// Lane and entry of a key that [`lane_oldest`] made.
+#[must_use]
+pub fn lane_oldest_of(key: &[u8]) -> Option<(&str, QueueId)> {
+    let (lane, id) = lane_of(key)?;
+    Some((lane, QueueId(u64::from_be_bytes(id.try_into().ok()?))))
+}
+
+/// With its length in front: no lane's entries lie among another's.
+fn in_lane(kind: Kind, lane: &str) -> Vec<u8> {
+    let length = u16::try_from(lane.len()).unwrap_or(u16::MAX);
+    key(kind, &[&length.to_be_bytes(), lane.as_bytes()])
+}
+
+/// The lane, and what is behind it.
+fn lane_of(key: &[u8]) -> Option<(&str, &[u8])> {
+    let length = u16::from_be_bytes(key.get(1..3)?.try_into().ok()?);
+    let (lane, rest) = key.get(3..)?.split_at_checked(usize::from(length))?;
+    Some((std::str::from_utf8(lane).ok()?, rest))
 }
 
 #[must_use]

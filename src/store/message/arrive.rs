@@ -28,12 +28,13 @@ use crate::{
 /// # Errors
 ///
 /// For good: [`Refusal::NoUser`], [`Refusal::NoFolder`], [`Refusal::OverQuota`], [`Refusal::Limit`],
-/// [`Refusal::Exists`] (of a warning).
+/// [`Refusal::Exists`] (of a warning), [`Refusal::NoEntry`] (of outcomes).
 pub fn decide_delivery(
     rows: &impl Rows,
     numbers: &mut Numbers,
     deliver: &Deliver,
 ) -> Result<Change, Refusal> {
+    queue::decide_settles(rows, &deliver.settles)?;
     let size = deliver
         .body
         .size()
@@ -92,6 +93,7 @@ pub fn decide_delivery(
             .clone()
             .map(|queued| (numbers.queue(), queued)),
         warns: deliver.warns,
+        settles: deliver.settles.clone(),
     }]))
 }
 
@@ -132,6 +134,7 @@ pub fn decide_append(
             deliveries: vec![delivery],
             queued: None,
             warns: None,
+            settles: Vec::new(),
         });
     }
     Ok(Change::Accept(accepted))
@@ -196,6 +199,7 @@ pub fn apply(tables: &mut Tables<'_>, at: &Context, accepted: &[Accepted]) -> Re
         if let Some((id, queued)) = &accepted.queued {
             queue::add(tables, accepted, *id, queued)?;
         }
+        queue::settle_all(tables, at, &accepted.settles)?;
         if let Some((user, level)) = accepted.warns {
             directory::usage::warn(tables, user, level)?;
         }

@@ -1,5 +1,8 @@
 //! Messages that wait to be sent. An entry is one message with all its recipients that are not here.
 
+pub mod lane;
+mod settle;
+
 use std::{fmt, ops::ControlFlow};
 
 use serde::{Deserialize, Serialize};
@@ -10,17 +13,17 @@ use crate::{
         time::Time,
     },
     store::{
-        Broken, Refusal,
-        apply::Context,
-        change::{Accepted, Change},
-        counters,
+        Broken,
         index::{
             key::{self, Kind},
-            table::{Rows, Tables},
+            table::Rows,
         },
-        message::content,
         value,
     },
+};
+
+pub(in crate::store) use settle::{
+    add, decide, decide_settles, hold, remove, retry, set_uptime, settle, settle_all, wake,
 };
 
 /// What is kept with a message from its envelope.
@@ -95,6 +98,9 @@ pub struct Lane {
     pub failures: u32,
     /// Why the last of them did.
     pub reason: Option<String>,
+    /// When something can be tried here next: `not_before`, or when the first of its entries is due.
+    /// Kept by the store.
+    pub next: Uptime,
 }
 
 /// What is to be kept of a try as a whole.
@@ -216,6 +222,15 @@ pub fn totals(rows: &impl Rows) -> Result<Totals, Broken> {
     Ok(rows.row(key::QUEUE, "queue totals")?.unwrap_or_default())
 }
 
+/// The clock of network-up time, as the store was told last.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn uptime(rows: &impl Rows) -> Result<Uptime, Broken> {
+    Ok(rows.row(key::UPTIME, "uptime")?.unwrap_or(0))
+}
+
 /// # Errors
 ///
 /// The index fails.
@@ -256,70 +271,4 @@ pub fn entries(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(out)
-}
-
-/// Decides that an entry goes as a whole.
-///
-/// # Errors
-///
-/// For good: [`Refusal::NoEntry`].
-pub fn decide_remove(rows: &impl Rows, id: QueueId) -> Result<Change, Refusal> {
-    if !rows.has(&key::queue(id))? {
-        return Err(Refusal::NoEntry);
-    }
-    Ok(Change::RemoveQueued(id))
-}
-
-/// Applies that a message waits; its content is there.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn add(
-    tables: &mut Tables<'_>,
-    accepted: &Accepted,
-    id: QueueId,
-    queued: &Queued,
-) -> Result<(), Broken> {
-    let mut numbers = counters::counters(tables)?;
-    numbers.queue = numbers.queue.max(id.0.saturating_add(1));
-    counters::set_counters(tables, &numbers)?;
-    if tables.has(&key::queue(id))? {
-        return Ok(());
-    }
-    let entry = QueueEntry {
-        content: accepted.content,
-        size: accepted.octets(),
-        arrived: accepted.date,
-        since: 0,
-        held: false,
-        queued: queued.clone(),
-    };
-    tables.set(&key::queue(id), &entry)?;
-    tables.set(&key::queue_name(&queued.id), &id)?;
-    content::refer(tables, entry.content)?;
-    let mut totals = totals(tables)?;
-    totals.entries = totals.entries.saturating_add(1);
-    totals.octets = totals.octets.saturating_add(entry.size);
-    tables.set(key::QUEUE, &totals)
-}
-
-/// Applies that an entry goes; its content too where nobody else has it.
-///
-/// # Errors
-///
-/// The index fails.
-pub fn remove(tables: &mut Tables<'_>, at: &Context, id: QueueId) -> Result<(), Broken> {
-    let Some(entry) = entry(tables, id)? else {
-        return Ok(());
-    };
-    tables.remove(&key::queue(id))?;
-    if named(tables, &entry.queued.id)? == Some(id) {
-        tables.remove(&key::queue_name(&entry.queued.id))?;
-    }
-    content::release(tables, at, entry.content)?;
-    let mut totals = totals(tables)?;
-    totals.entries = totals.entries.saturating_sub(1);
-    totals.octets = totals.octets.saturating_sub(entry.size);
-    tables.set(key::QUEUE, &totals)
 }

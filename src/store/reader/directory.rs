@@ -1,21 +1,20 @@
-//! Who and what is known here: domains, people, tables, the queue, settings.
+//! Who and what is known here: domains, people, tables, settings.
 
 use std::ops::ControlFlow;
 
 use super::Reader;
 use crate::{
-    base::id::{QueueId, UserId},
+    base::id::UserId,
     store::{
         Broken,
         directory::{
-            self, Access, Alias, AppPassword, Domain, Route, Transport, Usage, User, app_password,
-            table, usage,
+            self, Access, Alias, AppPassword, Device, DkimKey, Domain, Route, Transport, Usage,
+            User, app_password, dkim, table, usage,
         },
         index::{
             key::{self, Kind},
             table::Rows,
         },
-        queue::{self, QueueEntry},
     },
 };
 
@@ -140,32 +139,14 @@ impl Reader {
         table::all(&self.rows, Kind::Access)
     }
 
-    /// Up to `limit` messages that wait, after `after`, oldest first.
-    pub fn queue(
-        &self,
-        after: Option<QueueId>,
-        limit: usize,
-    ) -> Result<Vec<(QueueId, QueueEntry)>, Broken> {
-        queue::entries(&self.rows, after, limit)
+    /// All, by name.
+    pub fn devices(&self) -> Result<Vec<(String, Device)>, Broken> {
+        table::all(&self.rows, Kind::Device)
     }
 
-    pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, Broken> {
-        queue::entry(&self.rows, id)
-    }
-
-    /// By the name that the message's sender was told ("queued as").
-    pub fn queue_named(&self, name: &str) -> Result<Option<QueueId>, Broken> {
-        queue::named(&self.rows, name)
-    }
-
-    /// How many messages wait.
-    pub fn queue_count(&self) -> Result<u64, Broken> {
-        Ok(queue::totals(&self.rows)?.entries)
-    }
-
-    /// Octets of the messages that wait.
-    pub fn queue_octets(&self) -> Result<u64, Broken> {
-        Ok(queue::totals(&self.rows)?.octets)
+    /// A domain's keys: selector and key, by selector.
+    pub fn dkim_keys(&self, domain: &str) -> Result<Vec<(String, DkimKey)>, Broken> {
+        dkim::keys(&self.rows, domain)
     }
 
     pub fn setting(&self, name: &str) -> Result<Option<String>, Broken> {

@@ -9,11 +9,11 @@ use pillarbox::store::Broken;
 use pillarbox::store::change::{Change, Dated};
 use pillarbox::store::counters::{Counters, Segment};
 use pillarbox::store::directory::{
-    Access, Alias, AppPassword, Domain, Route, Transport, Usage, User,
+    Access, Alias, AppPassword, Device, DkimKey, Domain, Route, Transport, Usage, User,
 };
 use pillarbox::store::mailbox::Folder;
 use pillarbox::store::message::{Message, content::ContentRow, journal::Entry};
-use pillarbox::store::queue::{QueueEntry, Totals};
+use pillarbox::store::queue::{Lane, QueueEntry, Totals};
 use pillarbox::store::value;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +21,9 @@ use serde::de::DeserializeOwned;
 use super::mime::balanced;
 
 pub const WORDS: &[&str] = &[
+    "D",
+    "K",
+    "L",
     "a",
     "c",
     "d",
@@ -59,6 +62,9 @@ pub fn run(data: &[u8]) {
     };
     match letter {
         b'!' => same::<u64>(row),
+        b'D' => same::<Device>(row),
+        b'K' => same::<DkimKey>(row),
+        b'L' => same::<Lane>(row),
         b'a' => same::<UserId>(row),
         b'c' => same::<ContentRow>(row),
         b'd' => same::<Domain>(row),

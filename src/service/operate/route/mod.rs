@@ -132,6 +132,7 @@ async fn add(context: &Context<'_>, account: Account, dry_run: bool) -> Result<R
         user: account.user,
         password: account.password,
         from_rewrite: account.from_rewrite,
+        from: None,
         secret_in: 0,
     };
     let swap = Swap {
