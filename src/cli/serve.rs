@@ -1,6 +1,6 @@
 //! `serve`: from the configuration to the appliance's plan.
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
 
 use crate::{
     appliance::{
@@ -28,7 +28,7 @@ use crate::{
     },
     schedule,
     service::{
-        operate::{self, Context, config::Renew, status::Running},
+        operate::{self, Context, Outside, config::Renew, status::Running, trace::Log},
         password::{Cost, Passwords},
     },
     store,
@@ -215,9 +215,19 @@ fn answer(
             }),
             renew: Some(Renew(&renew)),
             outbound: Some(&appliance.outbound),
+            outside: Some(Outside {
+                world: Rc::clone(&appliance.world),
+                resolver: Rc::clone(&appliance.resolver),
+            }),
+            log: Some(lines(&appliance.log)),
         };
         operate::line(&context, line.as_bytes()).await
     })
+}
+
+fn lines(ring: &log::Ring) -> Log {
+    let ring = ring.clone();
+    Log(Arc::new(move |from| ring.block(from)))
 }
 
 /// What a reload says when it stops short.

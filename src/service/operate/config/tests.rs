@@ -71,6 +71,8 @@ impl Bench {
             running: Some(Running::default()),
             renew: Some(Renew(&renew)),
             outbound: None,
+            outside: None,
+            log: None,
         };
         let call = Call {
             request: crate::service::operate::Request::Config(request),
