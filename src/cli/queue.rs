@@ -26,9 +26,13 @@ pub(super) const NOUN: Command = Command::noun(
         .takes(IDS)
         .with(TAKEN),
         Command::verb("flush", "Try everything at once that is not held", flush).with(CHANGE),
-        Command::verb("hold", "Keep messages; nothing is tried until release", hold)
-            .takes(IDS)
-            .with(SOME),
+        Command::verb(
+            "hold",
+            "Keep messages; nothing is tried until release",
+            hold,
+        )
+        .takes(IDS)
+        .with(SOME),
         Command::verb("list", "What waits and why, the oldest first", list)
             .with(LISTED)
             .more(EXAMPLES),
@@ -38,9 +42,13 @@ pub(super) const NOUN: Command = Command::noun(
             pause,
         )
         .with(CHANGE),
-        Command::verb("release", "Undo hold; the messages are tried at once", release)
-            .takes(IDS)
-            .with(SOME),
+        Command::verb(
+            "release",
+            "Undo hold; the messages are tried at once",
+            release,
+        )
+        .takes(IDS)
+        .with(SOME),
         Command::verb(
             "remove",
             "Take messages out of the queue; they are not sent, and their senders are not told",
@@ -121,14 +129,23 @@ fn list(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8,
 }
 
 /// What `mailq` prints.
+#[allow(dead_code, reason = "the program mailq is to call it")]
 pub(super) fn mailq(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, Stop> {
     let mut mailq = Mailq::default();
-    let exit = pages(terminal, global, &Filter::default(), &mut |terminal, reply| {
-        if let Reply::Queue(page) = reply {
-            mailq.page(&page.rows).iter().for_each(|line| terminal.line(line));
-        }
-        0
-    })?;
+    let exit = pages(
+        terminal,
+        global,
+        &Filter::default(),
+        &mut |terminal, reply| {
+            if let Reply::Queue(page) = reply {
+                mailq
+                    .page(&page.rows)
+                    .iter()
+                    .for_each(|line| terminal.line(line));
+            }
+            0
+        },
+    )?;
     mailq.end().iter().for_each(|line| terminal.line(line));
     Ok(exit)
 }
@@ -149,18 +166,25 @@ fn pages(
         }),
         dry_run: false,
     };
-    reach::converse(terminal, global, &part(None), &mut |terminal, reply, ask| {
-        let mut reply = reply;
-        loop {
-            let exit = each(terminal, &reply);
-            match reply {
-                Reply::Queue(queue::Page { next: Some(after), .. }) if !terminal.is_gone() => {
-                    reply = ask(&part(Some(after)))?;
+    reach::converse(
+        terminal,
+        global,
+        &part(None),
+        &mut |terminal, reply, ask| {
+            let mut reply = reply;
+            loop {
+                let exit = each(terminal, &reply);
+                match reply {
+                    Reply::Queue(queue::Page {
+                        next: Some(after), ..
+                    }) if !terminal.is_gone() => {
+                        reply = ask(&part(Some(after)))?;
+                    }
+                    _ => return Ok(exit),
                 }
-                _ => return Ok(exit),
             }
-        }
-    })
+        },
+    )
 }
 
 fn bounce(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
@@ -171,7 +195,12 @@ fn bounce(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u
 }
 
 fn flush(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
-    change(terminal, global, line, Request::Queue(queue::Request::Flush))
+    change(
+        terminal,
+        global,
+        line,
+        Request::Queue(queue::Request::Flush),
+    )
 }
 
 fn hold(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
@@ -180,7 +209,12 @@ fn hold(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8,
 }
 
 fn pause(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
-    change(terminal, global, line, Request::Queue(queue::Request::Pause))
+    change(
+        terminal,
+        global,
+        line,
+        Request::Queue(queue::Request::Pause),
+    )
 }
 
 fn release(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
@@ -196,7 +230,12 @@ fn take_out(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result
 }
 
 fn resume(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
-    change(terminal, global, line, Request::Queue(queue::Request::Resume))
+    change(
+        terminal,
+        global,
+        line,
+        Request::Queue(queue::Request::Resume),
+    )
 }
 
 fn retry(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
@@ -249,9 +288,10 @@ fn which(line: &Line) -> Result<Which, Stop> {
 fn filter(line: &Line) -> Result<Filter, Stop> {
     let older = match line.value("older") {
         None => None,
-        Some(text) => Some(parse_duration(text).ok_or_else(|| {
-            usage("--older takes a number and s, m, h or d: 30m, 4h, 2d")
-        })?),
+        Some(text) => Some(
+            parse_duration(text)
+                .ok_or_else(|| usage("--older takes a number and s, m, h or d: 30m, 4h, 2d"))?,
+        ),
     };
     Ok(Filter {
         to: line.owned("to"),

@@ -31,8 +31,7 @@ const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What follows the first reply: gets it, and may ask on.
-pub type Then<'a> =
-    &'a mut dyn FnMut(&mut Terminal<'_>, Reply, Ask<'_>) -> Result<u8, Stop>;
+pub type Then<'a> = &'a mut dyn FnMut(&mut Terminal<'_>, Reply, Ask<'_>) -> Result<u8, Stop>;
 /// Asks whoever gave the first reply.
 pub type Ask<'a> = &'a mut dyn FnMut(&Call) -> Result<Reply, Stop>;
 
@@ -236,7 +235,10 @@ fn work(
         log: None,
     };
     let mut ask = |call: &Call| -> Result<Reply, Stop> {
-        Ok(async_io::block_on(operate::operate(&context, call.clone()))?)
+        Ok(async_io::block_on(operate::operate(
+            &context,
+            call.clone(),
+        ))?)
     };
     let reply = ask(call)?;
     then(terminal, reply, &mut ask)

@@ -269,12 +269,6 @@ impl Store {
         })
     }
 
-    /// The store's own secret, to make others from.
-    #[must_use]
-    pub fn secret(&self) -> [u8; 16] {
-        self.0.secret
-    }
-
     /// Reads at one moment. Sees only what is on the medium.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod alias;
 pub mod app_password;
+pub mod check;
 pub mod config;
 pub mod doctor;
 pub mod domain;

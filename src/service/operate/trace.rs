@@ -53,7 +53,8 @@ pub(super) fn text(stories: &[Story]) -> Vec<String> {
     for story in stories {
         let id = story.id.as_deref().unwrap_or("refused");
         lines.push(id.to_owned());
-        lines.extend((story.events.iter()).map(|event| format!("  {}  {}", event.time, event.text)));
+        lines
+            .extend((story.events.iter()).map(|event| format!("  {}  {}", event.time, event.text)));
     }
     lines
 }

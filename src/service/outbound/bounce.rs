@@ -1,7 +1,5 @@
 //! What senders are told: reports of failures, delays and deliveries (OQ-4), as messages of our own.
 
-use std::rc::Rc;
-
 use ring::hmac;
 
 use super::Outbound;

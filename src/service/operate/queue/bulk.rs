@@ -270,5 +270,7 @@ impl<'a> Next<'a> {
 
 /// Something may be due now.
 fn wake(context: &Context<'_>) {
-    let _ = context.running.as_ref();
+    if let Some(outbound) = context.outbound {
+        outbound.wake();
+    }
 }

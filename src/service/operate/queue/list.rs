@@ -21,11 +21,7 @@ const RECIPIENTS_MAX: usize = 4096;
 /// # Errors
 ///
 /// The store cannot be read.
-pub fn list(
-    context: &Context<'_>,
-    filter: &Filter,
-    after: Option<u64>,
-) -> Result<Page, Problem> {
+pub fn list(context: &Context<'_>, filter: &Filter, after: Option<u64>) -> Result<Page, Problem> {
     let filter = Fits::new(filter);
     let mut page = Page::default();
     let mut after = after.map(QueueId);
@@ -98,7 +94,10 @@ impl Pattern {
 
 /// As it stands in the queue.
 fn ascii(domain: &str) -> String {
-    Domain::parse(domain).map_or_else(|| domain.to_lowercase(), |domain| domain.as_str().to_owned())
+    Domain::parse(domain).map_or_else(
+        || domain.to_lowercase(),
+        |domain| domain.as_str().to_owned(),
+    )
 }
 
 impl<'a> Fits<'a> {
@@ -119,7 +118,10 @@ impl<'a> Fits<'a> {
         let any = |test: &dyn Fn(&QueuedRecipient) -> bool| queued.recipients.iter().any(test);
         (!self.filter.held || entry.held)
             && self.filter.older.is_none_or(|older| age() >= older)
-            && self.from.as_ref().is_none_or(|from| from.fits(&queued.sender))
+            && self
+                .from
+                .as_ref()
+                .is_none_or(|from| from.fits(&queued.sender))
             && (self.to.as_ref()).is_none_or(|to| any(&|one| to.fits(&one.address)))
             && (self.lane.as_ref())
                 .is_none_or(|lane| any(&|one| one.lane().to_lowercase() == *lane))

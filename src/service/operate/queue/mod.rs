@@ -10,17 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::id::QueueId,
     service::{
-operate::{Context, Kind, Problem, Reply, name},
+        operate::{Context, Kind, Problem, Reply, name},
+        outbound::PAUSED,
     },
     store::{self, Reader, queue::QueueEntry},
 };
 
 pub use show::Message;
 pub use text::{Mailq, mailq};
-pub(super) use text::{plain, span, text};
+pub(super) use text::{plain, text};
 
-/// The setting that is there while nothing is sent.
-const PAUSED: &str = "queue.paused";
 /// Entries that are read in one go.
 const SLICE: usize = 256;
 
@@ -154,7 +153,10 @@ fn find(context: &Context<'_>, id: &str) -> Result<(QueueId, QueueEntry), Proble
         Ok(reader.queue_entry(queue)?.map(|entry| (queue, entry)))
     })?;
     found.ok_or_else(|| {
-        let text = format!("no message {} waits (pillarbox queue list)", name::shown(id));
+        let text = format!(
+            "no message {} waits (pillarbox queue list)",
+            name::shown(id)
+        );
         Problem::new(Kind::NoSuch, text)
     })
 }

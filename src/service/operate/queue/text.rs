@@ -74,7 +74,8 @@ pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         // Among the others are those that turn the direction of writing.
-        let harmful = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        let harmful = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         if harmful {
             out.extend(c.escape_unicode());
         } else {
@@ -109,36 +110,9 @@ impl Mailq {
             }
             self.count = self.count.saturating_add(1);
             self.octets = self.octets.saturating_add(row.size);
-            self.entry(row, &mut lines);
+            entry(row, &mut lines);
         }
         lines
-    }
-
-    fn entry(&self, row: &Row, lines: &mut Vec<String>) {
-        let mark = match row.state {
-            State::Held => "!",
-            State::Sending => "*",
-            State::Late | State::Waiting => "",
-        };
-        let sender = match row.sender.as_str() {
-            "" => "MAILER-DAEMON".to_owned(),
-            sender => plain(sender),
-        };
-        let id = format!("{}{mark}", row.id);
-        let arrived = Time(row.arrived_unix).asctime();
-        lines.push(format!("{id:<11} {:>7} {arrived:<20} {sender}", row.size));
-        let mut said = None;
-        for one in &row.recipients {
-            if let Some(reason) = &one.reason
-                && said != Some(reason)
-            {
-                let reason = plain(reason);
-                let pad = REASON.saturating_sub(reason.chars().count());
-                lines.push(format!("{}({reason})", " ".repeat(pad)));
-            }
-            said = one.reason.as_ref();
-            lines.push(format!("{}{}", " ".repeat(RECIPIENT), plain(&one.address)));
-        }
     }
 
     /// The last lines.
@@ -154,6 +128,33 @@ impl Mailq {
             self.count
         );
         vec![String::new(), tail]
+    }
+}
+
+fn entry(row: &Row, lines: &mut Vec<String>) {
+    let mark = match row.state {
+        State::Held => "!",
+        State::Sending => "*",
+        State::Late | State::Waiting => "",
+    };
+    let sender = match row.sender.as_str() {
+        "" => "MAILER-DAEMON".to_owned(),
+        sender => plain(sender),
+    };
+    let id = format!("{}{mark}", row.id);
+    let arrived = Time(row.arrived_unix).asctime();
+    lines.push(format!("{id:<11} {:>7} {arrived:<20} {sender}", row.size));
+    let mut said = None;
+    for one in &row.recipients {
+        if let Some(reason) = &one.reason
+            && said != Some(reason)
+        {
+            let reason = plain(reason);
+            let pad = REASON.saturating_sub(reason.chars().count());
+            lines.push(format!("{}({reason})", " ".repeat(pad)));
+        }
+        said = one.reason.as_ref();
+        lines.push(format!("{}{}", " ".repeat(RECIPIENT), plain(&one.address)));
     }
 }
 

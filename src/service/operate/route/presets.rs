@@ -22,7 +22,8 @@ struct Known {
 
 const NONE: &[(&str, &str)] = &[];
 const MAILBOX: &str = "your full address, and your password";
-const APP_PASSWORD: &str = "your full address, and an app password that you make in your account there";
+const APP_PASSWORD: &str =
+    "your full address, and an app password that you make in your account there";
 
 const fn known(
     name: &'static str,
@@ -124,7 +125,12 @@ const KNOWN: &[Known] = &[
     known("yahoo", "Yahoo", "smtp.mail.yahoo.com", APP_PASSWORD).implicit(),
     known("zoho", "Zoho Mail", "smtp.zoho.{region}", APP_PASSWORD)
         .implicit()
-        .at(&[("com", "com"), ("eu", "eu"), ("in", "in"), ("com.au", "com.au")]),
+        .at(&[
+            ("com", "com"),
+            ("eu", "eu"),
+            ("in", "in"),
+            ("com.au", "com.au"),
+        ]),
 ];
 
 /// A provider as a list shows it.
@@ -191,33 +197,42 @@ fn host(known: &Known, region: Option<&str>) -> Result<String, Problem> {
             let letter = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit();
             let fits = region.bytes().all(|octet| letter(octet) || octet == b'-');
             if !fits || region.is_empty() || region.len() > 32 {
-                return Err(wrong(format!("{} is no region, like eu-west-1", shown(region))));
+                return Err(wrong(format!(
+                    "{} is no region, like eu-west-1",
+                    shown(region)
+                )));
             }
             region
         }
-        (Some(region), regions) => match regions.iter().find(|(name, _)| *name == region) {
-            Some((_, part)) => part,
-            None => {
+        (Some(region), regions) => {
+            let Some((_, part)) = regions.iter().find(|(name, _)| *name == region) else {
                 let names: Vec<_> = regions.iter().map(|(name, _)| *name).collect();
                 return Err(wrong(format!(
                     "{} has these regions: {}",
                     known.provider,
                     names.join(", ")
                 )));
-            }
-        },
+            };
+            part
+        }
     };
     Ok(known.host.replace("{region}", part))
 }
 
-pub(super) fn all() -> Vec<Preset> {
+/// All that are known.
+#[must_use]
+pub fn all() -> Vec<Preset> {
     let preset = |known: &Known| Preset {
         preset: known.name.to_owned(),
         provider: known.provider.to_owned(),
         host: known.host.to_owned(),
         port: known.port,
         tls: super::tls(known.tls).to_owned(),
-        regions: known.regions.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        regions: known
+            .regions
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
         login: known.login.to_owned(),
     };
     KNOWN.iter().map(preset).collect()
@@ -250,7 +265,11 @@ mod tests {
             ("gmail", None, Some("smtp.gmail.com")),
             ("gmail", Some("eu"), None),
             ("ses", None, None),
-            ("ses", Some("eu-west-1"), Some("email-smtp.eu-west-1.amazonaws.com")),
+            (
+                "ses",
+                Some("eu-west-1"),
+                Some("email-smtp.eu-west-1.amazonaws.com"),
+            ),
             ("ses", Some("a.example.org"), None),
             ("ses", Some(""), None),
             ("mailgun", None, Some("smtp.mailgun.org")),
@@ -260,7 +279,11 @@ mod tests {
             ("nobody", None, None),
         ] {
             let filled = fill(preset, region).ok();
-            assert_eq!(filled.map(|f| f.host).as_deref(), want, "{preset} {region:?}");
+            assert_eq!(
+                filled.map(|f| f.host).as_deref(),
+                want,
+                "{preset} {region:?}"
+            );
         }
         let names: Vec<_> = KNOWN.iter().map(|known| known.name).collect();
         assert!(names.is_sorted());
