@@ -21,7 +21,7 @@ use crate::{
     },
     store::{
         Broken, Content, Refusal, Store,
-        queue::{BodyKind, Queued, QueuedRecipient, QueueEntry, Ret, Settled},
+        queue::{BodyKind, QueueEntry, Queued, QueuedRecipient, Ret, Settled},
         request::Recipient,
     },
 };
@@ -50,7 +50,7 @@ pub fn srs(store: &Store) -> Srs {
     for (to, from) in secret.iter_mut().zip(hmac::sign(&key, b"srs").as_ref()) {
         *to = *from;
     }
-    Srs::new(secret)
+    Srs::new(&secret)
 }
 
 impl Outbound {
@@ -85,7 +85,11 @@ impl Outbound {
             if of.is_empty() {
                 continue;
             }
-            let settles = if kept { Vec::new() } else { vec![settled.clone()] };
+            let settles = if kept {
+                Vec::new()
+            } else {
+                vec![settled.clone()]
+            };
             kept |= self.tell(entry, action, of, settles).await;
         }
         kept
@@ -330,4 +334,3 @@ fn first(mut content: Content, whole: bool) -> Vec<u8> {
     out.truncate(most);
     out
 }
-

@@ -12,8 +12,8 @@ use smol::channel::{Receiver, Sender, bounded};
 use super::policy::Level;
 use crate::{
     base::id::QueueId,
-    routing::{Directory, LookupFailed, NextHop, Options, Way, nexthop},
     mail::{address::Address, domain::Domain},
+    routing::{Directory, LookupFailed, NextHop, Options, Way, nexthop},
     routing::{nexthop::stored, transport::Host},
     schedule::Window,
     service::lookup::Rows,

@@ -29,12 +29,12 @@ use smol::{
     lock::Semaphore,
 };
 
-use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 pub use self::{
     bounce::srs,
     options::{Options, PER_DESTINATION},
     probe::{ProbeStep, Probed},
 };
+use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
     mail::srs::Srs,
     net::{
@@ -161,10 +161,7 @@ impl Outbound {
     /// Seconds of network-up time by now (LM-12).
     #[must_use]
     pub fn now(&self) -> Uptime {
-        let passed = self
-            .network
-            .borrow_mut()
-            .tick(self.parts.world.now());
+        let passed = self.network.borrow_mut().tick(self.parts.world.now());
         let now = self.uptime.get().saturating_add(passed);
         self.uptime.set(now);
         now

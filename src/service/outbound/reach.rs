@@ -12,11 +12,7 @@ use crate::{
     mail::{address::Address, rewrite::Rewrite},
     net::trust::Verify,
     proto::smtp::client::{Login, Tls},
-    routing::{
-        NextHop,
-        class::class,
-        transport,
-    },
+    routing::{NextHop, class::class, transport},
     service::lookup,
     store::directory::{Route, RouteTls},
 };
@@ -59,7 +55,7 @@ impl Outbound {
         let (hosts, port, lmtp, domain) = match hop {
             NextHop::Mx { domain, port } => {
                 let own = self.own();
-                let hosts = hosts::of_domain(resolver, domain.as_str(), *port, &own).await?;
+                let hosts = hosts::of_domain(resolver, domain, *port, &own).await?;
                 (hosts, *port, false, Some(domain.as_str().to_owned()))
             }
             NextHop::Host { host, port } => (self.named(host, *port).await?, *port, false, None),
@@ -99,7 +95,9 @@ impl Outbound {
             How::Policy { policy, domain } => {
                 let domain = domain.as_deref();
                 let policies = &self.policies;
-                let secure = policies.host(policy, host, reach.port, domain, requiretls).await?;
+                let secure = policies
+                    .host(policy, host, reach.port, domain, requiretls)
+                    .await?;
                 Ok(Manner {
                     tls: secure.tls,
                     verify: secure.verify,
@@ -141,7 +139,9 @@ impl Outbound {
             text,
         };
         let row = self.parts.store.read(|reader| reader.route(name));
-        let row = self.told(row).ok_or_else(|| waits("the store cannot be read".to_owned()))?;
+        let row = self
+            .told(row)
+            .ok_or_else(|| waits("the store cannot be read".to_owned()))?;
         let route = row.ok_or_else(|| waits(format!("there is no route {name}")))?;
         let hosts = hosts::named(&self.parts.resolver, &route.hosts, route.port).await?;
         let login = route.user.as_ref().map(|user| Login {

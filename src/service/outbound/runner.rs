@@ -137,7 +137,9 @@ impl Outbound {
             if (up || is_near(name)) && !self.start(name, row, now) {
                 // A connection that only waits for more mail makes room.
                 let lanes: Vec<_> = self.lanes.borrow().values().cloned().collect();
-                let _one = lanes.iter().any(|lane| lane.name != *name && lane.tell(false));
+                let _one = lanes
+                    .iter()
+                    .any(|lane| lane.name != *name && lane.tell(false));
             }
         }
         let mut until = match found.next {
@@ -231,7 +233,10 @@ impl Outbound {
         }
         let taken = lane.taken();
         let most = taken.saturating_add(1);
-        let due = self.parts.store.read(|reader| reader.lane_entries(&lane.name, now, most));
+        let due = self
+            .parts
+            .store
+            .read(|reader| reader.lane_entries(&lane.name, now, most));
         self.told(due)
             .is_some_and(|due| due.iter().any(|id| !lane.has(*id)))
     }

@@ -212,11 +212,7 @@ impl<'a> Courier<'a> {
     }
 
     /// The message as it leaves, and its first octets.
-    async fn open(
-        &self,
-        entry: &QueueEntry,
-        reverse: &str,
-    ) -> Result<(Outgoing, Vec<u8>), Broken> {
+    async fn open(&self, entry: &QueueEntry, reverse: &str) -> Result<(Outgoing, Vec<u8>), Broken> {
         let parts = &self.outbound.parts;
         let content = parts.store.content(entry.content)?;
         let content = content.ok_or(Broken::Corrupt("content of queued mail"))?;
@@ -245,10 +241,13 @@ impl<'a> Courier<'a> {
         broken: &Broken,
     ) {
         log::error!("{}: {broken}", entry.queued.id);
-        let came = recipients.into_iter().chain(later).map(|recipient| -> Came {
-            let (status, text) = ("4.3.0".to_owned(), broken.to_string());
-            (recipient, What::Waits { status, text })
-        });
+        let came = recipients
+            .into_iter()
+            .chain(later)
+            .map(|recipient| -> Came {
+                let (status, text) = ("4.3.0".to_owned(), broken.to_string());
+                (recipient, What::Waits { status, text })
+            });
         let outcome = Outcome {
             claim,
             entry,
@@ -326,13 +325,8 @@ impl<'a> Courier<'a> {
                 (recipient, What::Waits { status, text })
             }));
             let relay = self.terms.relay.clone();
-            self.outbound.lane_failed(
-                self.lane,
-                (&claim, &entry),
-                came,
-                &relay,
-                (&status, &text),
-            );
+            self.outbound
+                .lane_failed(self.lane, (&claim, &entry), came, &relay, (&status, &text));
             return;
         }
         if !unjudged {

@@ -106,7 +106,14 @@ impl Outbound {
                     continue;
                 }
                 let verdict = judge(age, recipient.warned, &options.schedule);
-                self.aged(&entry, relay, recipient, verdict, (status, reason), &mut made);
+                self.aged(
+                    &entry,
+                    relay,
+                    recipient,
+                    verdict,
+                    (status, reason),
+                    &mut made,
+                );
             }
             if !made.fates.is_empty()
                 && let Some(claim) = lane.claim(id)
@@ -150,7 +157,11 @@ impl Outbound {
                 line(&status, "sent", &text);
                 let asked = recipient.notify.is_some_and(|n| n.has(Notify::SUCCESS));
                 if asked && !dsn {
-                    let action = if last { Action::Delivered } else { Action::Relayed };
+                    let action = if last {
+                        Action::Delivered
+                    } else {
+                        Action::Relayed
+                    };
                     made.notice(recipient, action, status, text, Some(relay.to_owned()));
                 }
                 made.gone(recipient);

@@ -115,7 +115,10 @@ impl Outbound {
 
     /// The same for all recipients of a message.
     fn all(self: &Rc<Self>, lane: &Rc<Lane>, job: Job, relay: &str, what: &What) {
-        let came = job.left.into_iter().map(|recipient| -> Came { (recipient, what.clone()) });
+        let came = job
+            .left
+            .into_iter()
+            .map(|recipient| -> Came { (recipient, what.clone()) });
         let outcome = Outcome {
             claim: &job.claim,
             entry: &job.entry,
@@ -386,14 +389,7 @@ impl Outbound {
         }
     }
 
-    fn fail(
-        self: &Rc<Self>,
-        lane: &Rc<Lane>,
-        job: Job,
-        relay: &str,
-        status: &str,
-        text: &str,
-    ) {
+    fn fail(self: &Rc<Self>, lane: &Rc<Lane>, job: Job, relay: &str, status: &str, text: &str) {
         let came = job.left.into_iter().map(|recipient| -> Came {
             let (status, text) = (status.to_owned(), text.to_owned());
             (recipient, What::Waits { status, text })
