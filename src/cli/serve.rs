@@ -1,6 +1,6 @@
 //! `serve`: from the configuration to the appliance's plan.
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
 
 use crate::{
     appliance::{
@@ -28,7 +28,7 @@ use crate::{
     },
     schedule,
     service::{
-        operate::{self, Context, config::Renew, status::Running},
+        operate::{self, Context, Outside, config::Renew, status::Running, trace::Log},
         password::{Cost, Passwords},
     },
     store,
@@ -80,6 +80,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
         hostname: config.text(&schema::HOSTNAME).to_owned(),
         user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
         listeners: vec![
+            listener(Kind::Devices, &schema::LISTEN_DEVICES),
+            listener(Kind::Local, &schema::LISTEN_LOCAL),
             listener(Kind::Mx, &schema::LISTEN_MX),
             listener(Kind::Submission, &schema::LISTEN_SUBMISSION),
             listener(Kind::Submissions, &schema::LISTEN_SUBMISSIONS),
@@ -134,6 +136,14 @@ fn settings(config: &Config) -> Settings {
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
         old_outlook: config.is_on(&schema::SMTP_OLD_OUTLOOK),
         soft_bounce: config.is_on(&schema::SMTP_SOFT_BOUNCE),
+        check_helo: config.is_on(&schema::SMTP_CHECK_HELO),
+        check_sender: config.is_on(&schema::SMTP_CHECK_SENDER),
+        dns: config.name_servers(),
+        names: match config.profile() {
+            Profile::Tiny => 256,
+            Profile::Small => 1_000,
+            Profile::Normal => 2_000,
+        },
         hide_client: config.is_on(&schema::SUBMISSION_HIDE_CLIENT),
         hide_agent: config.is_on(&schema::SUBMISSION_STRIP_USER_AGENT),
         delimiter: config.delimiter(),
@@ -213,9 +223,19 @@ fn answer(
             }),
             renew: Some(Renew(&renew)),
             outbound: Some(&appliance.outbound),
+            outside: Some(Outside {
+                world: Rc::clone(&appliance.world),
+                resolver: Rc::clone(&appliance.resolver),
+            }),
+            log: Some(lines(&appliance.log)),
         };
         operate::line(&context, line.as_bytes()).await
     })
+}
+
+fn lines(ring: &log::Ring) -> Log {
+    let ring = ring.clone();
+    Log(Arc::new(move |from| ring.block(from)))
 }
 
 /// What a reload says when it stops short.

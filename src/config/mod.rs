@@ -16,8 +16,8 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use schema::{KEYS, Key, Profile};
-use value::{Rate, Value, print_size};
+use schema::{KEYS, Key, Profile, Role};
+use value::{Rate, Value, name_server, print_size};
 
 use crate::base::network::Network;
 
@@ -101,6 +101,7 @@ impl Mistake {
 pub struct Config {
     file_name: String,
     profile: Profile,
+    role: Role,
     values: BTreeMap<&'static str, (Value, Place)>,
     /// What a restart will make of keys, where that is something else.
     waiting: BTreeMap<&'static str, (Value, Place)>,
@@ -150,15 +151,17 @@ impl Config {
             }
         }
         let profile = profile(&values, sources.machine.memory);
+        let role = role(&values);
         for key in KEYS {
             if !values.contains_key(key.name) {
-                let text = key.default.text(profile, &sources.machine);
+                let text = key.default.text(role, profile, &sources.machine);
                 take(&mut values, &mut mistakes, key, &text, &Place::Default);
             }
         }
         let config = Self {
             file_name: sources.file_name.to_owned(),
             profile,
+            role,
             values,
             waiting: BTreeMap::new(),
             unknown,
@@ -199,6 +202,7 @@ impl Config {
     pub fn renewed(&self, new: Self) -> Self {
         let mut renewed = Self {
             profile: self.profile,
+            role: self.role,
             ..new
         };
         for key in KEYS.iter().filter(|key| !key.is_live()) {
@@ -243,7 +247,9 @@ impl Config {
         }
         if self.held(key).is_none() {
             let default = || {
-                let text = key.default.text(self.profile, &Machine::default());
+                let text = key
+                    .default
+                    .text(self.role, self.profile, &Machine::default());
                 key.kind.parse(&text).ok()
             };
             if let Some(value) = value.cloned().or_else(default) {
@@ -257,6 +263,10 @@ impl Config {
 
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Names in the environment that begin as ours do and are none: worth a warning.
@@ -311,6 +321,13 @@ impl Config {
             Some((Value::Texts(texts), _)) => texts,
             _ => &[],
         }
+    }
+
+    /// Whom to ask for names; `None` = whom the machine asks.
+    pub fn name_servers(&self) -> Option<Vec<SocketAddr>> {
+        let list = self.list(&schema::DNS_SERVERS);
+        let servers: Option<Vec<_>> = list.iter().map(|text| name_server(text)).collect();
+        servers.filter(|list| !list.is_empty())
     }
 
     pub fn rate(&self, key: &Key) -> Option<Rate> {
@@ -425,6 +442,14 @@ impl Config {
             );
             say(written, text);
         }
+        let local = &schema::LISTEN_LOCAL;
+        for socket in self.listeners(local) {
+            if !socket.ip().is_loopback() {
+                let text =
+                    format!("{socket} is not on loopback; for others there is listen.devices");
+                say(local, text);
+            }
+        }
         let mut taken: Vec<(Claim, &Key)> = Vec::new();
         for key in KEYS {
             let sockets = self.listeners(key);
@@ -489,6 +514,14 @@ fn take(
             text,
         }),
     }
+}
+
+fn role(values: &BTreeMap<&'static str, (Value, Place)>) -> Role {
+    let name = match values.get(schema::ROLE.name) {
+        Some((Value::Text(name), _)) => Role::named(name),
+        _ => None,
+    };
+    name.unwrap_or(Role::Mailbox)
 }
 
 fn profile(values: &BTreeMap<&'static str, (Value, Place)>, memory: u64) -> Profile {

@@ -79,6 +79,9 @@ pub fn effect(key: &Key) -> String {
 #[must_use]
 pub fn default(key: &Key) -> String {
     match key.default {
+        Default::ByRole(mailbox, relay) => {
+            format!("`{mailbox}` (mailbox), `{relay}` (relay)")
+        }
         Default::ByProfile(tiny, small, normal) => {
             format!("{tiny} (tiny), {small} (small), {normal} (normal)")
         }

@@ -64,6 +64,12 @@ impl Key {
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let value = self.kind.parse(text);
         let value = value.map_err(|wrong| format!("{}: {wrong}", self.name))?;
+        if self.name == "role" && Role::named(&value.text()).is_none() {
+            return Err(format!(
+                "role: {} is not in this version; it can be mailbox or relay",
+                value.text()
+            ));
+        }
         match (self.needs, &self.default) {
             (Some(what), Default::Fixed(default)) if value.text() != *default => Err(format!(
                 "{}: {what} not in this version; leave it {default}",
@@ -84,6 +90,8 @@ impl Key {
 /// What a key has when nobody sets it.
 #[derive(Debug)]
 pub enum Default {
+    /// In role `mailbox`, in role `relay`.
+    ByRole(&'static str, &'static str),
     /// For tiny, small and normal machines.
     ByProfile(&'static str, &'static str, &'static str),
     Fixed(&'static str),
@@ -93,8 +101,10 @@ pub enum Default {
 
 impl Default {
     #[must_use]
-    pub fn text(&self, profile: Profile, machine: &Machine) -> String {
+    pub fn text(&self, role: Role, profile: Profile, machine: &Machine) -> String {
         match (self, profile) {
+            (Self::ByRole(text, _), _) if role == Role::Mailbox => (*text).to_owned(),
+            (Self::ByRole(_, text), _) => (*text).to_owned(),
             (Self::ByProfile(text, _, _), Profile::Tiny)
             | (Self::ByProfile(_, text, _), Profile::Small)
             | (Self::ByProfile(_, _, text), Profile::Normal)
@@ -106,6 +116,25 @@ impl Default {
                     Err(_) => "localhost".to_owned(),
                 }
             }
+        }
+    }
+}
+
+/// What a box is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    Mailbox,
+    /// Sends what this machine and the devices of the house have to say, through a smart host.
+    Relay,
+}
+
+impl Role {
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "mailbox" => Some(Self::Mailbox),
+            "relay" => Some(Self::Relay),
+            _ => None,
         }
     }
 }
@@ -189,8 +218,8 @@ const COUNT: Kind = Kind::Count {
 
 keys! {
     ROLE = "role", Kind::Choice(&["mailbox", "relay", "archive", "edge"]),
-        Default::Fixed("mailbox"), Restart lacks "another role is", "",
-        "What this box is: mailbox = mail for its people is kept and read here.";
+        Default::Fixed("mailbox"), Restart, "",
+        "What this box is: mailbox = mail for its people is kept and read here; relay = mail of this machine and its devices goes to a smart host, and nothing else is open.";
     DATA = "data", Kind::Path, Default::Fixed("/var/lib/pillarbox"), Restart, "",
         "The data folder. Not kept in the store: it says where the store is.";
     HOSTNAME = "hostname", Kind::Host, Default::Hostname, Restart, "",
@@ -199,17 +228,18 @@ keys! {
         Default::Fixed("auto"), Restart, "",
         "Which limits are the defaults; auto = by memory (96 MiB, 384 MiB, more).";
 
-    LISTEN_MX = "listen.mx", Kind::Listeners, Default::Fixed("[::]:25"), Restart, "",
+    LISTEN_MX = "listen.mx", Kind::Listeners, Default::ByRole("[::]:25", "off"), Restart, "",
         "Mail from the internet (SMTP); never relays.";
     LISTEN_SUBMISSION = "listen.submission", Kind::Listeners,
-        Default::Fixed("[::]:587"), Restart, "",
+        Default::ByRole("[::]:587", "off"), Restart, "",
         "Mail that people send (SMTP with STARTTLS and log-in).";
     LISTEN_SUBMISSIONS = "listen.submissions", Kind::Listeners,
-        Default::Fixed("[::]:465"), Restart, "",
+        Default::ByRole("[::]:465", "off"), Restart, "",
         "Mail that people send (SMTP in TLS, with log-in).";
     LISTEN_IMAP = "listen.imap", Kind::Listeners, Default::Fixed("off"), Restart, "",
         "Mail programs (IMAP with STARTTLS).";
-    LISTEN_IMAPS = "listen.imaps", Kind::Listeners, Default::Fixed("[::]:993"), Restart, "",
+    LISTEN_IMAPS = "listen.imaps", Kind::Listeners, Default::ByRole("[::]:993", "off"),
+        Restart, "",
         "Mail programs (IMAP in TLS).";
     LISTEN_POP3 = "listen.pop3", Kind::Listeners, Default::Fixed("off"), Restart, "",
         "Old mail programs and fetchers (POP3 with STLS).";
@@ -221,12 +251,11 @@ keys! {
     LISTEN_LMTP = "listen.lmtp", Kind::Listeners, Default::Fixed("off"),
         Restart lacks "LMTP is", "",
         "Mail from another mail server of the house (LMTP).";
-    LISTEN_LOCAL = "listen.local", Kind::Listeners, Default::Fixed("off"),
-        Restart lacks "the local listener is", "",
-        "Mail from programs on this machine (SMTP without log-in).";
-    LISTEN_DEVICES = "listen.devices", Kind::Listeners, Default::Fixed("off"),
-        Restart lacks "the listener for devices is", "",
-        "Mail from printers and cameras in the house (SMTP).";
+    LISTEN_LOCAL = "listen.local", Kind::Listeners,
+        Default::ByRole("127.0.0.1:2526,[::1]:2526", "127.0.0.1:25,[::1]:25"), Restart, "",
+        "Mail from programs on this machine (SMTP without log-in), on loopback alone.";
+    LISTEN_DEVICES = "listen.devices", Kind::Listeners, Default::Fixed("off"), Restart, "",
+        "Mail from printers and cameras in the house (SMTP without log-in), from listed addresses alone.";
     LISTEN_WEB = "listen.web", Kind::Listeners, Default::Fixed("off"),
         Restart lacks "the web page is", "",
         "The page for set-up and administration.";
@@ -259,8 +288,12 @@ keys! {
         "Refuse for now (4xx) what would be refused for good (5xx): for trying things out.";
     SMTP_OLD_OUTLOOK = "smtp.old_outlook", Kind::YesNo, Default::Fixed("false"), Live, "",
         "Also announce log-in as very old programs look for it (AUTH=LOGIN PLAIN).";
-    SMTP_TRUSTED_NETWORKS = "smtp.trusted_networks", Kind::Networks, Default::Fixed(""), Later, "",
-        "Networks that may send without log-in, at listen.local and listen.devices only.";
+    SMTP_CHECK_SENDER = "smtp.check_sender", Kind::YesNo, Default::Fixed("true"), Live, "",
+        "Refuse strangers' mail whose sender's domain is not in DNS: nobody could answer it.";
+    SMTP_CHECK_HELO = "smtp.check_helo", Kind::YesNo, Default::Fixed("false"), Live, "",
+        "Put off strangers whose name for themselves (HELO) is not in DNS; many honest ones' is not.";
+    SMTP_TRUSTED_NETWORKS = "smtp.trusted_networks", Kind::Networks, Default::Fixed(""), Live, "",
+        "Networks that may send without log-in, at listen.local and listen.devices only; a router never may.";
     SUBMISSION_HIDE_CLIENT = "submission.hide_client", Kind::YesNo,
         Default::Fixed("true"), Live, "",
         "Keep the sender's own address and name of machine out of what leaves.";
@@ -268,13 +301,16 @@ keys! {
         Default::Fixed("false"), Live, "",
         "Take out the line that names the sender's mail program.";
 
-    LOCAL_ALLOW_UIDS = "local.allow_uids", Kind::Uids, Default::Fixed("all"), Later, "",
-        "System users who may send at listen.local, by number.";
-    LOCAL_RATE = "local.rate", Kind::Rate, Default::Fixed("200/h"), Later, "messages",
+    LOCAL_ALLOW_UIDS = "local.allow_uids", Kind::Uids, Default::Fixed("all"), Live, "",
+        "System users who may send at listen.local and by sendmail, by number.";
+    LOCAL_RATE = "local.rate", Kind::Rate, Default::Fixed("200/h"), Live, "messages",
         "Messages from this machine; the rest waits.";
     LOCAL_REJECT_TEXT = "local.reject_text", Kind::Text,
-        Default::Fixed("Local delivery only!"), Later, "",
+        Default::Fixed("Local delivery only!"), Live, "",
         "What is said when mail may not leave this machine.";
+    LOCAL_ALIASES = "local.aliases", Kind::PathOrOff,
+        Default::ByRole("off", "/etc/aliases"), Live, "",
+        "A file of aliases for names of this machine, as /etc/aliases is one; it counts behind the aliases here.";
 
     QUEUE_FIRST_RETRY = "queue.first_retry", Kind::Duration { least: 1, most: DAY },
         Default::Fixed("5m"), Live, "time",
@@ -339,8 +375,8 @@ keys! {
     LOG_FILE = "log.file", Kind::PathOrOff, Default::Fixed("off"),
         Restart lacks "a log file of its own is", "",
         "Where the log goes beside standard error.";
-    DNS_SERVERS = "dns.servers", Kind::Servers, Default::Fixed("system"), Later, "",
-        "Who is asked for names: IP addresses, or system = as the machine does.";
+    DNS_SERVERS = "dns.servers", Kind::Servers, Default::Fixed("system"), Live, "",
+        "Who is asked for names: IP addresses (with a port: 192.0.2.1:53), or system = as the machine does.";
     ALERT_URL = "alert.url", Kind::OptionalUrl, Default::Fixed(""), Later, "",
         "Where an alarm is sent (ntfy, webhook, dead-man switch).";
     WEB_NAMES = "web.names", Kind::Domains, Default::Fixed(""), Later, "",

@@ -225,18 +225,13 @@ fn what_this_version_lacks_is_a_mistake() {
     for (key, value, text) in [
         (
             "role",
-            "relay",
-            "role: another role is not in this version; leave it mailbox",
+            "edge",
+            "role: edge is not in this version; it can be mailbox or relay",
         ),
         (
             "listen.sieve",
             "[::]:4190",
             "listen.sieve: ManageSieve is not in this version; leave it off",
-        ),
-        (
-            "listen.local",
-            "127.0.0.1:2526",
-            "listen.local: the local listener is not in this version; leave it off",
         ),
         (
             "log.file",
@@ -320,6 +315,7 @@ fn the_defaults_of_the_table() {
         ("listen.pop3s", "off"),
         ("listen.sieve", "off"),
         ("listen.lmtp", "off"),
+        ("listen.local", "127.0.0.1:2526,[::1]:2526"),
         ("listen.devices", "off"),
         ("listen.proxy", "off"),
         ("local.allow_uids", "all"),
@@ -355,6 +351,27 @@ fn the_defaults_of_the_table() {
     );
     let config = load("address.origin = \"Home.Test\"\naddress.delimiter = \"\"").unwrap();
     assert_eq!((config.origin(), config.delimiter()), ("home.test", None));
+}
+
+/// UX-140: nothing outside loopback in role `relay`.
+#[test]
+fn the_defaults_of_a_relay() {
+    let config = load("role = \"relay\"").unwrap();
+    assert_eq!(config.role(), schema::Role::Relay);
+    let open: Vec<_> = KEYS
+        .iter()
+        .flat_map(|key| config.listeners(key).iter().map(|at| (key.name, *at)))
+        .collect();
+    let at = |text: &str| ("listen.local", text.parse().unwrap());
+    assert_eq!(open, [at("127.0.0.1:25"), at("[::1]:25")]);
+    assert_eq!(config.text(&schema::LOCAL_ALIASES), "/etc/aliases");
+    let said = lines("listen.local = \"192.168.1.2:27\"");
+    assert_eq!(
+        said,
+        [
+            "f:1:16: listen.local: 192.168.1.2:27 is not on loopback; for others there is listen.devices"
+        ]
+    );
 }
 
 #[test]

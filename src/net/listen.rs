@@ -87,6 +87,12 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
         let both = address.ip().is_unspecified() && !addresses.contains(&v4);
         let bound = match socket(address, both) {
             Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) if both => socket(v4, false),
+            // A machine without IPv6: its other loopback address is enough.
+            Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
+                if address.ip().is_loopback() && address.is_ipv6() && addresses.len() > 1 =>
+            {
+                continue;
+            }
             bound => bound,
         };
         let bound = bound.map_err(|error| match error {

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Octets a connection may hold that are not sent yet, and that are not read yet.
-const BUFFER: usize = 16 * 1024;
+pub(super) const BUFFER: usize = 16 * 1024;
 /// What a channel binding is exported under (RFC 9266 section 4).
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -106,7 +106,7 @@ fn config(
 /// ring's suites, all with forward secrecy and AEAD, the quickest first: SHA-384 has no instructions of
 /// its own and takes a tenth of a handshake; without instructions for AES, as on small ARM boards,
 /// ChaCha20 is quicker.
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     let mut provider = ring::default_provider();
     let rank = |suite: &SupportedCipherSuite| match suite.suite() {
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256

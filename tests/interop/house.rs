@@ -59,8 +59,13 @@ impl House {
         } else {
             "tls.plaintext_auth = \"loopback\"\n"
         };
+        let local = if settings.contains("listen.local") {
+            ""
+        } else {
+            "listen.local = \"off\"\n"
+        };
         let configuration = format!(
-            "{hostname}{plaintext}\
+            "{hostname}{plaintext}{local}\
              listen.mx = [\"127.0.0.1:{mx}\"]\n\
              listen.imap = [\"127.0.0.1:{imap}\"]\n\
              listen.imaps = [\"127.0.0.1:{imaps}\"]\n\

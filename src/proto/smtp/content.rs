@@ -1,6 +1,7 @@
 //! The text of a message on its way in: dots removed (RFC 5321 section 4.5.2), line ends checked.
 //! Only CRLF ends a line and only CRLF.CRLF ends DATA; a bare CR or LF is a fault, whoever sent it,
-//! because what others take for a line end could smuggle a second message in.
+//! because what others take for a line end could smuggle a second message in. Listeners for programs on
+//! this machine and for devices take a bare LF for CRLF (SR-22), and still end at CRLF.CRLF alone.
 
 /// A line end that is none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +29,10 @@ enum At {
     /// After a dot that began a line, and a CR.
     DotCr,
     End,
+    /// After a bare LF: no line with only a dot begins here.
+    LfStart,
+    /// After a dot behind a bare LF; it is held back, since a second one may follow.
+    LfDot,
     LineStart,
     Middle,
 }
@@ -37,15 +42,18 @@ enum At {
 pub struct Text {
     at: At,
     framing: Framing,
+    /// A bare LF is a line end.
+    bare_lf: bool,
     size: u64,
 }
 
 impl Text {
     #[must_use]
-    pub fn new(framing: Framing) -> Self {
+    pub fn new(framing: Framing, bare_lf: bool) -> Self {
         Self {
             at: At::LineStart,
             framing,
+            bare_lf,
             size: 0,
         }
     }
@@ -102,11 +110,11 @@ impl Text {
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         match self.at {
             At::Cr | At::DotCr => return Err(Fault::BareCr),
-            At::Dot | At::Middle => {
+            At::Dot | At::LfDot | At::Middle => {
                 out.extend_from_slice(b"\r\n");
                 self.size = self.size.saturating_add(2);
             }
-            At::End | At::LineStart => {}
+            At::End | At::LfStart | At::LineStart => {}
         }
         self.at = At::End;
         Ok(())
@@ -120,11 +128,31 @@ impl Text {
             }
             (At::DotCr, b'\n') => Ok(At::End),
             (At::Cr | At::DotCr, _) => Err(Fault::BareCr),
+            (at, b'\n') if self.bare_lf => {
+                // `.` LF ends nothing: the dot stays in the text, and whoever sends it on doubles it.
+                if matches!(at, At::Dot | At::LfDot) {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(b"\r\n");
+                Ok(At::LfStart)
+            }
             (_, b'\n') => Err(Fault::BareLf),
+            (At::LfDot, octet) => {
+                // Whoever doubles dots doubled this one; whoever does not meant it.
+                out.push(b'.');
+                if octet == b'\r' {
+                    return Ok(At::Cr);
+                }
+                if octet != b'.' {
+                    out.push(octet);
+                }
+                Ok(At::Middle)
+            }
+            (At::LfStart, b'.') if self.framing == Framing::Dotted => Ok(At::LfDot),
             (At::Dot, b'\r') => Ok(At::DotCr),
             (_, b'\r') => Ok(At::Cr),
             (At::LineStart, b'.') if self.framing == Framing::Dotted => Ok(At::Dot),
-            (At::Dot | At::End | At::LineStart | At::Middle, _) => {
+            (At::Dot | At::End | At::LfStart | At::LineStart | At::Middle, _) => {
                 out.push(octet);
                 Ok(At::Middle)
             }
@@ -138,7 +166,16 @@ mod tests {
 
     /// The text and what was left over.
     fn play(framing: Framing, octets: &[u8], cut: usize) -> Result<(Vec<u8>, usize), Fault> {
-        let (mut text, mut out, mut left) = (Text::new(framing), vec![], 0);
+        played(Text::new(framing, false), framing, octets, cut)
+    }
+
+    fn played(
+        mut text: Text,
+        framing: Framing,
+        octets: &[u8],
+        cut: usize,
+    ) -> Result<(Vec<u8>, usize), Fault> {
+        let (mut out, mut left) = (vec![], 0);
         for piece in octets.chunks(cut) {
             left += piece.len() - text.take(piece, &mut out)?;
         }
@@ -172,6 +209,42 @@ mod tests {
                 assert_eq!(play(Framing::Dotted, octets, cut), expected, "{octets:?}");
             }
         }
+    }
+
+    /// SR-22, on the listeners for programs and devices.
+    #[test]
+    fn a_bare_lf_is_a_line_end_that_ends_no_message() {
+        for (octets, expected) in [
+            (
+                &b"a\nb\n\r\n.\r\nQUIT\r\n"[..],
+                Ok((&b"a\r\nb\r\n\r\n"[..], 6)),
+            ),
+            (b"a\n.\nb\r\n.\r\n", Ok((b"a\r\n.\r\nb\r\n", 0))),
+            (b"a\n.\r\nMAIL\r\n.\r\n", Ok((b"a\r\n.\r\nMAIL\r\n", 0))),
+            (
+                b"a\r\n.\nMAIL\n\r\n.\r\n",
+                Ok((b"a\r\n.\r\nMAIL\r\n\r\n", 0)),
+            ),
+            (
+                b"a\n..b\n.c\n...\n..\r\n.\r\n",
+                Ok((b"a\r\n.b\r\n.c\r\n..\r\n.\r\n", 0)),
+            ),
+            (b"a\r.\r\n", Err(Fault::BareCr)),
+            (b"a\n.\rb\r\n.\r\n", Err(Fault::BareCr)),
+        ] {
+            for cut in [1, 2, 100] {
+                let expected = expected.map(|(text, left)| (text.to_vec(), left));
+                let text = Text::new(Framing::Dotted, true);
+                assert_eq!(
+                    played(text, Framing::Dotted, octets, cut),
+                    expected,
+                    "{octets:?}"
+                );
+            }
+        }
+        let counted = Text::new(Framing::Counted, true);
+        let got = played(counted, Framing::Counted, b"a\n.\n..b\n.", 1);
+        assert_eq!(got, Ok((b"a\r\n.\r\n..b\r\n.\r\n".to_vec(), 0)));
     }
 
     #[test]

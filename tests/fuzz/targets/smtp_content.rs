@@ -64,7 +64,7 @@ pub fn only_line_ends(text: &[u8]) {
 }
 
 fn take<'a>(framing: Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> Taken {
-    let (mut text, mut out, mut left) = (Text::new(framing), vec![], 0);
+    let (mut text, mut out, mut left) = (Text::new(framing, false), vec![], 0);
     for piece in pieces {
         let used = text.take(piece, &mut out)?;
         assert!(used == piece.len() || text.is_ended());

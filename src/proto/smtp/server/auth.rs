@@ -18,6 +18,10 @@ impl Session {
     /// How AUTH is offered here and now.
     pub(super) fn auth_offer(&self) -> Option<AuthOptions> {
         match self.options.auth {
+            Auth::Anybody => Some(AuthOptions {
+                in_clear: true,
+                ..AuthOptions::default()
+            }),
             Auth::Offered(offer) if self.peer.secured || offer.in_clear => Some(offer),
             Auth::Off | Auth::Offered(_) => None,
         }
@@ -26,7 +30,11 @@ impl Session {
     /// The mechanisms that can be used here and now.
     pub(super) fn mechanisms(&self) -> impl Iterator<Item = Mechanism> + use<> {
         let bound = self.peer.exporter.is_some();
-        Mechanism::ALL.into_iter().filter(move |m| m.fits(bound))
+        let unchecked = self.options.auth == Auth::Anybody;
+        let fits = move |m: &Mechanism| {
+            m.fits(bound) && (!unchecked || matches!(m, Mechanism::Login | Mechanism::Plain))
+        };
+        Mechanism::ALL.into_iter().filter(fits)
     }
 
     pub(super) fn auth(&mut self, argument: &str) {
@@ -35,7 +43,7 @@ impl Session {
                 Auth::Offered(_) if self.options.tls != Tls::Off => {
                     self.refuse(530, MUST_SECURE);
                 }
-                Auth::Off | Auth::Offered(_) => {
+                Auth::Anybody | Auth::Off | Auth::Offered(_) => {
                     self.refuse(503, "5.5.1 Error: authentication not enabled");
                 }
             };
@@ -125,6 +133,9 @@ impl Session {
     /// Leaves `Command` as the state when the exchange is over.
     fn turn(&mut self, exchange: Box<Exchange>, turn: Turn) {
         match turn {
+            Turn::Ask(_) if self.options.auth == Auth::Anybody => {
+                self.auth_answered(exchange, Answer::Right);
+            }
             Turn::Ask(question) => self.ask(Question::Auth(question), Pending::Auth(exchange)),
             Turn::Challenge(octets) => {
                 self.say_challenge(&octets);

@@ -33,10 +33,10 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    fn new(chunk: Option<Chunk>, refusal: Option<Reply>) -> Self {
+    fn new(chunk: Option<Chunk>, refusal: Option<Reply>, bare_lf: bool) -> Self {
         let framing = chunk.map_or(Framing::Dotted, |_| Framing::Counted);
         Self {
-            text: Text::new(framing),
+            text: Text::new(framing, bare_lf),
             chunk,
             refusal,
             refused: None,
@@ -49,7 +49,7 @@ impl Incoming {
     fn failed(chunk: Chunk, refusal: Reply) -> Self {
         Self {
             failed: true,
-            ..Self::new(Some(chunk), Some(refusal))
+            ..Self::new(Some(chunk), Some(refusal), false)
         }
     }
 
@@ -76,7 +76,7 @@ impl Incoming {
             .saturating_sub(u64::try_from(part.len()).unwrap_or(u64::MAX));
         if chunk.left == 0 && chunk.last {
             if self.refusal.is_some() {
-                self.text = Text::new(Framing::Counted);
+                self.text = Text::new(Framing::Counted, false);
             }
             self.text.finish(piece)?;
         }
@@ -107,7 +107,7 @@ impl Session {
         // RFC 3030 section 2: the octets come whatever the answer.
         if let Some(refusal) = self.unready("BDAT") {
             self.note_refusal("", refusal.clone());
-            self.state = State::Content(Box::new(Incoming::new(Some(chunk), Some(refusal))));
+            self.state = State::Content(Box::new(Incoming::new(Some(chunk), Some(refusal), false)));
             return;
         }
         let Mail::Open(transaction) = &mut self.mail else {
@@ -127,7 +127,7 @@ impl Session {
                 self.state = State::Content(Box::new(Incoming {
                     text,
                     clock,
-                    ..Incoming::new(Some(chunk), None)
+                    ..Incoming::new(Some(chunk), None, self.options.bare_lf)
                 }));
             }
             None => self.ask(Question::Begin, Pending::Begin(Some(chunk))),
@@ -170,13 +170,15 @@ impl Session {
             }
             (None, true) => {
                 self.say(354, "End data with <CR><LF>.<CR><LF>");
-                self.state = State::Content(Box::new(Incoming::new(None, None)));
+                self.state =
+                    State::Content(Box::new(Incoming::new(None, None, self.options.bare_lf)));
             }
             (None, false) => {
                 self.pass(&reply);
             }
             (Some(_), true) => {
-                self.state = State::Content(Box::new(Incoming::new(chunk, None)));
+                self.state =
+                    State::Content(Box::new(Incoming::new(chunk, None, self.options.bare_lf)));
             }
             (Some(chunk), false) => {
                 self.forget(After::Content(Box::new(Incoming::failed(chunk, reply))));

@@ -30,6 +30,8 @@ pub struct Options {
     pub swallow_wait_s: u64,
     /// Paths without a domain, `<root>`, are for the service to complete.
     pub bare_local_parts: bool,
+    /// A bare LF in a text is taken for CRLF (SR-22): cameras and scripts send it.
+    pub bare_lf: bool,
     /// What the session refuses for good by itself it refuses for now.
     pub soft_bounce: bool,
     /// Delivery status notifications (RFC 3461) are announced and their parameters parsed.
@@ -43,6 +45,9 @@ pub struct Options {
 /// AUTH (RFC 4954).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Auth {
+    /// PLAIN and LOGIN, with TLS or without; any name and password are taken unchecked, and mean nothing
+    /// (LM-6, LM-10): some programs insist on logging in.
+    Anybody,
     Offered(AuthOptions),
     /// Not announced, and refused.
     #[default]
@@ -90,6 +95,7 @@ impl Options {
             rate_min: 1024,
             swallow_wait_s: 600,
             bare_local_parts: false,
+            bare_lf: false,
             soft_bounce: false,
             dsn: true,
             requiretls: true,

@@ -7,6 +7,8 @@
 //! | `option KEY VALUE` | a listener's limit or wait |
 //! | `starttls`, `starttls required` | STARTTLS is offered |
 //! | `auth`, `auth in_clear required old_outlook` | AUTH is offered, with some of these; the one account there is is `user`, `pencil` (RFC 7677 section 3), and `later` cannot be told |
+//! | `auth anybody` | AUTH is offered, and any answer is right |
+//! | `bare lf` | a bare LF in a text is taken for CRLF |
 //! | `tls`, `tls unbound` | a handshake, with a channel binding of 32 times 7 or without; before all else: implicit TLS |
 //! | `C: text` | the client sends this line, cut into pieces |
 //! | `together` … `end` | the `C:` and `raw` lines between leave as one piece, whatever the cut |
@@ -62,6 +64,8 @@ impl<'a> Player<'a> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "#" | "" => {}
+            "auth" if rest == "anybody" => self.options.auth = Auth::Anybody,
+            "bare" => self.options.bare_lf = true,
             "auth" => {
                 let on = |word| rest.split(' ').any(|given| given == word);
                 self.options.auth = Auth::Offered(AuthOptions {
