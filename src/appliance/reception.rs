@@ -61,15 +61,17 @@ impl Reception {
             settings.imap(),
             appliance.memory.clone(),
         ));
+        let doors = service::smtp::Shared::new(
+            store.clone(),
+            Rc::clone(world),
+            login,
+            settings.door(&plan.hostname, store.status().disk_octets),
+            appliance.memory.clone(),
+        );
+        doors.sends(&appliance.outbound);
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
-            doors: Rc::new(service::smtp::Shared::new(
-                store.clone(),
-                Rc::clone(world),
-                login,
-                settings.door(&plan.hostname, store.status().disk_octets),
-                appliance.memory.clone(),
-            )),
+            doors: Rc::new(doors),
             compressed: Memory::new(settings.compressed_sessions),
             memory: appliance.memory.clone(),
             pop3: Rc::new(service::pop3::Shared::new(Rc::clone(&imap))),

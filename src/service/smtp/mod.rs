@@ -18,6 +18,7 @@ pub use self::submission::Identity;
 use self::{journal::queue_id, transaction::Transaction};
 use crate::{
     base::{machine::Secured, memory::Memory},
+    mail::srs::Srs,
     net::{drive::Service, world::World},
     policy::connection::Client,
     proto::{
@@ -28,7 +29,11 @@ use crate::{
         },
     },
     routing,
-    service::{login::Login, reply::Told},
+    service::{
+        login::Login,
+        outbound::{self, Outbound},
+        reply::Told,
+    },
     store::Store,
 };
 
@@ -78,6 +83,10 @@ pub struct Shared {
     memory: Memory,
     /// Counts messages, for their ids.
     count: Cell<u32>,
+    /// Who sends what is queued here, once there is somebody.
+    outbound: RefCell<Option<Rc<Outbound>>>,
+    /// Reads the reverse-paths of our own making (FW-11).
+    srs: Srs,
 }
 
 impl Shared {
@@ -92,6 +101,8 @@ impl Shared {
         let mut start = [0; 4];
         world.random().fill(&mut start);
         Self {
+            outbound: RefCell::default(),
+            srs: outbound::srs(&store),
             store,
             world,
             login,
@@ -99,6 +110,15 @@ impl Shared {
             memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
+    }
+
+    /// Who sends what is queued from now on.
+    pub fn sends(&self, outbound: &Rc<Outbound>) {
+        *self.outbound.borrow_mut() = Some(Rc::clone(outbound));
+    }
+
+    fn outbound(&self) -> Option<Rc<Outbound>> {
+        self.outbound.borrow().clone()
     }
 
     /// From the next command on, of sessions that run too.
