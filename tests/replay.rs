@@ -56,6 +56,7 @@ replay!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );
 
