@@ -236,7 +236,9 @@ impl Talk {
             let text = match outcome {
                 Outcome::Delivered(reply) => {
                     assert_eq!(reply.code / 100, 2);
-                    assert!(contains(&self.out, " LAST\r\n") || contains(&self.out, "end\r\n.\r\n"));
+                    assert!(
+                        contains(&self.out, " LAST\r\n") || contains(&self.out, "end\r\n.\r\n")
+                    );
                     reply.to_string()
                 }
                 Outcome::Refused { reply, .. } => {
