@@ -57,6 +57,7 @@ replay!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );
 
