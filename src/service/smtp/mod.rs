@@ -2,7 +2,7 @@
 //! submission share is here; where they judge differently, `mx` and `submission` say how.
 
 mod envelope;
-mod journal;
+pub(in crate::service) mod journal;
 mod log_lines;
 mod message;
 mod mx;
