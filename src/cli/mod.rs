@@ -6,10 +6,12 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod doctor;
 mod domain;
 mod help;
 mod line;
 mod load;
+mod mail;
 mod man;
 mod queue;
 mod reach;
@@ -54,7 +56,9 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        doctor::NOUN,
         domain::NOUN,
+        mail::NOUN,
         man::NOUN,
         queue::NOUN,
         route::NOUN,
