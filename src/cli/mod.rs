@@ -6,6 +6,7 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod dkim;
 mod domain;
 mod help;
 mod line;
@@ -54,6 +55,7 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        dkim::NOUN,
         domain::NOUN,
         man::NOUN,
         queue::NOUN,

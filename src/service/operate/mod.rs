@@ -5,6 +5,8 @@ pub mod access;
 pub mod alias;
 pub mod app_password;
 pub mod config;
+pub mod dkim;
+pub mod dns;
 pub mod domain;
 pub mod kept;
 mod name;
@@ -56,6 +58,7 @@ pub enum Request {
     Alias(alias::Request),
     AppPassword(app_password::Request),
     Config(config::Request),
+    Dkim(dkim::Request),
     Domain(domain::Request),
     Queue(queue::Request),
     Route(route::Request),
@@ -80,6 +83,7 @@ pub enum Reply {
     Domains(Vec<domain::Row>),
     Queue(Vec<queue::Row>),
     Queued(Box<queue::Message>),
+    Records(Vec<dns::Record>),
     Routes(Vec<route::Row>),
     Settings(Vec<config::Row>),
     Status(status::Report),
@@ -183,6 +187,7 @@ impl Reply {
             Self::Domains(rows) => domain::text(rows),
             Self::Queue(rows) => queue::text(rows),
             Self::Queued(message) => message.text(),
+            Self::Records(records) => dns::text(records),
             Self::Routes(rows) => route::text(rows),
             Self::Settings(rows) => rows.iter().map(config::Row::text).collect(),
             Self::Status(report) => report.text(),
@@ -207,6 +212,7 @@ impl Reply {
             Self::Domains(rows) => objects(rows),
             Self::Queue(rows) => objects(rows),
             Self::Queued(message) => vec![object(message)],
+            Self::Records(records) => objects(records),
             Self::Routes(rows) => objects(rows),
             Self::Settings(rows) => rows.iter().map(|row| object(&row.json())).collect(),
             Self::Status(report) => vec![object(report)],
@@ -242,6 +248,7 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
             app_password::operate(context, request, call.dry_run).await
         }
         Request::Config(request) => config::operate(context, &request, call.dry_run).await,
+        Request::Dkim(request) => dkim::operate(context, request, call.dry_run).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
         Request::Queue(request) => queue::operate(context, request, call.dry_run).await,
         Request::Route(request) => route::operate(context, request, call.dry_run).await,
