@@ -46,6 +46,7 @@ replay!(
     address,
     config,
     control,
+    dns,
     header,
     imap,
     imap_command,

@@ -23,6 +23,14 @@ pub(super) const NOUN: Command = Command::noun(
             .with(&[CLASS, RECIPIENTS, DRY_RUN])
             .more(EXAMPLES),
         Command::verb(
+            "check",
+            "Ask DNS whether the world knows the domain as it should; exit code 0 = ok, 1 = warning, 2 = failing",
+            check,
+        )
+        .takes(&[NAME])
+        .with(READ)
+        .more("Each line: what is wrong, what it breaks, and one next step."),
+        Command::verb(
             "disable",
             "As if it were not there; mail for it is refused",
             disable,
@@ -110,6 +118,12 @@ fn add(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, 
         recipients,
     };
     change(terminal, global, line, Request::Domain(request))
+}
+
+fn check(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let name = line.text(0);
+    let request = domain::Request::Check { name };
+    look(terminal, global, line, Request::Domain(request))
 }
 
 fn disable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {

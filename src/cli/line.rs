@@ -250,16 +250,10 @@ impl Reading {
     fn complete(&mut self) -> Option<String> {
         let given = self.line.arguments.len();
         let needed = self.command.arguments.iter().skip(given);
-        let mut lacking: Vec<_> = needed
+        let lacking: Vec<_> = needed
             .filter(|argument| argument.count == Count::One)
             .map(Argument::shown)
             .collect();
-        let required = self.command.options.iter().filter(|option| option.required);
-        lacking.extend(
-            required
-                .filter(|option| !self.line.has(option.long))
-                .map(Opt::shown),
-        );
         if !lacking.is_empty() {
             return Some(format!("still needed: {}", lacking.join(" ")));
         }

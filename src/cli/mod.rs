@@ -7,10 +7,12 @@ mod app_password;
 mod completion;
 mod config;
 mod dkim;
+mod doctor;
 mod domain;
 mod help;
 mod line;
 mod load;
+mod mail;
 mod man;
 mod queue;
 mod reach;
@@ -56,7 +58,9 @@ static TABLE: Command = Command::noun(
         completion::NOUN,
         config::NOUN,
         dkim::NOUN,
+        doctor::NOUN,
         domain::NOUN,
+        mail::NOUN,
         man::NOUN,
         queue::NOUN,
         route::NOUN,

@@ -9,6 +9,7 @@ use crate::{
     mail::domain::Domain,
     service::operate::{
         Context, Kind, Problem, Reply, alias, columns, count, dkim, dns, edit, name, some, user,
+        Context, Kind, Problem, Reply, alias, check, columns, count, edit, name, some, user,
     },
     store::{
         self, Reader,
@@ -26,6 +27,10 @@ pub enum Request {
         class: DomainClass,
         /// One address a line: only these are known there (AC-5).
         recipients: Option<String>,
+    },
+    /// Whether the world's DNS knows it as it should.
+    Check {
+        name: String,
     },
     Disable {
         name: String,
@@ -65,6 +70,14 @@ pub(super) async fn operate(
             class,
             recipients,
         } => add(context, &name, class, recipients.as_deref(), dry_run).await,
+        Request::Check { name } => {
+            let name = name::domain(&name)?;
+            if context.store.read(|reader| reader.domain(&name))?.is_none() {
+                let text = format!("no such domain: {name} (pillarbox domain list)");
+                return Err(Problem::new(Kind::NoSuch, text));
+            }
+            check::domain(context, &name).await.map(Reply::Findings)
+        }
         Request::Disable { name } => enable(context, &name, false, dry_run).await,
         Request::Dns { name } => dns::show(context, &name),
         Request::Enable { name } => enable(context, &name, true, dry_run).await,

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod config;
 pub mod control;
+pub mod dns;
 pub mod header;
 pub mod imap;
 pub mod imap_command;
@@ -42,6 +43,7 @@ targets!(
     address,
     config,
     control,
+    dns,
     header,
     imap,
     imap_command,
