@@ -1,6 +1,7 @@
 //! Commands as they are typed, on a stopped box and against a server. [`table`] has every verb.
 
 mod directory;
+mod signed;
 mod table;
 
 use std::{
