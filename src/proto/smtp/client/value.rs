@@ -86,7 +86,7 @@ pub struct Offer {
 pub struct Transaction {
     /// Without brackets; empty = the null reverse-path.
     pub reverse: String,
-    /// At least one.
+    /// None: the sender alone is named, and that taken back.
     pub recipients: Vec<Recipient>,
     /// Octets of the message.
     pub size: u64,
