@@ -127,6 +127,7 @@ impl Tally {
     /// `3 messages: A, B, C`.
     fn text(&self) -> String {
         match self.names.as_slice() {
+            [] => "nothing".to_owned(),
             [one] if self.count == 1 => one.clone(),
             names if self.count == names.len() => {
                 let count = count(self.count, "message", "messages");
@@ -161,12 +162,12 @@ async fn all(
         tally.add(&slice);
     }
     let (verb, done, follows) = deed.words();
-    if tally.count == 0 {
-        return Ok(Reply::Done(format!("nothing to {verb}")));
-    }
     let what = tally.text();
     if dry_run {
         return Ok(Reply::Done(format!("would {verb} {what}")));
+    }
+    if tally.count == 0 {
+        return Ok(Reply::Done(format!("{done}: nothing")));
     }
     wake(context);
     Ok(Reply::Done(format!("{done}: {what} ({follows})")))
