@@ -227,7 +227,8 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     let houses = Houses::new(smtp, imap, &memory);
     let world: Rc<dyn World> = Rc::new(RealWorld::new());
     let executor = Executor::new();
-    let resolver = Rc::new(Resolver::new(Rc::clone(&world), Vec::new()));
+    let resolver = Rc::new(Resolver::with(Rc::clone(&world), plan.settings.names()));
+    resolver.set_entries(plan.settings.names);
     let outbound = Outbound::new(outbound::Parts {
         store: store.clone(),
         world: Rc::clone(&world),

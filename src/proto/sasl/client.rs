@@ -220,3 +220,6 @@ impl Exchange {
         })))
     }
 }
+
+#[cfg(test)]
+pub mod tests;

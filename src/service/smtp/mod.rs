@@ -2,10 +2,11 @@
 //! submission share is here; where they judge differently, `mx` and `submission` say how.
 
 mod envelope;
-mod journal;
+pub(in crate::service) mod journal;
 mod log_lines;
 mod message;
 mod mx;
+mod origin;
 mod submission;
 mod transaction;
 
@@ -18,8 +19,8 @@ pub use self::submission::Identity;
 use self::{journal::queue_id, transaction::Transaction};
 use crate::{
     base::{machine::Secured, memory::Memory},
-    net::{drive::Service, world::World},
-    policy::connection::Client,
+    net::{drive::Service, resolve::Resolver, world::World},
+    policy::{connection::Client, sender::Origin},
     proto::{
         sasl,
         smtp::{
@@ -46,6 +47,9 @@ pub struct Options {
     /// Most entries and octets in the queue (`limit.queue`); 0 = no limit.
     pub queue_entries: u64,
     pub queue_octets: u64,
+    /// Names in HELO and senders' domains are looked for in DNS (SR-12, SR-13).
+    pub check_helo: bool,
+    pub check_sender: bool,
     /// Where and with what somebody submits is not shown to the world (SU-15).
     pub hide_client: bool,
     pub hide_agent: bool,
@@ -61,6 +65,8 @@ impl Options {
             soft_bounce: false,
             queue_entries: 0,
             queue_octets: 0,
+            check_helo: false,
+            check_sender: true,
             hide_client: true,
             hide_agent: false,
         }
@@ -72,6 +78,7 @@ impl Options {
 pub struct Shared {
     store: Store,
     world: Rc<dyn World>,
+    resolver: Rc<Resolver>,
     login: Rc<Login>,
     options: RefCell<Rc<Options>>,
     /// What messages on their way may take (HD-4).
@@ -85,6 +92,7 @@ impl Shared {
     pub fn new(
         store: Store,
         world: Rc<dyn World>,
+        resolver: Rc<Resolver>,
         login: Rc<Login>,
         options: Options,
         memory: Memory,
@@ -94,6 +102,7 @@ impl Shared {
         Self {
             store,
             world,
+            resolver,
             login,
             options: RefCell::new(Rc::new(options)),
             memory,
@@ -139,6 +148,8 @@ pub struct Door {
     client: Client,
     /// The name that the client gave itself, empty before HELO.
     helo: String,
+    /// What DNS says of that name, once it was asked (SR-12).
+    helo_origin: Option<Origin>,
     esmtp: bool,
     tls: Option<Secured>,
     /// Who the last answer to AUTH was about; it is the client once the session says so.
@@ -157,6 +168,7 @@ impl Door {
             kind,
             client,
             helo: String::new(),
+            helo_origin: None,
             esmtp: false,
             tls,
             claimed: None,
@@ -221,6 +233,7 @@ impl Service for Door {
             }
             Question::Hello { name, esmtp } => {
                 self.helo = name;
+                self.helo_origin = None;
                 self.esmtp = esmtp;
                 Reply::new(250, "Ok").into()
             }
@@ -232,7 +245,9 @@ impl Service for Door {
             Question::QueueRun { .. } => {
                 Reply::new(458, "4.7.1 Unable to queue messages for this node").into()
             }
-            Question::Recipient { path, parameters } => self.recipient(&path, parameters).into(),
+            Question::Recipient { path, parameters } => {
+                Box::pin(self.recipient(&path, parameters)).await.into()
+            }
             Question::Sender { path, parameters } => self.sender(&path, parameters).into(),
         };
         match told {
@@ -261,6 +276,7 @@ impl Service for Door {
     fn secured(&mut self, secured: &Secured) {
         self.tls = Some(secured.clone());
         self.helo = String::new();
+        self.helo_origin = None;
         self.esmtp = false;
         self.claimed = None;
         self.identity = None;

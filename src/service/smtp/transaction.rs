@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     base::{id::UserId, memory::Held, time::Instant},
     mail::path::{ForwardPath, ReversePath},
-    policy::recipient::is_role,
+    policy::{recipient::is_role, sender::Origin},
     proto::smtp::parameter::{MailParameters, RcptParameters},
     routing::Destination,
     service::inbound::Reception,
@@ -21,6 +21,10 @@ pub struct Transaction {
     pub parameters: MailParameters,
     /// The client may not come at all (SR-18); told at each recipient (SR-11).
     pub barred: bool,
+    /// The sender's domain is none of ours, as was seen at the last recipient.
+    pub foreign: bool,
+    /// What DNS says of that domain, once it was asked (SR-13).
+    pub origin: Option<Origin>,
     /// Those that were accepted, in their order.
     pub recipients: Vec<Accepted>,
     pub begun: Instant,
@@ -90,6 +94,8 @@ impl Transaction {
             reverse,
             parameters,
             barred,
+            foreign: false,
+            origin: None,
             recipients: Vec::new(),
             begun,
             message: None,
