@@ -445,10 +445,7 @@ mod tests {
             ),
             (&["alias", "list", "-x"], "unknown option \"-x\""),
             (&["user", "quota", "a"], "still needed: <SIZE>"),
-            (
-                &["route", "add", "x", "--port=25", "--tls=none"],
-                "still needed: --host <H[,H...]>",
-            ),
+            (&["route", "add", "--port=25"], "still needed: <NAME>"),
             (&["status", "x"], "nothing is known to do with \"x\""),
             (&["status", "--json", "--json"], "--json is there twice"),
             (&["status", "--json=yes"], "--json takes no value"),

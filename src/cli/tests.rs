@@ -3,6 +3,7 @@
 mod directory;
 mod mail;
 mod queue;
+mod signed;
 mod table;
 
 use std::{
