@@ -58,6 +58,7 @@ replay!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );
 

@@ -432,6 +432,11 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         Rc::new(move |caller| reception.session(caller))
     };
     let serving = hall.serve(sockets, &sessions, operate, &orders, &reload);
+    let serving = async {
+        let served = serving.await;
+        appliance.outbound.finish().await;
+        served
+    };
     Ok(appliance.executor.run(serving).await?)
 }
 

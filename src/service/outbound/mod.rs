@@ -1,5 +1,6 @@
 //! Mail leaves: what is due is sent, and what became of it is kept.
 
+mod back;
 mod bounce;
 pub mod hosts;
 mod lane;
@@ -30,6 +31,7 @@ use smol::{
 };
 
 pub use self::{
+    back::Returned,
     bounce::srs,
     options::{Options, PER_DESTINATION},
     probe::{ProbeStep, Probed},

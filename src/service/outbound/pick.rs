@@ -112,8 +112,7 @@ impl Outbound {
     /// What the admin said of TLS at a transport.
     fn level(&self, pattern: &str) -> Option<Level> {
         let row = self.parts.store.read(|reader| reader.transport(pattern));
-        let row = self.told(row).flatten()?;
-        tls(&row).and_then(Level::parse)
+        self.told(row).flatten()?.tls
     }
 
     fn move_on(
@@ -135,8 +134,4 @@ impl Outbound {
             this.wake();
         }));
     }
-}
-
-fn tls(_row: &crate::store::directory::Transport) -> Option<&str> {
-    None
 }

@@ -19,6 +19,7 @@ pub use self::submission::Identity;
 use self::{journal::queue_id, transaction::Transaction};
 use crate::{
     base::{machine::Secured, memory::Memory},
+    mail::srs::Srs,
     net::{drive::Service, resolve::Resolver, world::World},
     policy::{connection::Client, sender::Origin},
     proto::{
@@ -29,7 +30,11 @@ use crate::{
         },
     },
     routing,
-    service::{login::Login, reply::Told},
+    service::{
+        login::Login,
+        outbound::{self, Outbound},
+        reply::Told,
+    },
     store::Store,
 };
 
@@ -85,6 +90,10 @@ pub struct Shared {
     memory: Memory,
     /// Counts messages, for their ids.
     count: Cell<u32>,
+    /// Who sends what is queued here, once there is somebody.
+    outbound: RefCell<Option<Rc<Outbound>>>,
+    /// Reads the reverse-paths of our own making (FW-11).
+    srs: Srs,
 }
 
 impl Shared {
@@ -100,6 +109,8 @@ impl Shared {
         let mut start = [0; 4];
         world.random().fill(&mut start);
         Self {
+            outbound: RefCell::default(),
+            srs: outbound::srs(&store),
             store,
             world,
             resolver,
@@ -108,6 +119,15 @@ impl Shared {
             memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
+    }
+
+    /// Who sends what is queued from now on.
+    pub fn sends(&self, outbound: &Rc<Outbound>) {
+        *self.outbound.borrow_mut() = Some(Rc::clone(outbound));
+    }
+
+    fn outbound(&self) -> Option<Rc<Outbound>> {
+        self.outbound.borrow().clone()
     }
 
     /// From the next command on, of sessions that run too.

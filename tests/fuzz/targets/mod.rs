@@ -18,6 +18,7 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
+pub mod smtp_replies;
 pub mod source;
 pub mod x509;
 
@@ -56,5 +57,6 @@ targets!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );
