@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Role, schema},
+    config::schema::{self, Role},
     mailauth::dkim::record as dkim_record,
     service::{
         dkim,
         lookup::DEFAULT_ROUTE,
-        operate::{Context, Kind, Problem, Reply, columns, domain, name},
+        operate::{Context, Kind, Problem, Reply, columns, domain},
     },
     store::directory::{DkimKey, DkimState, DomainClass, Route},
 };

@@ -13,8 +13,9 @@ use crate::{
         hosts::Host,
         sts::{self, Mode, Sts},
     },
-    store::directory::TransportTls as Level,
 };
+
+pub use crate::store::directory::TransportTls as Level;
 
 /// What holds for all hosts of a destination.
 #[derive(Clone, Debug, Eq, PartialEq)]
