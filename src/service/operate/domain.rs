@@ -8,7 +8,8 @@ use crate::{
     config::schema,
     mail::domain::Domain,
     service::operate::{
-        Context, Kind, Problem, Reply, alias, check, columns, count, dkim, dns, edit, name, some, user,
+        Context, Kind, Problem, Reply, alias, check, columns, count, dkim, dns, edit, name, some,
+        user,
     },
     store::{
         self, Reader,

@@ -101,7 +101,10 @@ pub(super) async fn bounce(
     }
     let mut done = format!("returned to the sender: {what}");
     if busy.count > 0 {
-        done = format!("{done}\nnote: on the way now, try again later: {}", busy.text());
+        done = format!(
+            "{done}\nnote: on the way now, try again later: {}",
+            busy.text()
+        );
     }
     wake(context);
     Ok(Reply::Done(done))
