@@ -72,11 +72,13 @@ async fn futures_of<T>(mut all: Vec<std::pin::Pin<Box<impl Future<Output = T>>>>
     .await
 }
 
-/// Finds and settles what is due next, in microseconds each.
+/// Finds and settles what is due next; the shortest time to find it, in microseconds (the machine may be
+/// busy).
 fn pick(world: &mut World, now: u64, count: u32) -> u128 {
-    let begun = Instant::now();
+    let mut best = u128::MAX;
     for _ in 0..count {
         let store = world.store();
+        let begun = Instant::now();
         let (lane, id) = store
             .read(|reader| {
                 let (due, lane) = reader.next_lane()?.unwrap();
@@ -87,6 +89,7 @@ fn pick(world: &mut World, now: u64, count: u32) -> u128 {
                 Ok((lane, entries[0]))
             })
             .unwrap();
+        best = best.min(begun.elapsed().as_micros());
         let settled = lanes::settled(id.0, &[(&format!("a@{lane}"), lanes::waits(now))]);
         let request = Request::Settle {
             settled: vec![settled],
@@ -95,7 +98,7 @@ fn pick(world: &mut World, now: u64, count: u32) -> u128 {
         };
         world.drive(store.request(request)).unwrap();
     }
-    begun.elapsed().as_micros() / u128::from(count)
+    best
 }
 
 fn crowd(entries: u64, lanes: u64) {
@@ -142,7 +145,7 @@ fn crowd(entries: u64, lanes: u64) {
     // Nothing stays for an entry: it is a matter of the cache.
     println!("{entries} in {lanes}: {grown} KiB more, {times:?} us a pick");
     assert!(grown < 16 * 1024, "{grown} KiB more");
-    assert!(times[1] < times[0] * 10 + 2000, "{times:?} us");
+    assert!(times[1] < times[0] * 10 + 1000, "{times:?} us");
     let begun = Instant::now();
     let store = world.store();
     let wake = Request::WakeLanes { uptime: 20 };
