@@ -6,6 +6,7 @@ pub mod drive;
 pub mod file;
 pub mod house;
 pub mod listen;
+pub mod neighbours;
 pub mod pairs;
 pub mod resolve;
 pub mod stream;
