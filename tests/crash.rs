@@ -31,6 +31,8 @@ mod folders;
 mod full;
 #[path = "crash/journal.rs"]
 mod journal;
+#[path = "crash/lanes.rs"]
+mod lanes;
 #[path = "crash/model.rs"]
 mod model;
 #[path = "crash/numbers.rs"]

@@ -34,6 +34,8 @@ mod mbsync;
 mod neomutt;
 #[path = "interop/offlineimap.rs"]
 mod offlineimap;
+#[path = "interop/outbound.rs"]
+mod outbound;
 #[path = "interop/pop3.rs"]
 mod pop3;
 #[path = "interop/programs.rs"]

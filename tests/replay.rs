@@ -46,6 +46,7 @@ replay!(
     address,
     config,
     control,
+    dns,
     header,
     imap,
     imap_command,
@@ -56,6 +57,7 @@ replay!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );
 

@@ -45,7 +45,7 @@ struct Kept {
     aside: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Block {
     /// Deflated.
     Packed(Box<[u8]>),
@@ -106,6 +106,23 @@ impl Ring {
         lines.truncate(count);
         lines.reverse();
         lines
+    }
+
+    /// The lines of the block with this number, or of the first behind it that is still there, and its
+    /// number. The last block holds what is not packed yet.
+    #[must_use]
+    pub fn block(&self, from: u64) -> Option<(u64, String)> {
+        let kept = self.kept();
+        let number = from.max(kept.first);
+        let at = kept.place(number)?;
+        let block = match kept.blocks.get(at) {
+            Some(block) => block.clone(),
+            None if at == kept.blocks.len() => return Some((number, kept.open.clone())),
+            None => return None,
+        };
+        // Nobody who logs waits while it is unpacked.
+        drop(kept);
+        Some((number, block.text().into_owned()))
     }
 
     fn push(&self, line: &str) {
@@ -276,8 +293,17 @@ mod tests {
         ring.pack(1);
         assert!(ring.kept().octets < 1024);
         assert_eq!(ring.newest(100).len(), 33);
+        // Block by block it is all there.
+        let mut lines = 0;
+        let mut next = 0;
+        while let Some((number, text)) = ring.block(next) {
+            lines += text.lines().count();
+            next = number + 1;
+        }
+        assert_eq!((lines, next), (33, 3));
         // One that was dropped meanwhile.
         ring.kept().first = 10;
+        assert_eq!(ring.block(0).unwrap().0, 10);
         ring.pack(1);
     }
 

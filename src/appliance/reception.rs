@@ -11,6 +11,7 @@ use crate::{
     base::{machine::Machine as _, memory::Memory},
     net::{
         drive::{self, End},
+        resolve::Resolver,
         world::{Local, World},
     },
     policy::connection::Client,
@@ -33,6 +34,7 @@ pub struct Reception {
     settings: RefCell<Settings>,
     offers: RefCell<Offers>,
     doors: Rc<service::smtp::Shared>,
+    resolver: Rc<Resolver>,
     imap: Rc<service::imap::Shared>,
     /// `limit.compressed_sessions`, over all of them.
     compressed: Memory,
@@ -62,15 +64,19 @@ impl Reception {
             settings.imap(),
             appliance.memory.clone(),
         ));
+        let doors = service::smtp::Shared::new(
+            store.clone(),
+            Rc::clone(world),
+            Rc::clone(&appliance.resolver),
+            login,
+            settings.door(&plan.hostname, store.status().disk_octets),
+            appliance.memory.clone(),
+        );
+        doors.sends(&appliance.outbound);
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
-            doors: Rc::new(service::smtp::Shared::new(
-                store.clone(),
-                Rc::clone(world),
-                login,
-                settings.door(&plan.hostname, store.status().disk_octets),
-                appliance.memory.clone(),
-            )),
+            doors: Rc::new(doors),
+            resolver: Rc::clone(&appliance.resolver),
             compressed: Memory::new(settings.compressed_sessions),
             memory: appliance.memory.clone(),
             pop3: Rc::new(service::pop3::Shared::new(Rc::clone(&imap))),
@@ -82,6 +88,7 @@ impl Reception {
 
     /// Other settings, for sessions that begin and, where a command looks anew, for those that run.
     pub fn renew(&self, hostname: &str, disk: u64, settings: Settings) {
+        self.resolver.set_source(settings.names());
         self.doors.set_options(settings.door(hostname, disk));
         self.imap.options.set(settings.imap());
         self.compressed.limit(settings.compressed_sessions);

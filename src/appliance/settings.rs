@@ -1,12 +1,16 @@
 //! What a reload may change (OP-6), and what the listeners make of it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use crate::{
     appliance::hall::Kind,
     config::{MEMORY_FIXED, MEMORY_SESSIONS},
     mail::domain::Domain,
-    net::{certificate::Files, house::Limits},
+    net::{
+        certificate::Files,
+        house::Limits,
+        resolve::{Source, system},
+    },
     proto::smtp::server::{Auth, AuthOptions, Options, Tls},
     routing, schedule,
     service::{self, smtp::LocalOptions},
@@ -45,6 +49,13 @@ pub struct Settings {
     pub old_outlook: bool,
     /// `smtp.soft_bounce`.
     pub soft_bounce: bool,
+    /// `smtp.check_helo`, `smtp.check_sender`.
+    pub check_helo: bool,
+    pub check_sender: bool,
+    /// `dns.servers`; `None` = as the machine does.
+    pub dns: Option<Vec<SocketAddr>>,
+    /// Answers from there that are remembered.
+    pub names: usize,
     /// `submission.hide_client`, `submission.strip_user_agent`.
     pub hide_client: bool,
     pub hide_agent: bool,
@@ -104,6 +115,10 @@ impl Settings {
             plaintext_loopback: false,
             old_outlook: false,
             soft_bounce: false,
+            check_helo: false,
+            check_sender: true,
+            dns: Some(Vec::new()),
+            names: 256,
             hide_client: true,
             hide_agent: false,
             delimiter: Some('+'),
@@ -161,11 +176,22 @@ impl Settings {
             local: self.programs.clone(),
             local_port: self.local_port.clone(),
             soft_bounce: self.soft_bounce,
+            check_helo: self.check_helo,
+            check_sender: self.check_sender,
             queue_entries: self.queue,
             queue_octets: if self.queue_is_small { disk / 20 } else { 0 },
             hide_client: self.hide_client,
             hide_agent: self.hide_agent,
             ..service::smtp::Options::new(hostname)
+        }
+    }
+
+    /// Who says which servers are asked for names.
+    #[must_use]
+    pub fn names(&self) -> Source {
+        match &self.dns {
+            Some(servers) => Source::Configured(servers.clone()),
+            None => Source::System(Rc::new(system::read)),
         }
     }
 

@@ -36,6 +36,7 @@ use crate::{
         world::{Local, RealWorld, World, calendar},
     },
     service::{
+        dkim,
         operate::kept,
         outbound::{self, Outbound},
         password::Passwords,
@@ -237,7 +238,8 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
     let houses = Houses::new(smtp, imap, &memory);
     let world: Rc<dyn World> = Rc::new(RealWorld::new());
     let executor = Executor::new();
-    let resolver = Rc::new(Resolver::new(Rc::clone(&world), Vec::new()));
+    let resolver = Rc::new(Resolver::with(Rc::clone(&world), plan.settings.names()));
+    resolver.set_entries(plan.settings.names);
     let outbound = Outbound::new(outbound::Parts {
         store: store.clone(),
         world: Rc::clone(&world),
@@ -427,6 +429,12 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         .spawn(reception.spool(spool, &appliance.world));
     let _filling = appliance.executor.spawn(reception.fill());
     let _sending = appliance.executor.spawn(appliance.outbound.run());
+    let keys = dkim::keep(
+        appliance.store.clone(),
+        Rc::clone(&appliance.resolver),
+        Rc::clone(&appliance.world),
+    );
+    let _keys = appliance.executor.spawn(keys);
     let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
     let _certified = appliance.executor.spawn(certified);
     let again: Again = {
@@ -454,6 +462,11 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         Rc::new(move |caller| reception.session(caller))
     };
     let serving = hall.serve(sockets, &sessions, operate, &orders, &reload);
+    let serving = async {
+        let served = serving.await;
+        appliance.outbound.finish().await;
+        served
+    };
     Ok(appliance.executor.run(serving).await?)
 }
 

@@ -91,6 +91,22 @@ impl Time {
         )
     }
 
+    /// As C's `asctime` does, without the year, in UTC: `Sat Nov 21 14:53:35`; the day takes two places.
+    #[must_use]
+    pub fn asctime(self) -> String {
+        let t = self.calendar();
+        format!(
+            "{} {} {:2} {:02}:{:02}:{:02}",
+            DAYS.get(usize::from(t.weekday().number_days_from_monday()))
+                .unwrap_or(&"Mon"),
+            month(t),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second(),
+        )
+    }
+
     /// As logs and `--json` say it (RFC 3339), in UTC: `2026-11-21T14:53:35Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
@@ -123,6 +139,8 @@ mod tests {
         assert_eq!(t.rfc5322(), "Sat, 21 Nov 2026 14:53:35 +0000");
         assert_eq!(t.imap(), "21-Nov-2026 14:53:35 +0000");
         assert_eq!(t.rfc3339(), "2026-11-21T14:53:35Z");
+        assert_eq!(t.asctime(), "Sat Nov 21 14:53:35");
+        assert_eq!(Time(0).asctime(), "Thu Jan  1 00:00:00");
         assert_eq!(Time(0).imap(), " 1-Jan-1970 00:00:00 +0000");
         assert_eq!(Time(i64::MAX).rfc3339(), "9999-12-31T23:59:59Z");
     }

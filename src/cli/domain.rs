@@ -23,12 +23,32 @@ pub(super) const NOUN: Command = Command::noun(
             .with(&[CLASS, RECIPIENTS, DRY_RUN])
             .more(EXAMPLES),
         Command::verb(
+            "check",
+            "Ask DNS whether the world knows the domain as it should; exit code 0 = ok, 1 = warning, 2 = failing",
+            check,
+        )
+        .takes(&[NAME])
+        .with(READ)
+        .more("Each line: what is wrong, what it breaks, and one next step."),
+        Command::verb(
             "disable",
             "As if it were not there; mail for it is refused",
             disable,
         )
         .takes(&[NAME])
         .with(CHANGE),
+        Command::verb(
+            "dns",
+            "The DNS records that a domain needs: panel fields, quoted pieces, zone file",
+            dns,
+        )
+        .takes(&[NAME])
+        .with(READ)
+        .more(
+            "A name is relative to the domain (@ is the domain itself), as panels want it; the zone file has
+it whole. A panel that takes a long text in one field gets the value, one that wants pieces the
+quoted form. What is optional can be left out: mail flows without it.",
+        ),
         Command::verb("enable", "Undo disable", enable)
             .takes(&[NAME])
             .with(CHANGE),
@@ -100,10 +120,22 @@ fn add(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, 
     change(terminal, global, line, Request::Domain(request))
 }
 
+fn check(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let name = line.text(0);
+    let request = domain::Request::Check { name };
+    look(terminal, global, line, Request::Domain(request))
+}
+
 fn disable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
     let name = line.text(0);
     let request = domain::Request::Disable { name };
     change(terminal, global, line, Request::Domain(request))
+}
+
+fn dns(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let name = line.text(0);
+    let request = domain::Request::Dns { name };
+    look(terminal, global, line, Request::Domain(request))
 }
 
 fn enable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {

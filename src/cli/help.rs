@@ -5,8 +5,6 @@ use crate::cli::table::{Argument, Command, HELP, Opt, VERSION, Value};
 /// `pillarbox alias add [OPTIONS] <SOURCE> [TARGET]...`
 pub fn usage(command: &Command, path: &str) -> String {
     let mut parts = vec![path.to_owned(), "[OPTIONS]".to_owned()];
-    let required = command.options.iter().filter(|option| option.required);
-    parts.extend(required.map(Opt::shown));
     parts.extend(command.arguments.iter().map(Argument::shown));
     if !command.words().is_empty() {
         parts.push("<COMMAND>".to_owned());

@@ -6,10 +6,13 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod dkim;
+mod doctor;
 mod domain;
 mod help;
 mod line;
 mod load;
+mod mail;
 mod man;
 mod queue;
 mod reach;
@@ -55,7 +58,10 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        dkim::NOUN,
+        doctor::NOUN,
         domain::NOUN,
+        mail::NOUN,
         man::NOUN,
         queue::NOUN,
         route::NOUN,

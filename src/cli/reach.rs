@@ -30,25 +30,48 @@ use crate::{
 const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What follows the first reply: gets it, and may ask on.
+pub type Then<'a> = &'a mut dyn FnMut(&mut Terminal<'_>, Reply, Ask<'_>) -> Result<u8, Stop>;
+/// Asks whoever gave the first reply.
+pub type Ask<'a> = &'a mut dyn FnMut(&Call) -> Result<Reply, Stop>;
+
 /// Has it done, wherever the store is open.
 pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> Result<Reply, Stop> {
+    let mut got = None;
+    converse(terminal, global, call, &mut |_, reply, _| {
+        got = Some(reply);
+        Ok(0)
+    })?;
+    got.ok_or_else(|| Problem::new(Kind::TryAgain, "there is no answer").into())
+}
+
+/// The same, and what follows: several calls on one open store.
+pub fn converse(
+    terminal: &mut Terminal<'_>,
+    global: &Global,
+    call: &Call,
+    then: Then<'_>,
+) -> Result<u8, Stop> {
     let found = Found::new(terminal, global, None)?;
     let config = found.config(Vec::new())?;
     let mut attempt = 1_u32;
     loop {
         if let Some(reply) = ask(&config, call)? {
-            return Ok(reply);
+            return then(terminal, reply, &mut |call| {
+                let gone = || not_running("the server has gone away; try again");
+                ask(&config, call)?.ok_or_else(gone)
+            });
         }
         let data = config.text(&schema::DATA);
         match &call.request {
-            Request::Status => {
-                let text = operate::status::NOT_RUNNING;
-                return Err(Problem::new(Kind::NotRunning, text).into());
+            Request::Doctor | Request::Status => {
+                return Err(not_running(operate::status::NOT_RUNNING));
             }
             Request::Config(operate::config::Request::Show { changed })
                 if !Path::new(data).join(segment::FOLDER).exists() =>
             {
-                return Ok(operate::config::show(&config, *changed));
+                let reply = operate::config::show(&config, *changed);
+                return then(terminal, reply, &mut |_| Err(not_running("no store")));
             }
             _ => {}
         }
@@ -68,7 +91,7 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
                 if needs_one && !Path::new(data).join(segment::FOLDER).exists() {
                     return Err(lacking().into());
                 }
-                return here(terminal, &found, &config, call);
+                return here(terminal, &found, &config, call, then);
             }
             Err(LockError::Held { .. }) if attempt < TRIES => thread::sleep(PAUSE),
             Err(held @ LockError::Held { .. }) => {
@@ -79,6 +102,10 @@ pub fn carry_out(terminal: &mut Terminal<'_>, global: &Global, call: &Call) -> R
         }
         attempt = attempt.saturating_add(1);
     }
+}
+
+fn not_running(text: &str) -> Stop {
+    Problem::new(Kind::NotRunning, text).into()
 }
 
 /// Whether a store is made for it where there is none: a mistyped folder is no empty box.
@@ -157,7 +184,8 @@ fn here(
     found: &Found,
     config: &Config,
     call: &Call,
-) -> Result<Reply, Stop> {
+    then: Then<'_>,
+) -> Result<u8, Stop> {
     let world = RealWorld::new();
     let data = config.text(&schema::DATA);
     let disk = LocalDisk::new(Path::new(data)).map_err(|error| on_disk(data, &error))?;
@@ -167,16 +195,23 @@ fn here(
     if opened.lost > 0 || opened.rebuilt {
         let _asked_again = kept::forget(Path::new(data));
     }
-    let reply = work(&store, found, &world, call);
+    let done = work(terminal, &store, found, &world, call, then);
     store.stop();
     if running.join().is_err() {
         let text = "the store failed while it was closed; what was answered before is kept";
         return Err(Problem::new(Kind::TryAgain, text).into());
     }
-    reply
+    done
 }
 
-fn work(store: &Store, found: &Found, world: &RealWorld, call: &Call) -> Result<Reply, Stop> {
+fn work(
+    terminal: &mut Terminal<'_>,
+    store: &Store,
+    found: &Found,
+    world: &RealWorld,
+    call: &Call,
+    then: Then<'_>,
+) -> Result<u8, Stop> {
     let settings = store.read(store::Reader::settings).map_err(Problem::from)?;
     // What the store keeps may be what is wrong, and has to be forgotten then.
     let unset = matches!(
@@ -196,11 +231,17 @@ fn work(store: &Store, found: &Found, world: &RealWorld, call: &Call) -> Result<
         running: None,
         renew: None,
         outbound: None,
+        outside: None,
+        log: None,
     };
-    Ok(async_io::block_on(operate::operate(
-        &context,
-        call.clone(),
-    ))?)
+    let mut ask = |call: &Call| -> Result<Reply, Stop> {
+        Ok(async_io::block_on(operate::operate(
+            &context,
+            call.clone(),
+        ))?)
+    };
+    let reply = ask(call)?;
+    then(terminal, reply, &mut ask)
 }
 
 /// How the store is opened.

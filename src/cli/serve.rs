@@ -1,6 +1,6 @@
 //! `serve`: from the configuration to the appliance's plan.
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc};
+use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc};
 
 use crate::{
     appliance::{
@@ -29,7 +29,7 @@ use crate::{
     policy::rate::Rate,
     schedule,
     service::{
-        operate::{self, Context, config::Renew, status::Running},
+        operate::{self, Context, Outside, config::Renew, status::Running, trace::Log},
         password::{Cost, Passwords},
         smtp::LocalOptions,
     },
@@ -140,6 +140,14 @@ fn settings(config: &Config) -> Settings {
         plaintext_loopback: config.text(&schema::TLS_PLAINTEXT_AUTH) == "loopback",
         old_outlook: config.is_on(&schema::SMTP_OLD_OUTLOOK),
         soft_bounce: config.is_on(&schema::SMTP_SOFT_BOUNCE),
+        check_helo: config.is_on(&schema::SMTP_CHECK_HELO),
+        check_sender: config.is_on(&schema::SMTP_CHECK_SENDER),
+        dns: config.name_servers(),
+        names: match config.profile() {
+            Profile::Tiny => 256,
+            Profile::Small => 1_000,
+            Profile::Normal => 2_000,
+        },
         hide_client: config.is_on(&schema::SUBMISSION_HIDE_CLIENT),
         hide_agent: config.is_on(&schema::SUBMISSION_STRIP_USER_AGENT),
         delimiter: config.delimiter(),
@@ -249,9 +257,19 @@ fn answer(
             }),
             renew: Some(Renew(&renew)),
             outbound: Some(&appliance.outbound),
+            outside: Some(Outside {
+                world: Rc::clone(&appliance.world),
+                resolver: Rc::clone(&appliance.resolver),
+            }),
+            log: Some(lines(&appliance.log)),
         };
         operate::line(&context, line.as_bytes()).await
     })
+}
+
+fn lines(ring: &log::Ring) -> Log {
+    let ring = ring.clone();
+    Log(Arc::new(move |from| ring.block(from)))
 }
 
 /// What a reload says when it stops short.

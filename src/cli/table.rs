@@ -62,7 +62,6 @@ pub struct Opt {
     pub value: Option<(&'static str, Value)>,
     /// What is taken where it is not given; empty: nothing.
     pub default: &'static str,
-    pub required: bool,
     /// It may be given more than once.
     pub many: bool,
 }
@@ -197,7 +196,6 @@ impl Opt {
             help,
             value: None,
             default: "",
-            required: false,
             many: false,
         }
     }
@@ -224,13 +222,6 @@ impl Opt {
 
     pub const fn default(self, default: &'static str) -> Self {
         Self { default, ..self }
-    }
-
-    pub const fn required(self) -> Self {
-        Self {
-            required: true,
-            ..self
-        }
     }
 
     pub const fn many(self) -> Self {

@@ -81,6 +81,11 @@ impl<'a> Terminal<'a> {
         }
     }
 
+    /// Whether nobody reads on.
+    pub(super) fn is_gone(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// One line about what went wrong; if even that cannot be written, the exit code has to do.
     pub fn complain(&mut self, text: &str) {
         let _ = writeln!(self.err, "{text}");

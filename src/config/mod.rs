@@ -17,7 +17,7 @@ use std::{
 };
 
 use schema::{KEYS, Key, Profile, Role};
-use value::{Rate, Value, print_size};
+use value::{Rate, Value, name_server, print_size};
 
 use crate::base::network::Network;
 
@@ -321,6 +321,13 @@ impl Config {
             Some((Value::Texts(texts), _)) => texts,
             _ => &[],
         }
+    }
+
+    /// Whom to ask for names; `None` = whom the machine asks.
+    pub fn name_servers(&self) -> Option<Vec<SocketAddr>> {
+        let list = self.list(&schema::DNS_SERVERS);
+        let servers: Option<Vec<_>> = list.iter().map(|text| name_server(text)).collect();
+        servers.filter(|list| !list.is_empty())
     }
 
     pub fn rate(&self, key: &Key) -> Option<Rate> {

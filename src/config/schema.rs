@@ -288,6 +288,10 @@ keys! {
         "Refuse for now (4xx) what would be refused for good (5xx): for trying things out.";
     SMTP_OLD_OUTLOOK = "smtp.old_outlook", Kind::YesNo, Default::Fixed("false"), Live, "",
         "Also announce log-in as very old programs look for it (AUTH=LOGIN PLAIN).";
+    SMTP_CHECK_SENDER = "smtp.check_sender", Kind::YesNo, Default::Fixed("true"), Live, "",
+        "Refuse strangers' mail whose sender's domain is not in DNS: nobody could answer it.";
+    SMTP_CHECK_HELO = "smtp.check_helo", Kind::YesNo, Default::Fixed("false"), Live, "",
+        "Put off strangers whose name for themselves (HELO) is not in DNS; many honest ones' is not.";
     SMTP_TRUSTED_NETWORKS = "smtp.trusted_networks", Kind::Networks, Default::Fixed(""), Live, "",
         "Networks that may send without log-in, at listen.local and listen.devices only; a router never may.";
     SUBMISSION_HIDE_CLIENT = "submission.hide_client", Kind::YesNo,
@@ -371,8 +375,8 @@ keys! {
     LOG_FILE = "log.file", Kind::PathOrOff, Default::Fixed("off"),
         Restart lacks "a log file of its own is", "",
         "Where the log goes beside standard error.";
-    DNS_SERVERS = "dns.servers", Kind::Servers, Default::Fixed("system"), Later, "",
-        "Who is asked for names: IP addresses, or system = as the machine does.";
+    DNS_SERVERS = "dns.servers", Kind::Servers, Default::Fixed("system"), Live, "",
+        "Who is asked for names: IP addresses (with a port: 192.0.2.1:53), or system = as the machine does.";
     ALERT_URL = "alert.url", Kind::OptionalUrl, Default::Fixed(""), Later, "",
         "Where an alarm is sent (ntfy, webhook, dead-man switch).";
     WEB_NAMES = "web.names", Kind::Domains, Default::Fixed(""), Later, "",

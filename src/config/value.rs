@@ -1,9 +1,6 @@
 //! Values as text: how each type is read and printed. One form for file, environment, option, store.
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, SocketAddr},
-};
+use std::{fmt::Write as _, net::SocketAddr};
 
 use crate::{
     base::network::Network,
@@ -93,6 +90,16 @@ const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <
 /// Seconds of each unit of time.
 const TIMES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
+/// Where name servers listen (RFC 1035 section 4.2).
+const NAME_PORT: u16 = 53;
+
+/// A name server: an IP address, with a port where it has one of its own.
+#[must_use]
+pub fn name_server(text: &str) -> Option<SocketAddr> {
+    let alone = || Some(SocketAddr::new(text.parse().ok()?, NAME_PORT));
+    text.parse().ok().or_else(alone)
+}
+
 impl Kind {
     /// Reads a text.
     ///
@@ -151,9 +158,10 @@ impl Kind {
                 Some(rate) => Ok(Value::Rate(rate)),
                 None => wrong("rate; write it like 200/h (s, m, h or d)"),
             },
-            Self::Servers => word_or_each(text, "system", |word| match word.parse::<IpAddr>() {
-                Ok(ip) => Ok(ip.to_string()),
-                Err(_) => Err(format!("{:?} is no IP address", short(word))),
+            Self::Servers => word_or_each(text, "system", |word| match name_server(word) {
+                Some(address) if address.port() == NAME_PORT => Ok(address.ip().to_string()),
+                Some(address) => Ok(address.to_string()),
+                None => Err(format!("{:?} is no IP address", short(word))),
             }),
             Self::Size { least, most } => match parse_size(text) {
                 Some(octets) if (least..=most).contains(&octets) => Ok(Value::Size(octets)),

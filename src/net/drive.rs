@@ -257,7 +257,10 @@ where
             service.secured(&secured);
             machine.secured(secured);
         }
-        Step::Write(octets) => line.write(&octets, machine.stranger()).await?,
+        Step::Write(octets) => match line.write(&octets, machine.stranger()).await {
+            Err(End::Peer | End::Silent) if S::Machine::CLIENT => line.last_words(machine).await,
+            written => written?,
+        },
         Step::Close | Step::Read { .. } => {}
     }
     Ok(())
@@ -389,16 +392,16 @@ impl<'a> Line<'a> {
 
     /// Reads what is there onto the stack and hands it on at once.
     #[inline(never)]
-    fn poll_input(
+    fn poll_input<M: Machine>(
         &mut self,
         context: &mut Context<'_>,
-        machine: &mut impl Machine,
+        machine: &mut M,
     ) -> Poll<Result<(), End>> {
         let mut octets = [0; BUFFER];
         let read = match ready!(Pin::new(&mut self.stream).poll_read(context, &mut octets)) {
             Ok(read) => octets.get(..read).unwrap_or_default(),
             // A TLS peer that hangs up without a word; what it did say counts.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => &[],
+            Err(error) if M::CLIENT || error.kind() == io::ErrorKind::UnexpectedEof => &[],
             Err(_) => return Poll::Ready(Err(End::Peer)),
         };
         if read.is_empty() {
@@ -440,6 +443,24 @@ impl<'a> Line<'a> {
             }
         })
         .await
+    }
+
+    /// The peer takes nothing any more. Why, it may have said before it went.
+    async fn last_words(&mut self, machine: &mut impl Machine) {
+        let until = self.ground.world.now().plus_seconds(FAREWELL_WAIT);
+        while !self.ended && self.pending.is_empty() {
+            let heard = poll_fn(|context| match self.poll_input(context, machine) {
+                Poll::Pending => self.poll_nap(context, until).map(|()| false),
+                Poll::Ready(heard) => Poll::Ready(heard.is_ok()),
+            });
+            if !heard.await {
+                break;
+            }
+        }
+        if !self.ended {
+            self.ended = true;
+            machine.end();
+        }
     }
 
     /// From now on everything is deflated; `octets` and what is pending came packed.

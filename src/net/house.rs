@@ -160,6 +160,12 @@ impl House {
         }
     }
 
+    /// Whether every session was asked to end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.get()
+    }
+
     /// Ready when nobody is left. One task may wait for it.
     pub async fn emptied(&self) {
         poll_fn(|context| {

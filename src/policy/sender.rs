@@ -1,4 +1,5 @@
-//! Whether a sender can be who it says it is: on the MX (SR-14), and for an authenticated user (SU-10).
+//! Whether a sender can be who it says it is: on the MX (SR-13, SR-14), and for an authenticated user
+//! (SU-10).
 
 use crate::mail::{address::Address, path::ReversePath};
 
@@ -20,6 +21,12 @@ pub enum Whose {
 pub enum Refusal {
     /// No domain: nobody could answer. Refused for good.
     Bare,
+    /// Its domain takes no mail, answers included (RFC 7505 section 4.2). Refused for good.
+    DomainDeaf,
+    /// Its domain is nobody's. Refused for good.
+    DomainUnknown,
+    /// Nobody can tell now whose its domain is; the peer may try again later.
+    DomainUnsure,
     /// Nobody can tell now; the peer may try again later.
     LookupFailed,
     /// Not the authenticated user's. Refused for good.
@@ -42,6 +49,35 @@ pub fn judge(path: &ReversePath, whose: impl FnOnce(&Address) -> Whose) -> Resul
             Whose::LookupFailed => Err(Refusal::LookupFailed),
             Whose::Nobodys => Err(Refusal::Unknown),
         },
+    }
+}
+
+/// What DNS says of a sender's domain.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// It has mail servers or an address.
+    Known,
+    /// It certainly has neither.
+    Nobody,
+    /// It says that it takes no mail (RFC 7505).
+    NullMx,
+    /// There is nobody here to ask.
+    Unasked,
+    /// Nobody can tell now.
+    Unsure,
+}
+
+/// Judges the domain of a stranger's reverse-path.
+///
+/// # Errors
+///
+/// [`Refusal`], to be told at the recipients (SR-11).
+pub fn judge_origin(origin: Origin) -> Result<(), Refusal> {
+    match origin {
+        Origin::Known | Origin::Unasked => Ok(()),
+        Origin::Nobody => Err(Refusal::DomainUnknown),
+        Origin::NullMx => Err(Refusal::DomainDeaf),
+        Origin::Unsure => Err(Refusal::DomainUnsure),
     }
 }
 

@@ -51,3 +51,6 @@ pub fn judge(age: u64, warned: bool, options: &Options) -> Verdict {
         Verdict::Keep
     }
 }
+
+#[cfg(test)]
+mod tests;

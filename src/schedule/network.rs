@@ -3,20 +3,26 @@
 
 use crate::base::time::Instant;
 
-/// Without a success for so long, and with failures, the network is down. Milliseconds.
-const DOWN_AFTER: u64 = 600_000;
-/// While it is down one look each so often. Milliseconds.
+/// Without a success for so long, and with failures, nobody believes in the network any more.
+/// Milliseconds.
+const DOUBT_AFTER: u64 = 600_000;
+/// While it is down there is one look each so often. Milliseconds.
 const PROBE_EVERY: u64 = 30_000;
 
 /// What attempts say about the network. It is taken to be up at start.
+///
+/// When there was no success for ten minutes and something failed, it is not up until a probe says
+/// so: the first probe is due at once, so that one dead host costs a question and no more.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
     /// The last success, or the start.
     success: Instant,
-    /// The first attempt that failed since then.
+    /// Something has failed since then.
     failing: bool,
-    /// When the next probe is, while it is down.
+    /// When the next probe is, while it is not up.
     probe: Option<Instant>,
+    /// A probe has failed: it is down for certain.
+    down: bool,
     /// Up to when up-time has been given out.
     told: Instant,
     /// Milliseconds of up-time that are no whole second yet.
@@ -30,54 +36,63 @@ impl Network {
             success: now,
             failing: false,
             probe: None,
+            down: false,
             told: now,
             rest: 0,
         }
     }
 
     /// Something came from outside: a connection was made, DNS answered (that a name is not there, too).
-    /// True: the network was down, and is back. What [`Network::tick`] gives is to be taken before.
+    /// True: the network was down and is back, so that every lane is to be woken.
     pub fn success(&mut self, now: Instant) -> bool {
-        let back = self.probe.take().is_some();
-        if back {
-            // What was down does not count.
-            self.told = now;
+        if self.probe.take().is_some() {
+            // What was not up does not count.
+            self.told = now.max(self.told);
         }
         self.success = now;
         self.failing = false;
-        back
+        std::mem::take(&mut self.down)
     }
 
-    /// An attempt failed without a word from outside.
+    /// An attempt, or a probe, ended without a word from outside.
     pub fn failure(&mut self, now: Instant) {
         self.failing = true;
-        match self.probe {
-            Some(_) => self.probe = Some(Instant(now.0.saturating_add(PROBE_EVERY))),
-            None if now.0.saturating_sub(self.success.0) >= DOWN_AFTER => {
-                self.probe = Some(Instant(now.0.saturating_add(PROBE_EVERY)));
-            }
-            None => {}
+        if self.probe.is_some() {
+            self.down = true;
+            self.probe = Some(now.plus(PROBE_EVERY));
+        }
+        self.doubt(now);
+    }
+
+    fn doubt(&mut self, now: Instant) {
+        let silent = now.0.saturating_sub(self.success.0);
+        if self.failing && self.probe.is_none() && silent >= DOUBT_AFTER {
+            self.probe = Some(now);
         }
     }
 
+    /// Whether lanes may be tried. What is under way goes on in any case.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.probe.is_none()
     }
 
-    /// When to look again; `None` while it is up.
+    /// When to look again; `None` while it is up. How the look ended is told as [`Network::success`] or
+    /// [`Network::failure`].
     #[must_use]
     pub fn next_probe(&self) -> Option<Instant> {
         self.probe
     }
 
-    /// Whole seconds of network-up time since the last tick. Nothing while it is down.
+    /// Whole seconds of network-up time since the last tick; nothing while it is not up. To be called
+    /// before what may change that is told.
     pub fn tick(&mut self, now: Instant) -> u64 {
         let passed = now.0.saturating_sub(self.told.0);
         self.told = now.max(self.told);
         if !self.is_up() {
             return 0;
         }
+        self.doubt(now);
         let all = self.rest.saturating_add(passed);
         self.rest = all % 1000;
         all / 1000

@@ -92,7 +92,16 @@ pub fn device_recipient(address: &Address, device: &str) -> Reply {
     )
 }
 
-/// A sender that is refused (SR-14, SU-10); told at the recipient (SR-11). `user` is the authenticated
+/// A name in HELO that DNS does not know (SR-12); told at the recipient (SR-11).
+#[must_use]
+pub fn helo(name: &str) -> Reply {
+    Reply::new(
+        450,
+        format!("4.7.1 <{name}>: Helo command rejected: Host not found"),
+    )
+}
+
+/// A sender that is refused (SR-13, SR-14, SU-10); told at the recipient (SR-11). `user` is the authenticated
 /// user that it does not belong to.
 #[must_use]
 pub fn sender(refusal: sender::Refusal, path: &ReversePath, user: &str) -> Reply {
@@ -100,6 +109,18 @@ pub fn sender(refusal: sender::Refusal, path: &ReversePath, user: &str) -> Reply
         sender::Refusal::Bare => Reply::new(
             504,
             format!("5.5.2 {path}: Sender address rejected: need fully-qualified address"),
+        ),
+        sender::Refusal::DomainDeaf => Reply::new(
+            550,
+            format!("5.1.10 {path}: Sender address rejected: Domain takes no mail (null MX)"),
+        ),
+        sender::Refusal::DomainUnknown => Reply::new(
+            550,
+            format!("5.1.8 {path}: Sender address rejected: Domain not found"),
+        ),
+        sender::Refusal::DomainUnsure => Reply::new(
+            450,
+            format!("4.1.8 {path}: Sender address rejected: Domain not found"),
         ),
         sender::Refusal::LookupFailed => lookup_failed(path),
         sender::Refusal::NotOwned => not_owned(&path.to_string(), user),
@@ -293,6 +314,10 @@ mod tests {
             (
                 sender::Refusal::Unknown,
                 "550 5.1.0 <ghost@home.test>: Sender address rejected: User unknown in virtual mailbox table",
+            ),
+            (
+                sender::Refusal::DomainUnsure,
+                "450 4.1.8 <ghost@home.test>: Sender address rejected: Domain not found",
             ),
             (
                 sender::Refusal::LookupFailed,

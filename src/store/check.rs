@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    base::id::ContentId,
+    base::id::{ContentId, QueueId},
     store::{
         Broken, Store, content,
         index::{
@@ -11,7 +11,7 @@ use crate::{
             table::{Rows, Snapshot},
         },
         message::{Message, content::ContentRow},
-        queue::QueueEntry,
+        queue::{self, Lane, QueueEntry, lane},
         value,
     },
 };
@@ -28,6 +28,8 @@ pub struct Report {
     pub messages: u64,
     /// Queue entries.
     pub queued: u64,
+    /// Ways out for which something waits.
+    pub lanes: u64,
     pub contents: u64,
     /// Of content, as text.
     pub octets: u64,
@@ -53,6 +55,7 @@ impl Store {
         let mut report = Report::default();
         self.check_messages(&mut report)?;
         self.check_queue(&mut report)?;
+        self.check_lanes(&mut report)?;
         self.check_contents(&mut report)?;
         Ok(report)
     }
@@ -74,9 +77,69 @@ impl Store {
         self.each_row(Kind::Queue, &mut |rows, key, octets| {
             let entry: QueueEntry = value::decode(octets, "queue entry")?;
             report.queued = report.queued.saturating_add(1);
+            let id = QueueId(key::u64_of(key).unwrap_or(0));
             if !rows.has(&key::content(entry.content))? {
-                let id = key::u64_of(key).unwrap_or(0);
                 report.wrong(format!("queue entry {id} has no content"));
+            }
+            for (lane, due) in lane::of(&entry) {
+                let oldest = rows.row(&key::lane_oldest(&lane, id), "lane entry")?;
+                if !rows.has(&key::lane_entry(&lane, due, id))? || oldest != Some(due) {
+                    report.wrong(format!("queue entry {id} is not in its lane {lane}"));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Every lane waits for what its entries are due, and no lane has entries that are not there.
+    fn check_lanes(&self, report: &mut Report) -> Result<(), Broken> {
+        let stray = |rows: &Snapshot, lane: &str, due: Option<u64>, id: QueueId| {
+            let entry = queue::entry(rows, id)?;
+            let there = entry.and_then(|entry| lane::of(&entry).remove(lane));
+            Ok::<_, Broken>(there.is_none() || due.is_some_and(|due| there != Some(due)))
+        };
+        self.each_row(Kind::LaneEntry, &mut |rows, key, _| {
+            let (lane, due, id) = key::lane_entry_of(key).ok_or(Broken::Corrupt("lane entry"))?;
+            if stray(rows, lane, Some(due), id)? {
+                report.wrong(format!("lane {lane} has queue entry {id} at another time"));
+            }
+            Ok(())
+        })?;
+        self.each_row(Kind::LaneOldest, &mut |rows, key, _| {
+            let (lane, id) = key::lane_oldest_of(key).ok_or(Broken::Corrupt("lane entry"))?;
+            if stray(rows, lane, None, id)? {
+                report.wrong(format!(
+                    "lane {lane} has queue entry {id}, which is not in it"
+                ));
+            }
+            Ok(())
+        })?;
+        self.each_row(Kind::LaneDue, &mut |rows, key, _| {
+            let (next, name) = key::lane_due_of(key).ok_or(Broken::Corrupt("lane"))?;
+            if lane::lane(rows, name)?.is_none_or(|row| row.next != next) {
+                report.wrong(format!("lane {name} is not due at {next}"));
+            }
+            Ok(())
+        })?;
+        self.each_row(Kind::Lane, &mut |rows, key, octets| {
+            let row: Lane = value::decode(octets, "lane")?;
+            let name = key::text_of(key, 1).ok_or(Broken::Corrupt("lane"))?;
+            report.lanes = report.lanes.saturating_add(1);
+            let first = lane::first_due(rows, name)?;
+            let next = first.map(|first| first.max(row.not_before));
+            if next != Some(row.next) || !rows.has(&key::lane_due(row.next, name))? {
+                report.wrong(format!("lane {name} is not found when it is due"));
+            }
+            let mut waiting = 0_u64;
+            rows.scan_prefix(&key::lane_oldests(name), &mut |_, _| {
+                waiting = waiting.saturating_add(1);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if waiting != row.waiting {
+                let counts = row.waiting;
+                report.wrong(format!(
+                    "lane {name} counts {counts} entries, not {waiting}"
+                ));
             }
             Ok(())
         })

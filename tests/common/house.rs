@@ -16,6 +16,7 @@ use pillarbox::mail::address::Address;
 use pillarbox::mail::domain::Domain;
 use pillarbox::mail::flag::Flags;
 use pillarbox::mail::summary::SummaryBuilder;
+use pillarbox::net::resolve::Resolver;
 use pillarbox::net::world::World;
 use pillarbox::policy::connection::Client;
 use pillarbox::proto::imap::session;
@@ -79,6 +80,7 @@ pub struct House {
     /// Who comes from loopback may log in without TLS (SU-3).
     plaintext_loopback: bool,
     doors: Rc<smtp::Shared>,
+    resolver: Rc<Resolver>,
     imap: session::Options,
     places: session::Places,
     imap_shared: Option<Rc<imap::Shared>>,
@@ -131,7 +133,15 @@ impl House {
         door.routing.hostname = Domain::parse(&hostname);
         door.routing.origin = Domain::parse("home.test");
         let memory = Memory::new(u64::MAX);
-        let doors = smtp::Shared::new(store.clone(), outside, login.clone(), door, memory.clone());
+        let resolver = Rc::new(Resolver::new(outside.clone(), vec![]));
+        let doors = smtp::Shared::new(
+            store.clone(),
+            outside,
+            resolver.clone(),
+            login.clone(),
+            door,
+            memory.clone(),
+        );
         Self {
             memory: memory.clone(),
             world,
@@ -151,6 +161,7 @@ impl House {
             },
             plaintext_loopback: false,
             doors: Rc::new(doors),
+            resolver,
             imap: session::Options::default(),
             places: session::Places {
                 count: Memory::new(1),
@@ -257,6 +268,15 @@ impl House {
         self.client = Client::new(ip, None);
     }
 
+    /// A line of the zone that name servers have; from the first one on there are some.
+    pub fn zone(&self, line: &str) {
+        self.world.zone.borrow_mut().add(line);
+        // What was found out is forgotten.
+        self.resolver.set_servers(vec![]);
+        self.resolver
+            .set_servers(vec![([192, 0, 2, 53], 53).into()]);
+    }
+
     /// As a reload does.
     fn doors(&self, change: impl FnOnce(&mut smtp::Options)) {
         let mut options = (*self.doors.options()).clone();
@@ -279,6 +299,8 @@ impl House {
                 self.faults.broken.store(value == "on", Ordering::SeqCst);
                 self.recover().await;
             }
+            "check_helo" => self.doors(|door| door.check_helo = value == "on"),
+            "check_sender" => self.doors(|door| door.check_sender = value == "on"),
             "compressed" => self.places.count.limit(number()),
             "command_wait_s" => self.smtp.command_wait_s = number(),
             "data_wait_s" => self.smtp.data_wait_s = number(),

@@ -2,6 +2,7 @@
 //! store and real services, and a pump for their sessions.
 
 pub mod disk;
+pub mod dns;
 pub mod house;
 pub mod journal;
 pub mod pump;

@@ -8,6 +8,7 @@
 //! | `alias a@d t@e, …[ no-srs]` | this alias is there; `off`, `on`: it is switched; nothing: it goes |
 //! | `transport PATTERN TARGET` | the same for a transport; without a target it goes |
 //! | `route NAME HOST` | there is this route |
+//! | `zone LINE` | name servers know this (`common::dns`); without any such line there are none |
 //! | `access CIDR allow`, `reject` | a row of the access list; with neither it goes |
 //! | `recipient a@d` | a known recipient of a relay or backup domain, which has a list from now on |
 //! | `mailbox a@d [password]` | there is this mailbox, and its domain is hosted here |
@@ -215,6 +216,7 @@ impl Player {
                 let found = journal::seen(rest);
                 assert!(found.is_none(), "{context}\nlogged: {found:#?}");
             }
+            "zone" => self.house.zone(rest),
             "wait" => self.wait(rest.parse().expect(context)).await,
             name if self.connections.contains_key(name) => {
                 let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -1,13 +1,17 @@
 //! A world without surprises: time stands still until somebody moves it.
 
-use std::cell::Cell;
-use std::future::ready;
+use std::cell::{Cell, RefCell};
+use std::future::{pending, ready};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pillarbox::base::random::Random;
 use pillarbox::base::time::{Clock, Instant, Time};
-use pillarbox::net::world::{Local, World};
+use pillarbox::net::world::{Datagrams, Local, World};
+
+use super::dns::Zone;
 
 /// When every test begins: Sat, 21 Nov 2026 14:53:35 +0000.
 pub const START: Time = Time(1_795_272_815);
@@ -16,6 +20,15 @@ pub const START: Time = Time(1_795_272_815);
 pub struct TestWorld {
     clock: Arc<TestClock>,
     seed: Cell<u64>,
+    /// What name servers know, where there are any.
+    pub zone: RefCell<Zone>,
+}
+
+/// Datagrams to and from a name server; what it sends is there at once.
+#[derive(Debug)]
+struct Letters {
+    zone: Zone,
+    coming: RefCell<Vec<Vec<u8>>>,
 }
 
 /// In milliseconds; the store's writer looks at it too.
@@ -65,6 +78,29 @@ impl World for TestWorld {
 
     fn random(&self) -> &dyn Random {
         self
+    }
+
+    fn datagrams(&self, _: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Ok(Box::new(Letters {
+            zone: self.zone.borrow().clone(),
+            coming: RefCell::default(),
+        }))
+    }
+}
+
+impl Datagrams for Letters {
+    fn send<'a>(&'a self, octets: &'a [u8]) -> Local<'a, io::Result<()>> {
+        let sent = self.zone.respond(octets, false);
+        self.coming.borrow_mut().extend(sent.messages);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn receive(&self) -> Local<'_, io::Result<Vec<u8>>> {
+        let next = self.coming.borrow_mut().pop();
+        match next {
+            Some(octets) => Box::pin(ready(Ok(octets))),
+            None => Box::pin(pending()),
+        }
     }
 }
 

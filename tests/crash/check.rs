@@ -14,7 +14,7 @@ use pillarbox::store::{
 
 use crate::{
     disk::{Dice, Outcome, SimDisk, State},
-    model,
+    lanes, model,
     world::{Oracle, World, differences, rows},
 };
 
@@ -64,6 +64,7 @@ fn count(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), String> {
         }
     }
     journals(rows)?;
+    lanes::count(rows)?;
     let mut live: BTreeMap<u64, u64> = BTreeMap::new();
     for (key, octets) in of(Kind::Content) {
         let id = key::u64_of(key).unwrap();

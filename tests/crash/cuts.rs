@@ -130,6 +130,15 @@ fn queue_and_tables() {
 }
 
 #[test]
+fn oq_11_outcomes() {
+    let play = |world: &mut World| {
+        script::settle_in(world)?;
+        script::outcomes(world)
+    };
+    everywhere("outcomes", play, 1, 5);
+}
+
+#[test]
 fn streams() {
     let play = |world: &mut World| {
         script::settle_in(world)?;

@@ -14,15 +14,15 @@ use pillarbox::{
         Body,
         directory::{Alias, DomainClass, Edit, NewAppPassword, ScramKeys, Swap},
         mailbox::STANDARD,
-        queue::{Queued, QueuedRecipient},
+        queue::{LaneNote, Queued, QueuedRecipient, Settled},
         request::{Append, Appended, Deliver, Flag, FlagMode, Recipient, Request},
     },
 };
 
 use crate::disk::Dice;
 
+use crate::view::PersonView;
 pub use crate::view::{DAMAGED, FolderView, MessageView, View, view};
-use crate::view::{PersonView, QueueView};
 
 /// The fake calendar's time.
 pub const TIME: i64 = 1_790_000_000;
@@ -94,6 +94,7 @@ pub enum Wish {
     Flag(u32, Ranges, FlagMode, Flags, Vec<String>),
     /// STORE UNCHANGEDSINCE.
     FlagSince(u32, Ranges, Flags, u64),
+    Hold(Vec<u64>, bool),
     /// The mail is kept.
     Leave(u32),
     Move(u32, u32, Ranges),
@@ -104,12 +105,19 @@ pub enum Wish {
     RemoveApp(u32, u32),
     RemoveQueued(u64),
     Rename(u32, String),
+    /// A message that tells what became of others: tag, size, users, others, outcomes.
+    Report(u64, usize, Vec<u32>, Vec<String>, Vec<Settled>),
+    Retry(Vec<u64>),
     /// \Seen by FETCH: nobody waits for it.
     Seen(u32, Ranges),
     /// Tag, size, users, others.
     Send(u64, usize, Vec<u32>, Vec<String>),
     Set(String, Option<String>),
+    Settle(Vec<Settled>, Option<LaneNote>, u64),
     Subscribe(u32, String, bool),
+    /// Nobody waits for it.
+    Uptime(u64),
+    Wake(u64),
 }
 
 impl Wish {
@@ -157,11 +165,15 @@ impl Wish {
             Self::Delete(folder) => Request::DeleteFolder {
                 folder: FolderId(folder),
             },
-            Self::Deliver(tag, size, to) => deliver(tag, size, streamed, to, None),
+            Self::Deliver(tag, size, to) => deliver(tag, size, streamed, to, None, vec![]),
             Self::Edit(rows) => Request::Edit(rows.into_iter().map(swap).collect()),
             Self::Expunge(folder, uids) => Request::Expunge {
                 folder: FolderId(folder),
                 uids,
+            },
+            Self::Hold(queues, held) => Request::HoldQueued {
+                queues: queues.into_iter().map(QueueId).collect(),
+                held,
             },
             Self::Leave(user) => Request::RemoveUser {
                 user: UserId(user),
@@ -198,10 +210,24 @@ impl Wish {
                 folder: FolderId(folder),
                 name,
             },
+            Self::Report(tag, size, to, others, settles) => {
+                let queued = (!others.is_empty()).then(|| queued(tag, &others));
+                deliver(tag, size, streamed, to, queued, settles)
+            }
+            Self::Retry(queues) => Request::RetryQueued {
+                queues: queues.into_iter().map(QueueId).collect(),
+            },
             Self::Send(tag, size, to, others) => {
                 let queued = queued(tag, &others);
-                deliver(tag, size, streamed, to, Some(queued))
+                deliver(tag, size, streamed, to, Some(queued), vec![])
             }
+            Self::Settle(settled, lane, uptime) => Request::Settle {
+                settled,
+                lane,
+                uptime,
+            },
+            Self::Uptime(uptime) => Request::Uptime(uptime),
+            Self::Wake(uptime) => Request::WakeLanes { uptime },
             Self::Flag(..) | Self::FlagSince(..) | Self::Seen(..) => unreachable!(),
             Self::Set(key, value) => Request::Set { key, value },
             Self::Subscribe(user, name, on) => Request::Subscribe {
@@ -262,6 +288,7 @@ fn deliver(
     streamed: Option<Body>,
     to: Vec<u32>,
     queue: Option<Queued>,
+    settles: Vec<Settled>,
 ) -> Request {
     Request::Deliver(Deliver {
         prefix: PREFIX.to_vec(),
@@ -270,7 +297,7 @@ fn deliver(
         received: Time(TIME),
         to: to.into_iter().map(recipient).collect(),
         queue,
-        settles: Vec::new(),
+        settles,
         warns: None,
     })
 }
@@ -397,21 +424,37 @@ impl Model {
                 folder.modseq += u64::from(folder.messages.len() < before);
                 Some(())
             }
-            Wish::RemoveQueued(id) => self.view.queue.remove(id).map(drop),
+            Wish::RemoveQueued(id) => self.dequeue(*id),
             Wish::Rename(folder, name) => self.rename(*folder, name),
             Wish::Send(tag, size, users, others) => {
                 self.deliver(*tag, *size, users)?;
-                let entry = QueueView {
-                    tag: *tag,
-                    size: (text(*tag, *size).len() + PREFIX.len()) as u64,
-                    recipients: others.clone(),
-                };
-                self.view.queue.insert(self.next_queue, entry);
-                self.next_queue += 1;
+                self.enqueue(*tag, *size, others);
                 Some(())
             }
-            other => self.administer(other),
+            Wish::Report(tag, size, users, others, settles) => {
+                self.is_news(settles).then_some(())?;
+                self.deliver(*tag, *size, users)?;
+                if !others.is_empty() {
+                    self.enqueue(*tag, *size, others);
+                }
+                self.settle_all(settles);
+                Some(())
+            }
+            other => self.outcome(other),
         }
+    }
+
+    /// What becomes of mail that waits.
+    fn outcome(&mut self, wish: &Wish) -> Option<()> {
+        match wish {
+            Wish::Hold(queues, held) => self.hold(queues, *held),
+            Wish::Retry(queues) => self.retry(queues),
+            Wish::Settle(settled, note, uptime) => self.settle(settled, note.as_ref(), *uptime),
+            Wish::Uptime(uptime) => self.uptime(*uptime),
+            Wish::Wake(uptime) => self.wake(*uptime),
+            other => return self.administer(other),
+        }
+        Some(())
     }
 
     /// People, aliases, secrets, settings.

@@ -2,11 +2,19 @@
 
 use std::io::ErrorKind;
 
-use pillarbox::{base::ranges::Ranges, mail::flag::Flags, store::request::FlagMode};
+use pillarbox::{
+    base::ranges::Ranges,
+    mail::flag::Flags,
+    store::{
+        queue::{Fate, Settled},
+        request::FlagMode,
+    },
+};
 
 use crate::{
     check,
     disk::{Dice, Fault, OUTCOMES, State},
+    lanes,
     model::{View, Wish},
     script,
     world::World,
@@ -183,6 +191,10 @@ impl Run {
             let folder = *self.dice.of(&folders);
             let low = 1 + u32::try_from(self.dice.below(12)).unwrap();
             self.world.see(folder, Ranges::span(low, low + 3));
+            if self.dice.coin() {
+                let later = view.uptime + self.dice.below(60);
+                self.world.aside(Wish::Uptime(later));
+            }
         }
         Ok(())
     }
@@ -258,6 +270,10 @@ impl Run {
             10 if dice.one_in(4) => Wish::AddUser(format!("u{}@home.test", dice.below(90))),
             10 => Wish::Subscribe(user, format!("N{}", dice.below(9)), dice.coin()),
             11 => Wish::Create(user, format!("N{}", dice.below(30))),
+            14 | 15 if !view.queue.is_empty() => {
+                self.tag += 1;
+                outcome(dice, view, self.tag, user)
+            }
             12 if !crowded => Wish::Copy(from, other, uids),
             13 => {
                 self.tag += 2;
@@ -342,6 +358,51 @@ fn administer(dice: &mut Dice, view: &View, user: u32) -> Wish {
             });
             Wish::Edit(rows.collect())
         }
+    }
+}
+
+/// What becomes of mail that waits.
+fn outcome(dice: &mut Dice, view: &View, tag: u64, user: u32) -> Wish {
+    let waiting: Vec<u64> = view.queue.keys().copied().collect();
+    let now = view.uptime + dice.below(50);
+    let (one, other) = (*dice.of(&waiting), *dice.of(&waiting));
+    let some = if dice.coin() {
+        vec![one, other]
+    } else {
+        vec![one]
+    };
+    let settled: Vec<Settled> = some
+        .iter()
+        .map(|id| {
+            let all = view.queue[id].recipients.iter();
+            let mut fates: Vec<(&str, Fate)> = Vec::new();
+            for to in all {
+                let transport = dice.coin().then(|| "relay:out".to_owned());
+                fates.push(match dice.below(6) {
+                    0 | 1 => (&to.address, Fate::Gone),
+                    2 => (&to.address, Fate::Moved { transport }),
+                    3 => (&to.address, Fate::Warned),
+                    4 => (&to.address, lanes::waits(now + dice.below(300))),
+                    _ => ("nobody@away.test", Fate::Gone),
+                });
+            }
+            lanes::settled(*id, &fates)
+        })
+        .collect();
+    let lane = *dice.of(&["away.test", "relay:out", "other.test"]);
+    let failures = u32::try_from(dice.below(4)).unwrap();
+    let later = now + dice.below(300);
+    match dice.below(10) {
+        0 => Wish::Hold(some, dice.coin()),
+        1 => Wish::Retry(some),
+        2 => Wish::Wake(now),
+        3 | 4 => {
+            let others = dice.coin().then(|| "u3@away.test".to_owned());
+            Wish::Report(tag, 500, vec![user], others.into_iter().collect(), settled)
+        }
+        5 => Wish::Settle(vec![], Some(lanes::note(lane, later, failures)), now),
+        6 | 7 => Wish::Settle(settled, Some(lanes::note(lane, later, failures)), now),
+        _ => Wish::Settle(settled, None, now),
     }
 }
 

@@ -1,8 +1,16 @@
 //! What happens in a run: everything that alters state, and everything that the store does by itself.
 
-use pillarbox::{base::ranges::Ranges, mail::flag::Flags, store::request::FlagMode};
+use pillarbox::{
+    base::ranges::Ranges,
+    mail::flag::Flags,
+    store::{queue::Fate, request::FlagMode},
+};
 
-use crate::{model::Wish, world::World};
+use crate::{
+    lanes::{note, settled, waits},
+    model::Wish,
+    world::World,
+};
 
 type Done = Result<(), String>;
 
@@ -113,6 +121,98 @@ pub fn queue_and_tables(world: &mut World) -> Done {
     world.housekeep(8);
     let last = world.view().queue.into_keys().last().unwrap_or(0);
     world.ask(&[Wish::RemoveQueued(last)])
+}
+
+/// What becomes of mail that waits: tries, reports, holds, the network that comes back.
+pub fn outcomes(world: &mut World) -> Done {
+    let text = |text: &str| text.to_owned();
+    let (a, b, c) = ("a@one.test", "b@one.test", "c@two.test");
+    world.aside(Wish::Uptime(100));
+    world.ask(&[
+        Wish::Send(30, 700, vec![1], vec![text(a), text(c)]),
+        Wish::Send(31, 9000, vec![], vec![text(a), text(b)]),
+        Wish::Send(32, 500, vec![], vec![text(c)]),
+    ])?;
+    let ids: Vec<u64> = world.view().queue.into_keys().collect();
+    let [first, second, third] = ids[..] else {
+        return Err(format!("{ids:?} wait"));
+    };
+    // One is sent, one waits with its lane, one moves.
+    let relay = Fate::Moved {
+        transport: Some(text("relay:out")),
+    };
+    world.ask(&[
+        Wish::Settle(
+            vec![
+                settled(first, &[(a, Fate::Gone)]),
+                settled(second, &[(a, waits(500)), (b, waits(400))]),
+            ],
+            None,
+            200,
+        ),
+        Wish::Settle(
+            vec![settled(third, &[(c, waits(900))])],
+            Some(note("two.test", 900, 2)),
+            210,
+        ),
+        Wish::Settle(vec![settled(second, &[(a, relay)])], None, 205),
+    ])?;
+    // Its sender hears that it is late, once.
+    let late = || vec![settled(second, &[(b, Fate::Warned)])];
+    world.ask(&[
+        Wish::Report(33, 600, vec![1], vec![], late()),
+        Wish::Report(34, 600, vec![1], vec![], late()),
+    ])?;
+    world.aside(Wish::Uptime(300));
+    world.ask(&[
+        Wish::Hold(vec![first, 999], true),
+        Wish::Settle(vec![settled(first, &[(c, waits(950))])], None, 310),
+        Wish::Wake(320),
+        Wish::Retry(vec![second, first]),
+    ])?;
+    world.housekeep(8);
+    world.ask(&[
+        Wish::Hold(vec![first], false),
+        Wish::Settle(vec![], Some(note("two.test", 2000, 3)), 330),
+        Wish::Settle(vec![], Some(note("nowhere.test", 2000, 3)), 330),
+    ])?;
+    world.aside(Wish::Uptime(340));
+    // Reports of failures: to somebody here, and to somebody elsewhere.
+    world.ask(&[
+        Wish::Report(
+            35,
+            5000,
+            vec![1],
+            vec![],
+            vec![settled(first, &[(c, Fate::Gone)])],
+        ),
+        Wish::Report(
+            36,
+            800,
+            vec![],
+            vec![text("s@three.test")],
+            vec![settled(second, &[(a, Fate::Gone), (b, waits(3000))])],
+        ),
+    ])?;
+    world.housekeep(8);
+    world.ask(&[
+        Wish::Report(
+            37,
+            800,
+            vec![1],
+            vec![],
+            vec![settled(first, &[(c, Fate::Gone)])],
+        ),
+        Wish::RemoveQueued(third),
+        Wish::Settle(
+            vec![settled(second, &[(b, Fate::Gone)])],
+            Some(note("one.test", 0, 0)),
+            400,
+        ),
+    ])?;
+    let last = world.view().queue.into_keys().last().unwrap_or(0);
+    let done = settled(last, &[("s@three.test", Fate::Gone)]);
+    world.ask(&[Wish::Settle(vec![done], None, 500)])
 }
 
 /// Big content in pieces, between other things.

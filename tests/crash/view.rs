@@ -8,10 +8,17 @@ use pillarbox::{
         ranges::Ranges,
     },
     mail::flag::Flags,
-    store::{Broken, Reader, Store, mailbox::Folder},
+    store::{
+        Broken, Reader, Store,
+        mailbox::Folder,
+        queue::{Lane, QueuedRecipient},
+    },
 };
 
-use crate::model::{PASSWORD, PREFIX, tag_of};
+use crate::{
+    lanes,
+    model::{PASSWORD, PREFIX, tag_of},
+};
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MessageView {
@@ -56,6 +63,9 @@ pub struct View {
     pub domains: BTreeSet<String>,
     pub users: BTreeMap<u32, String>,
     pub folders: BTreeMap<u32, FolderView>,
+    pub lanes: BTreeMap<String, Lane>,
+    /// Of network-up time.
+    pub uptime: u64,
     pub settings: BTreeMap<String, String>,
     pub subscriptions: BTreeSet<(u32, String)>,
 }
@@ -85,7 +95,9 @@ impl Default for PersonView {
 pub struct QueueView {
     pub tag: u64,
     pub size: u64,
-    pub recipients: Vec<String>,
+    pub since: u64,
+    pub held: bool,
+    pub recipients: Vec<QueuedRecipient>,
 }
 
 impl View {
@@ -195,6 +207,8 @@ pub fn view(store: &Store, damage: bool) -> Result<View, String> {
         }
     }
     view.queue = queue(store, &mut contents, damage)?;
+    view.lanes = lanes::shown(store, &view)?;
+    view.uptime = store.read(Reader::uptime).map_err(broken)?;
     Ok(view)
 }
 
@@ -307,11 +321,12 @@ fn queue(
         if named != Some(id) {
             return Err(format!("queue entry {id} is not found by its name"));
         }
-        let recipients = entry.queued.recipients.into_iter();
         let shown = QueueView {
             tag: tag(store, contents, entry.content, entry.size, damage)?,
             size: entry.size,
-            recipients: recipients.map(|recipient| recipient.address).collect(),
+            since: entry.since,
+            held: entry.held,
+            recipients: entry.queued.recipients,
         };
         out.insert(id.0, shown);
     }

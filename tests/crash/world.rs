@@ -284,7 +284,11 @@ impl World {
 
     /// A FETCH sets \Seen: the answer comes at once.
     pub fn see(&mut self, folder: u32, uids: Ranges) {
-        let wish = Wish::Seen(folder, uids);
+        self.aside(Wish::Seen(folder, uids));
+    }
+
+    /// What nobody waits for.
+    pub fn aside(&mut self, wish: Wish) {
         let store = self.store();
         let mut asked = pin!(store.request(wish.request(None)));
         let mut context = Context::from_waker(Waker::noop());
@@ -470,6 +474,12 @@ pub fn differences(expected: &View, found: &View) -> String {
     }
     if expected.queue != found.queue {
         out.push(format!("queue {:?} / {:?}", expected.queue, found.queue));
+    }
+    if (&expected.lanes, expected.uptime) != (&found.lanes, found.uptime) {
+        out.push(format!(
+            "lanes {:?} at {} / {:?} at {}",
+            expected.lanes, expected.uptime, found.lanes, found.uptime
+        ));
     }
     if expected.settings != found.settings {
         out.push(format!(

@@ -169,7 +169,8 @@ fn nouns() -> Vec<(&'static str, operate::Request)> {
                 tls: RouteTls::StartTls,
                 user: Some(text("me")),
                 password: Secret::new(b"hush".to_vec()),
-                from_rewrite: FromRewrite::Local,
+                from_rewrite: Some(FromRewrite::Local),
+                from: None,
             })),
         ),
         (
@@ -177,6 +178,7 @@ fn nouns() -> Vec<(&'static str, operate::Request)> {
             Request::Transport(transport::Request::Add {
                 pattern: text(".away.test"),
                 target: text("relay:provider"),
+                tls: None,
             }),
         ),
     ]

@@ -122,3 +122,86 @@ impl BodyHash {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    use proptest::prelude::*;
+    use ring::digest::{SHA256, digest};
+
+    use super::*;
+
+    fn hash(body: &[u8], cut: usize) -> [u8; 32] {
+        let mut hash = BodyHash::new();
+        for piece in body.chunks(cut) {
+            hash.push(piece);
+        }
+        hash.finish()
+    }
+
+    fn plain(text: &[u8]) -> [u8; 32] {
+        digest(&SHA256, text).as_ref().try_into().unwrap()
+    }
+
+    #[test]
+    fn relaxed_bodies() {
+        let long = [&b"x".repeat(OUT + 1)[..], b"\r\n"].concat();
+        for (body, want) in [
+            (&b""[..], &b""[..]),
+            (b"\r\n", b""),
+            (b" \t\r\n \r\n\r\n", b""),
+            (b" ", b""),
+            // RFC 6376 section 3.4.5.
+            (b" C \r\nD \t E\r\n\r\n\r\n", b" C\r\nD E\r\n"),
+            (b"a", b"a\r\n"),
+            (b"a \r\n", b"a\r\n"),
+            (b"a\r\n\r\n\r\nb\r\n", b"a\r\n\r\n\r\nb\r\n"),
+            (b"\r\n\r\na", b"\r\n\r\na\r\n"),
+            (b"a\rb\r\n", b"a\rb\r\n"),
+            (b"a \r b", b"a \r b\r\n"),
+            (b"a\r", b"a\r\r\n"),
+            (b"a\r\r\n", b"a\r\r\n"),
+            (b"a\nb", b"a\nb\r\n"),
+            (&long, &long),
+        ] {
+            for cut in [1, 7, 10_000] {
+                assert_eq!(hash(body, cut), plain(want), "{body:?} cut {cut}");
+            }
+        }
+        // RFC 6376 section 3.4.4.
+        let empty = BASE64_STANDARD.encode(hash(b"", 1));
+        assert_eq!(empty, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+
+    /// The rules, one after the other, on the whole body.
+    fn slowly(body: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let mut lines: Vec<String> = text
+            .split("\r\n")
+            .map(|line| {
+                let mut out = String::new();
+                for c in line.chars() {
+                    let space = matches!(c, ' ' | '\t');
+                    if !(space && out.ends_with(' ')) {
+                        out.push(if space { ' ' } else { c });
+                    }
+                }
+                out.trim_end_matches(' ').to_owned()
+            })
+            .collect();
+        while lines.last().is_some_and(String::is_empty) {
+            lines.pop();
+        }
+        lines
+            .into_iter()
+            .flat_map(|line| (line + "\r\n").into_bytes())
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn as_the_rules_say(body in "([ab \t]|\r\n|\r\n|\r|\n){0,40}", cut in 1_usize..9) {
+            prop_assert_eq!(hash(body.as_bytes(), cut), plain(&slowly(body.as_bytes())));
+        }
+    }
+}

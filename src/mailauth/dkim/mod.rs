@@ -5,5 +5,5 @@ pub mod key;
 pub mod sign;
 
 pub use body::BodyHash;
-pub use key::{Algorithm, BadKey, Key};
+pub use key::{Algorithm, BadKey, Key, generate, record};
 pub use sign::Signer;

@@ -8,7 +8,7 @@ use super::plain::{authorize, name};
 use super::{Answer, Failure, Question, Turn};
 
 /// The only channel binding there is for TLS 1.3 (RFC 9266 section 2).
-const BINDING: &str = "tls-exporter";
+pub const BINDING: &str = "tls-exporter";
 /// Longest client's part of the nonce, in octets.
 const NONCE_MAX: usize = 256;
 

@@ -1,5 +1,7 @@
 //! Replies, RFC 5321 section 4.2. The enhanced status code (RFC 2034) is part of the text.
 
+use std::fmt;
+
 /// Longest line in octets with code and CRLF (RFC 5321 section 4.5.3.1.5).
 const LINE_MAX: usize = 512;
 
@@ -79,6 +81,14 @@ impl Reply {
             let text = text.replace(|c: char| c.is_ascii_control(), "?");
             out.extend_from_slice(format!("{:03}{separator}{text}\r\n", self.code).as_bytes());
         }
+    }
+}
+
+/// On one line: `550 5.1.1 No such user here`.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03}", self.code)?;
+        self.lines.iter().try_for_each(|line| write!(f, " {line}"))
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     config::schema,
     mail::domain::Domain,
     service::operate::{
-        Context, Kind, Problem, Reply, alias, columns, count, edit, name, some, user,
+        Context, Kind, Problem, Reply, alias, check, columns, count, dkim, dns, edit, name, some,
+        user,
     },
     store::{
         self, Reader,
@@ -27,7 +28,15 @@ pub enum Request {
         /// One address a line: only these are known there (AC-5).
         recipients: Option<String>,
     },
+    /// Whether the world's DNS knows it as it should.
+    Check {
+        name: String,
+    },
     Disable {
+        name: String,
+    },
+    /// The records that it needs.
+    Dns {
         name: String,
     },
     Enable {
@@ -61,7 +70,16 @@ pub(super) async fn operate(
             class,
             recipients,
         } => add(context, &name, class, recipients.as_deref(), dry_run).await,
+        Request::Check { name } => {
+            let name = name::domain(&name)?;
+            if context.store.read(|reader| reader.domain(&name))?.is_none() {
+                let text = format!("no such domain: {name} (pillarbox domain list)");
+                return Err(Problem::new(Kind::NoSuch, text));
+            }
+            check::domain(context, &name).await.map(Reply::Findings)
+        }
         Request::Disable { name } => enable(context, &name, false, dry_run).await,
+        Request::Dns { name } => dns::show(context, &name),
         Request::Enable { name } => enable(context, &name, true, dry_run).await,
         Request::List => list(context),
         Request::Remove { name } => remove(context, &name, dry_run).await,
@@ -111,11 +129,20 @@ async fn add(
             listed: list.is_some(),
         };
         request(context, add).await?;
+        if matches!(class, DomainClass::Alias | DomainClass::Mailbox) {
+            dkim::begin(context, &name).await?;
+        }
     }
     if let Some(list) = list {
         set_recipients(context, &name, &list).await?;
     }
-    Ok(Reply::Done(format!("added {done}{note}")))
+    let records = match class {
+        DomainClass::Alias | DomainClass::Mailbox => {
+            format!("\nnote: what DNS has to say about it: pillarbox domain dns {name}")
+        }
+        DomainClass::Backup | DomainClass::Local | DomainClass::Relay => String::new(),
+    };
+    Ok(Reply::Done(format!("added {done}{note}{records}")))
 }
 
 /// Whether a domain can be added: it is not there, or only its list is to be another one (AC-4).
@@ -303,7 +330,7 @@ async fn request(context: &Context<'_>, request: store::Request) -> Result<(), P
         .map_err(|refusal| Problem::refused(&refusal, "domain"))
 }
 
-fn find(context: &Context<'_>, name: &str) -> Result<String, Problem> {
+pub(super) fn find(context: &Context<'_>, name: &str) -> Result<String, Problem> {
     let name = name::domain(name)?;
     if context.store.read(|reader| reader.domain(&name))?.is_some() {
         return Ok(name);

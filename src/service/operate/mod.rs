@@ -4,9 +4,15 @@
 pub mod access;
 pub mod alias;
 pub mod app_password;
+pub mod check;
 pub mod config;
+pub mod dkim;
+pub mod dns;
+pub mod doctor;
 pub mod domain;
+pub mod finding;
 pub mod kept;
+pub mod mail;
 mod name;
 pub mod queue;
 pub mod route;
@@ -14,15 +20,19 @@ pub mod status;
 pub mod store;
 pub mod test;
 pub mod tls;
+pub mod trace;
 pub mod transport;
 pub mod user;
 pub mod wire;
+
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     base::time::Time,
     config::Config,
+    net::{resolve::Resolver, world::World},
     service::{outbound::Outbound, password::Passwords},
     store::{self as store_room, Broken, Refusal, Store, directory::Edit},
 };
@@ -40,6 +50,17 @@ pub struct Context<'a> {
     pub renew: Option<config::Renew<'a>>,
     /// To be woken where queued mail may leave now; `None` as above.
     pub outbound: Option<&'a Outbound>,
+    /// `None` where nothing outside can be asked.
+    pub outside: Option<Outside>,
+    /// The log's newest lines; `None` as above.
+    pub log: Option<trace::Log>,
+}
+
+/// What is outside, for tests of it.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    pub world: Rc<dyn World>,
+    pub resolver: Rc<Resolver>,
 }
 
 /// What is to be done.
@@ -56,12 +77,16 @@ pub enum Request {
     Alias(alias::Request),
     AppPassword(app_password::Request),
     Config(config::Request),
+    Dkim(dkim::Request),
+    Doctor,
     Domain(domain::Request),
+    Mail(mail::Request),
     Queue(queue::Request),
     Route(route::Request),
     Status,
     Store(store::Request),
     Tls(tls::Request),
+    Trace(trace::Request),
     Transport(transport::Request),
     User(user::Request),
 }
@@ -78,12 +103,21 @@ pub enum Reply {
     /// A change, in one line for people, and notes in further lines.
     Done(String),
     Domains(Vec<domain::Row>),
-    Queue(Vec<queue::Row>),
+    /// Parts of messages, for an export.
+    Exported(Vec<mail::Part>),
+    /// What a self-test found.
+    Findings(Vec<finding::Finding>),
+    Folders(Vec<mail::Folder>),
+    Presets(Vec<route::Preset>),
+    Probed(route::Probed),
+    Queue(queue::Page),
     Queued(Box<queue::Message>),
+    Records(Vec<dns::Record>),
     Routes(Vec<route::Row>),
     Settings(Vec<config::Row>),
     Status(status::Report),
     Store(store::Report),
+    Stories(Vec<trace::Story>),
     Test(test::Report),
     Transports(Vec<transport::Row>),
     Users(Vec<user::Row>),
@@ -181,12 +215,19 @@ impl Reply {
             Self::DefaultRoute(default) => vec![default.text()],
             Self::Done(text) => text.lines().map(ToOwned::to_owned).collect(),
             Self::Domains(rows) => domain::text(rows),
-            Self::Queue(rows) => queue::text(rows),
+            Self::Exported(_) => Vec::new(),
+            Self::Findings(findings) => finding::text(findings),
+            Self::Folders(rows) => rows.iter().map(|row| row.name.clone()).collect(),
+            Self::Presets(rows) => route::presets(rows),
+            Self::Probed(probed) => probed.text(),
+            Self::Queue(page) => queue::text(&page.rows),
             Self::Queued(message) => message.text(),
+            Self::Records(records) => dns::text(records),
             Self::Routes(rows) => route::text(rows),
             Self::Settings(rows) => rows.iter().map(config::Row::text).collect(),
             Self::Status(report) => report.text(),
             Self::Store(report) => report.text(),
+            Self::Stories(stories) => trace::text(stories),
             Self::Test(report) => report.text(),
             Self::Transports(rows) => transport::text(rows),
             Self::Users(rows) => user::text(rows),
@@ -205,12 +246,19 @@ impl Reply {
             Self::DefaultRoute(default) => vec![object(default)],
             Self::Done(line) => vec![object(&serde_json::json!({ "done": line }))],
             Self::Domains(rows) => objects(rows),
-            Self::Queue(rows) => objects(rows),
+            Self::Exported(_) => Vec::new(),
+            Self::Findings(findings) => objects(findings),
+            Self::Folders(rows) => objects(rows),
+            Self::Presets(rows) => objects(rows),
+            Self::Probed(probed) => vec![object(probed)],
+            Self::Queue(page) => objects(&page.rows),
             Self::Queued(message) => vec![object(message)],
+            Self::Records(records) => objects(records),
             Self::Routes(rows) => objects(rows),
             Self::Settings(rows) => rows.iter().map(|row| object(&row.json())).collect(),
             Self::Status(report) => vec![object(report)],
             Self::Store(report) => vec![object(report)],
+            Self::Stories(stories) => objects(stories),
             Self::Test(report) => vec![object(report)],
             Self::Transports(rows) => objects(rows),
             Self::Users(rows) => objects(rows),
@@ -221,8 +269,11 @@ impl Reply {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
+            Self::Findings(findings) => finding::exit(findings),
+            Self::Probed(probed) => probed.exit(),
             Self::Status(report) => report.state.exit(),
             Self::Store(report) => report.exit(),
+            Self::Stories(stories) => u8::from(stories.is_empty()),
             Self::Test(report) => report.exit(),
             _ => 0,
         }
@@ -242,12 +293,16 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
             app_password::operate(context, request, call.dry_run).await
         }
         Request::Config(request) => config::operate(context, &request, call.dry_run).await,
+        Request::Dkim(request) => dkim::operate(context, request, call.dry_run).await,
+        Request::Doctor => doctor::operate(context).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
+        Request::Mail(request) => mail::operate(context, request).await,
         Request::Queue(request) => queue::operate(context, request, call.dry_run).await,
         Request::Route(request) => route::operate(context, request, call.dry_run).await,
         Request::Status => status::operate(context),
         Request::Store(request) => store::operate(context, request, call.dry_run).await,
         Request::Tls(request) => tls::operate(context, request, call.dry_run),
+        Request::Trace(request) => trace::operate(context, request).await,
         Request::Transport(request) => transport::operate(context, request, call.dry_run).await,
         Request::User(request) => user::operate(context, request, call.dry_run).await,
     }

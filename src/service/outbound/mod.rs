@@ -1,32 +1,60 @@
 //! Mail leaves: what is due is sent, and what became of it is kept.
 
+mod back;
+mod bounce;
 pub mod hosts;
+mod lane;
+mod line;
 mod options;
+mod pick;
 pub mod policy;
+mod probe;
+mod reach;
+mod runner;
+mod session;
+mod settle;
 pub mod sign;
+mod slots;
 pub mod sts;
+mod worker;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     fmt,
     rc::Rc,
 };
 
-pub use options::{Options, PER_DESTINATION};
-use smol::channel::{Receiver, Sender, bounded};
+use smol::{
+    channel::{Receiver, Sender, bounded},
+    lock::Semaphore,
+};
 
+pub use self::{
+    back::Returned,
+    bounce::srs,
+    options::{Options, PER_DESTINATION},
+    probe::{ProbeStep, Probed},
+};
+use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
+    mail::srs::Srs,
     net::{
         house::House,
         resolve::Resolver,
         trust::Trust,
         world::{Local, World},
     },
-    store::Store,
+    schedule::Network,
+    service::smtp::journal::queue_id,
+    store::{Broken, Store, queue::Uptime},
 };
 
 /// The setting that is there while nothing is sent (`queue pause`).
 pub const PAUSED: &str = "queue.paused";
+
+/// Messages that are read at once.
+const READING: usize = 2;
 
 /// Starts a task that goes on by itself.
 pub type Spawn = Rc<dyn Fn(Local<'static, ()>)>;
@@ -51,6 +79,20 @@ pub struct Outbound {
     bell: (Sender<()>, Receiver<()>),
     /// Failures of mail with the null reverse-path: nobody hears of them (OQ-4).
     dropped: Cell<u64>,
+    policies: Policies,
+    keys: Keys,
+    srs: Srs,
+    network: RefCell<Network>,
+    uptime: Cell<Uptime>,
+    /// Those that somebody works on.
+    lanes: RefCell<HashMap<String, Rc<Lane>>>,
+    slots: Slots,
+    reading: Semaphore,
+    /// Outcomes that are on their way to the medium.
+    outcomes: Cell<usize>,
+    probing: Cell<bool>,
+    /// Counts messages of our own, for their ids.
+    count: Cell<u32>,
 }
 
 impl fmt::Debug for Outbound {
@@ -59,36 +101,34 @@ impl fmt::Debug for Outbound {
     }
 }
 
-/// What a connection to a route came to ([`Outbound::probe`]).
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Probed {
-    /// `host[ip]:port`, as far as it came.
-    pub relay: String,
-    /// What the server said last, or why there is no connection.
-    pub reply: String,
-    /// What went wrong at which step; `None` = it would take mail.
-    pub failed: Option<ProbeStep>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ProbeStep {
-    Name,
-    Connect,
-    Greeting,
-    Tls,
-    Auth,
-    Sender,
-}
-
 impl Outbound {
     #[must_use]
     pub fn new(parts: Parts) -> Rc<Self> {
-        let options = RefCell::new(Rc::new(parts.options.clone()));
+        let mut start = [0; 4];
+        parts.world.random().fill(&mut start);
+        let (world, resolver) = (&parts.world, &parts.resolver);
+        let sts = Sts::new(
+            Rc::clone(world),
+            Rc::clone(resolver),
+            parts.store.clone(),
+            parts.trust.clone(),
+        );
         Rc::new(Self {
-            parts,
-            options,
+            options: RefCell::new(Rc::new(parts.options.clone())),
             bell: bounded(1),
             dropped: Cell::new(0),
+            policies: Policies::new(Rc::clone(resolver), sts),
+            keys: Keys::new(parts.store.clone()),
+            srs: srs(&parts.store),
+            network: RefCell::new(Network::new(world.now())),
+            uptime: Cell::new(0),
+            lanes: RefCell::default(),
+            slots: Slots::default(),
+            reading: Semaphore::new(READING),
+            outcomes: Cell::new(0),
+            probing: Cell::new(false),
+            count: Cell::new(u32::from_le_bytes(start)),
+            parts,
         })
     }
 
@@ -114,23 +154,57 @@ impl Outbound {
         self.dropped.get()
     }
 
-    /// Sends until it is dropped.
+    /// Whether there seems to be a network (LM-12).
     #[must_use]
-    pub fn run(self: &Rc<Self>) -> Local<'static, ()> {
-        let this = Rc::clone(self);
-        Box::pin(async move {
-            while this.bell.1.recv().await.is_ok() {
-                let _ = (&this.parts.store, &this.parts.resolver);
-            }
-        })
+    pub fn is_up(&self) -> bool {
+        self.network.borrow().is_up()
     }
 
-    /// Connects to a route as mail would, logs in, names `sender`, and takes that back (`route test`).
-    pub async fn probe(&self, route: &str, sender: &str) -> Probed {
-        let _ = (route, sender);
-        Probed {
-            failed: Some(ProbeStep::Connect),
-            ..Probed::default()
+    /// Seconds of network-up time by now (LM-12).
+    #[must_use]
+    pub fn now(&self) -> Uptime {
+        let passed = self.network.borrow_mut().tick(self.parts.world.now());
+        let now = self.uptime.get().saturating_add(passed);
+        self.uptime.set(now);
+        now
+    }
+
+    fn next_id(&self) -> String {
+        let count = self.count.get();
+        self.count.set(count.wrapping_add(1));
+        queue_id(self.parts.world.time().0, count)
+    }
+
+    /// What the store says; where it cannot be read, the log has it.
+    fn told<T>(&self, found: Result<T, Broken>) -> Option<T> {
+        found
+            .inspect_err(|broken| log::error!("queue: {broken}"))
+            .ok()
+    }
+
+    fn begun(&self, outcomes: usize) {
+        let before = self.outcomes.get();
+        self.outcomes.set(before.saturating_add(outcomes));
+    }
+
+    /// An outcome is kept.
+    fn ended(&self, lane: &Rc<Lane>) {
+        self.outcomes.set(self.outcomes.get().saturating_sub(1));
+        self.leave(lane);
+    }
+
+    /// Forgets a lane that nobody works on.
+    fn leave(&self, lane: &Rc<Lane>) {
+        if lane.workers.get() == 0 {
+            lane.ready.take();
+            if lane.taken() == 0 {
+                let mut lanes = self.lanes.borrow_mut();
+                if lanes.get(&lane.name).is_some_and(|it| Rc::ptr_eq(it, lane)) {
+                    lanes.remove(&lane.name);
+                }
+                drop(lanes);
+                self.wake();
+            }
         }
     }
 }

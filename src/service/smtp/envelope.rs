@@ -8,7 +8,10 @@ use crate::{
         address::Address,
         path::{ForwardPath, ReversePath, parse_forward, parse_reverse},
     },
-    policy::{recipient, sender},
+    policy::{
+        recipient,
+        sender::{self, Whose},
+    },
     proto::smtp::{
         parameter::{MailParameters, RcptParameters},
         reply::Reply,
@@ -30,6 +33,8 @@ use crate::{
 struct Found {
     /// Why its sender is refused (SR-11).
     objection: Option<Objection>,
+    /// The sender's domain is none of ours.
+    foreign: bool,
     routed: Routed,
     /// Of the mailboxes where it ends, in their order.
     rooms: Vec<(UserId, recipient::Room)>,
@@ -89,7 +94,7 @@ impl Door {
     }
 
     /// RCPT.
-    pub(super) fn recipient(&mut self, path: &str, parameters: RcptParameters) -> Reply {
+    pub(super) async fn recipient(&mut self, path: &str, parameters: RcptParameters) -> Reply {
         let Ok(forward) = parse_forward(path) else {
             let refusal = Reply::new(501, "5.1.3 Bad recipient address syntax");
             self.log_refusal("RCPT", path, &refusal);
@@ -98,7 +103,16 @@ impl Door {
         let Some(transaction) = &self.transaction else {
             return Reply::new(503, "5.5.1 Error: need MAIL command");
         };
-        match self.judge(transaction, &forward) {
+        let judged = match self.judge(transaction, &forward) {
+            Ok((accepted, foreign)) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.foreign = foreign;
+                }
+                self.whence(&forward).await.map(|()| accepted)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match judged {
             Ok(accepted) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.recipients.push(Accepted {
@@ -116,8 +130,12 @@ impl Door {
         }
     }
 
-    /// Where a recipient's mail goes.
-    fn judge(&self, transaction: &Transaction, forward: &ForwardPath) -> Result<Accepted, Reply> {
+    /// Where a recipient's mail goes, and whether the sender's domain is none of ours.
+    fn judge(
+        &self,
+        transaction: &Transaction,
+        forward: &ForwardPath,
+    ) -> Result<(Accepted, bool), Reply> {
         self.still_welcome()?;
         // The admin's word against a network is stronger than everybody's right to write to the
         // postmaster (RFC 5321 section 4.5.1 knows the extreme case).
@@ -167,13 +185,14 @@ impl Door {
             full = found.rooms.iter().filter_map(is_full).collect();
             drop_full(forward, &mut destinations, &full);
         }
-        Ok(Accepted {
+        let accepted = Accepted {
             path: forward.clone(),
             parameters: RcptParameters::default(),
             destinations,
             full,
             sequence: found.sequence,
-        })
+        };
+        Ok((accepted, found.foreign))
     }
 
     /// Whether the mail still goes where it went at RCPT: aliases and people may have changed since.
@@ -211,10 +230,16 @@ impl Door {
         transaction: &Transaction,
         forward: &ForwardPath,
     ) -> Result<Found, routing::LookupFailed> {
+        let mut foreign = false;
         let objection = match (self.kind, &self.identity) {
             // Postmaster and abuse take mail whoever it claims to be from (SR-26).
             (Kind::Mx, _) if recipient::is_role(forward) => None,
-            (Kind::Mx, _) => mx::objection(rows, &options.routing, &transaction.reverse),
+            (Kind::Mx, _) => {
+                let (objection, whose) =
+                    mx::objection(rows, &options.routing, &transaction.reverse);
+                foreign = whose == Some(Whose::Foreign);
+                objection
+            }
             (Kind::Submission, Some(who)) => {
                 submission::objection(rows, &options.routing, who, &transaction.reverse)?
             }
@@ -232,6 +257,7 @@ impl Door {
         let queue_full = leaves && rows.queue_full(options.queue_entries, options.queue_octets)?;
         Ok(Found {
             objection,
+            foreign,
             routed,
             rooms,
             sequence: rows.sequence()?,

@@ -199,8 +199,11 @@ impl Door {
         };
         // All of it is dropped where all recipients are `discard:` (TR-12).
         if !delivery.to.is_empty() || delivery.queue.is_some() {
-            let now = self.shared.world.time();
+            let (now, leaves) = (self.shared.world.time(), delivery.queue.is_some());
             inbound::deliver(&self.shared.store, whole, delivery, now).await?;
+            if let Some(outbound) = self.shared.outbound().filter(|_| leaves) {
+                outbound.wake();
+            }
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 //! submission share is here; where they judge differently, `mx` and `submission` say how.
 
 mod envelope;
-mod journal;
+pub(in crate::service) mod journal;
 mod local;
 mod log_lines;
 mod message;
 mod mx;
+mod origin;
 mod submission;
 mod transaction;
 
@@ -19,8 +20,9 @@ use self::{journal::queue_id, transaction::Transaction};
 pub use self::{local::LocalOptions, submission::Identity};
 use crate::{
     base::{machine::Secured, memory::Memory},
-    net::{drive::Service, world::World},
-    policy::connection::Client,
+    mail::srs::Srs,
+    net::{drive::Service, resolve::Resolver, world::World},
+    policy::{connection::Client, sender::Origin},
     proto::{
         sasl,
         smtp::{
@@ -29,7 +31,12 @@ use crate::{
         },
     },
     routing,
-    service::{login::Login, names::NamesFile, reply::Told},
+    service::{
+        login::Login,
+        names::NamesFile,
+        outbound::{self, Outbound},
+        reply::Told,
+    },
     store::Store,
 };
 
@@ -49,6 +56,9 @@ pub struct Options {
     /// Most entries and octets in the queue (`limit.queue`); 0 = no limit.
     pub queue_entries: u64,
     pub queue_octets: u64,
+    /// Names in HELO and senders' domains are looked for in DNS (SR-12, SR-13).
+    pub check_helo: bool,
+    pub check_sender: bool,
     /// Where and with what somebody submits is not shown to the world (SU-15).
     pub hide_client: bool,
     pub hide_agent: bool,
@@ -65,6 +75,8 @@ impl Options {
             soft_bounce: false,
             queue_entries: 0,
             queue_octets: 0,
+            check_helo: false,
+            check_sender: true,
             hide_client: true,
             hide_agent: false,
         }
@@ -76,6 +88,7 @@ impl Options {
 pub struct Shared {
     store: Store,
     world: Rc<dyn World>,
+    resolver: Rc<Resolver>,
     login: Rc<Login>,
     options: RefCell<Rc<Options>>,
     /// The file of aliases (LM-2).
@@ -86,6 +99,10 @@ pub struct Shared {
     memory: Memory,
     /// Counts messages, for their ids.
     count: Cell<u32>,
+    /// Who sends what is queued here, once there is somebody.
+    outbound: RefCell<Option<Rc<Outbound>>>,
+    /// Reads the reverse-paths of our own making (FW-11).
+    srs: Srs,
 }
 
 impl Shared {
@@ -93,6 +110,7 @@ impl Shared {
     pub fn new(
         store: Store,
         world: Rc<dyn World>,
+        resolver: Rc<Resolver>,
         login: Rc<Login>,
         options: Options,
         memory: Memory,
@@ -100,8 +118,11 @@ impl Shared {
         let mut start = [0; 4];
         world.random().fill(&mut start);
         Self {
+            outbound: RefCell::default(),
+            srs: outbound::srs(&store),
             store,
             world,
+            resolver,
             login,
             options: RefCell::new(Rc::new(options)),
             names: NamesFile::default(),
@@ -109,6 +130,15 @@ impl Shared {
             memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
+    }
+
+    /// Who sends what is queued from now on.
+    pub fn sends(&self, outbound: &Rc<Outbound>) {
+        *self.outbound.borrow_mut() = Some(Rc::clone(outbound));
+    }
+
+    fn outbound(&self) -> Option<Rc<Outbound>> {
+        self.outbound.borrow().clone()
     }
 
     /// From the next command on, of sessions that run too.
@@ -163,6 +193,8 @@ pub struct Door {
     uid: Option<u32>,
     /// The name that the client gave itself, empty before HELO.
     helo: String,
+    /// What DNS says of that name, once it was asked (SR-12).
+    helo_origin: Option<Origin>,
     esmtp: bool,
     tls: Option<Secured>,
     /// Who the last answer to AUTH was about; it is the client once the session says so.
@@ -182,6 +214,7 @@ impl Door {
             client,
             uid: None,
             helo: String::new(),
+            helo_origin: None,
             esmtp: false,
             tls,
             claimed: None,
@@ -246,6 +279,7 @@ impl Service for Door {
             }
             Question::Hello { name, esmtp } => {
                 self.helo = name;
+                self.helo_origin = None;
                 self.esmtp = esmtp;
                 Reply::new(250, "Ok").into()
             }
@@ -257,7 +291,9 @@ impl Service for Door {
             Question::QueueRun { .. } => {
                 Reply::new(458, "4.7.1 Unable to queue messages for this node").into()
             }
-            Question::Recipient { path, parameters } => self.recipient(&path, parameters).into(),
+            Question::Recipient { path, parameters } => {
+                Box::pin(self.recipient(&path, parameters)).await.into()
+            }
             Question::Sender { path, parameters } => self.sender(&path, parameters).into(),
         };
         match told {
@@ -286,6 +322,7 @@ impl Service for Door {
     fn secured(&mut self, secured: &Secured) {
         self.tls = Some(secured.clone());
         self.helo = String::new();
+        self.helo_origin = None;
         self.esmtp = false;
         self.claimed = None;
         self.identity = None;

@@ -31,17 +31,21 @@ pub(super) fn is_barred(store: &Store, ip: IpAddr) -> Result<bool, LookupFailed>
     })
 }
 
-/// A sender of ours that is nobody (SR-14).
+/// A sender of ours that is nobody (SR-14), and whose an address is that was looked at.
 pub(super) fn objection(
     rows: &Rows<'_>,
     options: &routing::Options,
     reverse: &ReversePath,
-) -> Option<Objection> {
-    let judged = sender::judge(reverse, |address| whose(rows, options, address));
-    judged.err().map(|refusal| Objection {
+) -> (Option<Objection>, Option<Whose>) {
+    let mut found = None;
+    let judged = sender::judge(reverse, |address| {
+        *found.insert(whose(rows, options, address))
+    });
+    let objection = judged.err().map(|refusal| Objection {
         refusal,
         user: String::new(),
-    })
+    });
+    (objection, found)
 }
 
 fn whose(rows: &Rows<'_>, options: &routing::Options, address: &Address) -> Whose {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     base::{id::UserId, memory::Held, time::Instant},
     mail::path::{ForwardPath, ReversePath},
-    policy::recipient::is_role,
+    policy::{recipient::is_role, sender::Origin},
     proto::smtp::{
         parameter::{MailParameters, RcptParameters},
         reply::Reply,
@@ -26,6 +26,10 @@ pub struct Transaction {
     pub barred: Option<Reply>,
     /// Who it is, at the listeners for programs and devices.
     pub guest: Guest,
+    /// The sender's domain is none of ours, as was seen at the last recipient.
+    pub foreign: bool,
+    /// What DNS says of that domain, once it was asked (SR-13).
+    pub origin: Option<Origin>,
     /// Those that were accepted, in their order.
     pub recipients: Vec<Accepted>,
     pub begun: Instant,
@@ -97,6 +101,8 @@ impl Transaction {
             parameters,
             barred,
             guest,
+            foreign: false,
+            origin: None,
             recipients: Vec::new(),
             begun,
             message: None,

@@ -153,8 +153,17 @@ impl Reader {
         self.rows.row(&key::setting(name), "setting")
     }
 
-    /// All settings by key.
+    /// The admin's settings by key; what the server remembers for itself ([`Self::remembered`]) is none.
     pub fn settings(&self) -> Result<Vec<(String, String)>, Broken> {
-        table::all(&self.rows, Kind::Setting)
+        let mut all = table::all(&self.rows, Kind::Setting)?;
+        all.retain(|(name, _): &(String, _)| !name.contains(':'));
+        Ok(all)
+    }
+
+    /// Settings of the server's own whose key begins with `prefix`, which ends with a colon.
+    pub fn remembered(&self, prefix: &str) -> Result<Vec<(String, String)>, Broken> {
+        let mut all = table::all(&self.rows, Kind::Setting)?;
+        all.retain(|(name, _): &(String, _)| name.starts_with(prefix));
+        Ok(all)
     }
 }

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod config;
 pub mod control;
+pub mod dns;
 pub mod header;
 pub mod imap;
 pub mod imap_command;
@@ -16,6 +17,7 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
+pub mod smtp_replies;
 pub mod source;
 pub mod x509;
 
@@ -42,6 +44,7 @@ targets!(
     address,
     config,
     control,
+    dns,
     header,
     imap,
     imap_command,
@@ -52,5 +55,6 @@ targets!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );

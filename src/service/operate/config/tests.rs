@@ -71,6 +71,8 @@ impl Bench {
             running: Some(Running::default()),
             renew: Some(Renew(&renew)),
             outbound: None,
+            outside: None,
+            log: None,
         };
         let call = Call {
             request: crate::service::operate::Request::Config(request),
@@ -136,8 +138,8 @@ fn a_running_box_takes_live_keys_at_once() {
         done("limit.folders = 1000; in effect")
     );
     assert_eq!(
-        running.set("dns.servers", "::1"),
-        done("dns.servers = \"::1\"; kept for a later version")
+        running.set("alert.url", "https://a.test/x"),
+        done("alert.url = \"https://a.test/x\"; kept for a later version")
     );
     assert_eq!(
         running.unset("limit.smtp_sessions"),

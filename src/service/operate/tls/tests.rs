@@ -83,6 +83,8 @@ impl Desk {
             now: NOW,
             renew: None,
             outbound: None,
+            outside: None,
+            log: None,
             running: self.tls.clone().map(|tls| Running {
                 tls: Some(tls),
                 ..Running::default()

@@ -1,17 +1,20 @@
 //! `route`: accounts at other mail servers (smart hosts). Passwords go in and never come out.
 
+mod presets;
+mod probe;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     base::secret::Secret,
-    mail::domain::Domain,
+    mail::{address::Address, domain::Domain},
     service::{
         lookup::DEFAULT_ROUTE as DEFAULT,
         operate::{
             Context, Kind, Problem, Reply, columns, edit,
-            name::{domain_name, shown},
+            name::{address, domain_name, shown},
             some,
         },
     },
@@ -26,6 +29,10 @@ const NAME_MAX: usize = 63;
 /// Hosts of a route.
 const HOSTS_MAX: usize = 16;
 
+pub(super) use presets::text as presets;
+pub use presets::{Filled, Preset, all, fill};
+pub use probe::Probed;
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
     Add(Account),
@@ -35,8 +42,14 @@ pub enum Request {
     Remove {
         name: String,
     },
+    Set(Change),
     SetDefault {
         name: Option<String>,
+    },
+    /// Connects as mail would. With an address a message is sent there, too.
+    Test {
+        name: String,
+        to: Option<String>,
     },
 }
 
@@ -51,7 +64,23 @@ pub struct Account {
     /// `None` = nobody logs in.
     pub user: Option<String>,
     pub password: Secret,
-    pub from_rewrite: FromRewrite,
+    /// `None` = that of this machine's own programs, where there is an address for it.
+    pub from_rewrite: Option<FromRewrite>,
+    /// The address that From becomes; `None` = the user, where that is an address.
+    pub from: Option<String>,
+}
+
+/// What of a route becomes something else.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Change {
+    pub name: String,
+    pub hosts: Option<Vec<String>>,
+    pub port: Option<u16>,
+    pub tls: Option<RouteTls>,
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    pub from_rewrite: Option<FromRewrite>,
+    pub from: Option<String>,
 }
 
 /// A route as a list shows it.
@@ -65,6 +94,8 @@ pub struct Row {
     pub user: Option<String>,
     /// `off`, `local` or `always`.
     pub from_rewrite: String,
+    /// What From becomes where it is rewritten.
+    pub from: Option<String>,
     /// Mail to others leaves through it.
     pub default: bool,
 }
@@ -97,51 +128,121 @@ pub(super) async fn operate(
         }
         Request::List => list(context),
         Request::Remove { name } => remove(context, &name, dry_run).await,
+        Request::Set(change) => set(context, change, dry_run).await,
         Request::SetDefault { name } => set_default(context, name.as_deref(), dry_run).await,
+        Request::Test { name, to } => probe::test(context, &name, to.as_deref()).await,
     }
 }
 
 async fn add(context: &Context<'_>, account: Account, dry_run: bool) -> Result<Reply, Problem> {
     let name = parse(&account.name)?;
     if context.store.read(|reader| reader.route(&name))?.is_some() {
-        let text = format!(
-            "{name} is there already; to change it: pillarbox route remove {name}, then add it"
-        );
+        let text = format!("{name} is there already; to change it: pillarbox route set {name}");
         return Err(Problem::new(Kind::Exists, text));
     }
-    let hosts = hosts(&account.hosts)?;
-    if let Some(user) = &account.user {
-        login(user, &account.password)?;
-    }
-    let place = format!("{} port {}", hosts.join(", "), account.port);
-    let done = format!("route {name}: {place}, TLS {}", tls(account.tls));
-    let note = match (account.tls, &account.user) {
-        (RouteTls::None, Some(_)) => {
-            "\nnote: without TLS the password crosses the network readable; use it only inside your \
-             own network"
-        }
-        _ => "",
-    };
-    if dry_run {
-        return Ok(Reply::Done(format!("would add {done}{note}")));
-    }
     let row = rows::Route {
-        hosts,
+        hosts: hosts(&account.hosts)?,
         port: account.port,
         tls: account.tls,
         user: account.user,
         password: account.password,
-        from_rewrite: account.from_rewrite,
-        from: None,
+        from_rewrite: account.from_rewrite.unwrap_or(FromRewrite::Off),
+        from: account.from,
         secret_in: 0,
     };
-    let swap = Swap {
-        name: name.clone(),
-        was: None,
-        now: Some(row),
+    let from_rewrite = account.from_rewrite.or_else(|| {
+        let any = own_address(&row).is_some();
+        any.then_some(FromRewrite::Local)
+    });
+    let row = rows::Route {
+        from_rewrite: from_rewrite.unwrap_or(FromRewrite::Off),
+        ..row
     };
-    edit(context, vec![Edit::Route(swap)], &name).await?;
-    Ok(Reply::Done(format!("added {done}{note}")))
+    let what = put(context, name, None, row, dry_run).await?;
+    let word = if dry_run { "would add" } else { "added" };
+    Ok(Reply::Done(format!("{word} {what}")))
+}
+
+async fn set(context: &Context<'_>, change: Change, dry_run: bool) -> Result<Reply, Problem> {
+    let (name, was) = find(context, &change.name)?;
+    let row = rows::Route {
+        hosts: match &change.hosts {
+            Some(texts) => hosts(texts)?,
+            None => was.hosts.clone(),
+        },
+        port: change.port.unwrap_or(was.port),
+        tls: change.tls.unwrap_or(was.tls),
+        user: change.user.or_else(|| was.user.clone()),
+        password: change.password.unwrap_or_else(|| was.password.clone()),
+        from_rewrite: change.from_rewrite.unwrap_or(was.from_rewrite),
+        from: change.from.or_else(|| was.from.clone()),
+        secret_in: was.secret_in,
+    };
+    let what = put(context, name, Some(was), row, dry_run).await?;
+    let word = if dry_run { "would be now" } else { "now" };
+    Ok(Reply::Done(format!("{word} {what}")))
+}
+
+/// Writes a route that is in order; returns what it is, in words.
+async fn put(
+    context: &Context<'_>,
+    name: String,
+    was: Option<rows::Route>,
+    mut row: rows::Route,
+    dry_run: bool,
+) -> Result<String, Problem> {
+    if let Some(user) = &row.user {
+        login(user, &row.password)?;
+    }
+    if let Some(from) = &row.from {
+        row.from = Some(address(from)?.to_string());
+    }
+    let from = own_address(&row);
+    if row.from_rewrite != FromRewrite::Off && from.is_none() {
+        let text = "to rewrite From, an address is needed that the provider knows as yours: give --from \
+                    ADDRESS (or --from-rewrite off)";
+        return Err(Problem::new(Kind::BadData, text));
+    }
+    let place = format!("{} port {}", row.hosts.join(", "), row.port);
+    let mut what = format!("route {name}: {place}, TLS {}", tls(row.tls));
+    if row.tls == RouteTls::None && row.user.is_some() {
+        what.push_str(
+            "\nnote: without TLS the password crosses the network readable; use it only inside your \
+             own network",
+        );
+    }
+    if !dry_run {
+        let swap = Swap {
+            name: name.clone(),
+            was,
+            now: Some(row),
+        };
+        edit(context, vec![Edit::Route(swap)], &name).await?;
+        wake(context).await;
+    }
+    Ok(what)
+}
+
+/// The address that From becomes.
+pub(super) fn own_address(route: &rows::Route) -> Option<String> {
+    let user = route.user.as_deref().and_then(Address::parse);
+    let user = user.map(|address| address.to_string());
+    route.from.clone().or(user)
+}
+
+/// What waits because of how it was before may be tried again.
+async fn wake(context: &Context<'_>) {
+    let Ok(uptime) = context.store.read(Reader::uptime) else {
+        return;
+    };
+    // If it fails, mail leaves a little later.
+    let _later = context
+        .store
+        .request(store::Request::WakeLanes { uptime })
+        .await;
+    if let Some(outbound) = context.outbound {
+        outbound.wake();
+    }
 }
 
 async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
@@ -200,6 +301,7 @@ async fn set_default(
     let request = store::Request::Set { key, value };
     let set = context.store.request(request).await;
     set.map_err(|refusal| Problem::refused(&refusal, DEFAULT))?;
+    wake(context).await;
     Ok(Reply::Done(done))
 }
 
@@ -210,6 +312,7 @@ fn list(context: &Context<'_>) -> Result<Reply, Problem> {
     let rows = routes.into_iter().map(|(name, row)| Row {
         default: default.as_ref() == Some(&name),
         route: name,
+        from: own_address(&row),
         hosts: row.hosts,
         port: row.port,
         tls: tls(row.tls).to_owned(),
@@ -232,7 +335,12 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
                 format!("{} port {}", row.hosts.join(", "), row.port),
                 format!("TLS {}", row.tls),
                 user,
-                format!("From rewritten: {}", row.from_rewrite),
+                match (&row.from, row.from_rewrite.as_str()) {
+                    (Some(from), mode @ ("always" | "local")) => {
+                        format!("From rewritten: {mode}, to {from}")
+                    }
+                    (_, mode) => format!("From rewritten: {mode}"),
+                },
                 if row.default { "default" } else { "" }.to_owned(),
             ]
         })

@@ -1,0 +1,220 @@
+//! Who takes a lane's mail, and how each of them is spoken to.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{
+    Outbound,
+    hosts::{self, Failure, Host, Own},
+    lane::Job,
+    policy::{Level, TlsPolicy},
+};
+use crate::{
+    mail::{address::Address, rewrite::Rewrite},
+    net::trust::Verify,
+    proto::smtp::client::{Login, Tls},
+    routing::{NextHop, class::class, transport},
+    service::lookup,
+    store::directory::{Route, RouteTls},
+};
+
+/// How a lane's mail gets where it goes.
+pub(super) struct Reach {
+    pub hosts: Vec<Host>,
+    pub port: u16,
+    pub lmtp: bool,
+    pub how: How,
+    pub rewrite: Option<Rewrite>,
+}
+
+/// How connections are protected.
+pub(super) enum How {
+    /// Looked up for each host. `domain`: whose mail servers they are.
+    Policy {
+        policy: TlsPolicy,
+        domain: Option<String>,
+    },
+    /// As the route says.
+    Route { tls: RouteTls, login: Option<Login> },
+}
+
+/// How one host is spoken to.
+pub(super) struct Manner {
+    pub tls: Tls,
+    pub verify: Verify,
+    pub server_name: String,
+    pub fall_back: bool,
+    pub verified: bool,
+    pub login: Option<Login>,
+    pub in_clear: bool,
+}
+
+impl Outbound {
+    /// The hosts of a next hop.
+    pub(super) async fn reach(&self, hop: &NextHop, job: &Job) -> Result<Reach, Failure> {
+        let resolver = &self.parts.resolver;
+        let (hosts, port, lmtp, domain) = match hop {
+            NextHop::Mx { domain, port } => {
+                let own = self.own();
+                let hosts = hosts::of_domain(resolver, domain, *port, &own).await?;
+                (hosts, *port, false, Some(domain.as_str().to_owned()))
+            }
+            NextHop::Host { host, port } => (self.named(host, *port).await?, *port, false, None),
+            NextHop::LmtpHost { host, port } => (self.named(host, *port).await?, *port, true, None),
+            NextHop::Route { name } => return self.route(name).await,
+            NextHop::Discard | NextHop::Error { .. } | NextHop::LmtpUnix { .. } => {
+                (Vec::new(), 0, true, None)
+            }
+        };
+        let said = match hop {
+            // To a program beside us TLS brings nothing, unless somebody wants it.
+            NextHop::LmtpHost { .. } => Some(job.level.unwrap_or(Level::None)),
+            _ => job.level,
+        };
+        let policy = self.policies.of(domain.as_deref(), said).await;
+        Ok(Reach {
+            hosts,
+            port,
+            lmtp,
+            how: How::Policy { policy, domain },
+            rewrite: None,
+        })
+    }
+
+    /// How a host is to be spoken to.
+    ///
+    /// # Errors
+    ///
+    /// Mail cannot go to this host now, in plain words.
+    pub(super) async fn manner(
+        &self,
+        reach: &Reach,
+        host: &Host,
+        requiretls: bool,
+    ) -> Result<Manner, String> {
+        match &reach.how {
+            How::Policy { policy, domain } => {
+                let domain = domain.as_deref();
+                let policies = &self.policies;
+                let secure = policies
+                    .host(policy, host, reach.port, domain, requiretls)
+                    .await?;
+                Ok(Manner {
+                    tls: secure.tls,
+                    verify: secure.verify,
+                    server_name: secure.server_name,
+                    fall_back: secure.fall_back,
+                    verified: secure.verified,
+                    login: None,
+                    in_clear: false,
+                })
+            }
+            How::Route { tls, login } => {
+                // An address proves nothing, and nobody has a certificate for `localhost`.
+                let nameless = host.name.parse::<IpAddr>().is_ok() || host.name == "localhost";
+                let verify = if nameless {
+                    Verify::Nothing
+                } else {
+                    Verify::Names(vec![host.name.clone()])
+                };
+                Ok(Manner {
+                    tls: match tls {
+                        RouteTls::Implicit => Tls::Implicit,
+                        RouteTls::None => Tls::Never,
+                        RouteTls::StartTls => Tls::Required,
+                    },
+                    verified: *tls != RouteTls::None && !nameless,
+                    verify,
+                    server_name: host.name.clone(),
+                    fall_back: false,
+                    login: login.clone(),
+                    in_clear: *tls == RouteTls::None,
+                })
+            }
+        }
+    }
+
+    pub(super) async fn route(&self, name: &str) -> Result<Reach, Failure> {
+        let waits = |text: String| Failure::Waits {
+            status: "4.3.5",
+            text,
+        };
+        let row = self.parts.store.read(|reader| reader.route(name));
+        let row = self
+            .told(row)
+            .ok_or_else(|| waits("the store cannot be read".to_owned()))?;
+        let route = row.ok_or_else(|| waits(format!("there is no route {name}")))?;
+        let hosts = hosts::named(&self.parts.resolver, &route.hosts, route.port).await?;
+        let login = route.user.as_ref().map(|user| Login {
+            user: user.clone(),
+            password: route.password.clone(),
+            nonce: self.nonce(),
+        });
+        Ok(Reach {
+            hosts,
+            port: route.port,
+            lmtp: false,
+            rewrite: self.rewrite(&route),
+            how: How::Route {
+                tls: route.tls,
+                login,
+            },
+        })
+    }
+
+    /// What in brackets stands.
+    async fn named(&self, host: &transport::Host, port: u16) -> Result<Vec<Host>, Failure> {
+        match host {
+            transport::Host::Ip(ip) => Ok(vec![Host {
+                name: ip.to_string(),
+                preference: 0,
+                addresses: vec![SocketAddr::new(*ip, port)],
+                authentic: false,
+            }]),
+            transport::Host::Name(name) => {
+                let names = [name.as_str().to_owned()];
+                hosts::named(&self.parts.resolver, &names, port).await
+            }
+        }
+    }
+
+    fn rewrite(&self, _route: &Route) -> Option<Rewrite> {
+        None
+    }
+
+    fn own(&self) -> Own {
+        let options = self.options();
+        Own {
+            hostname: options.hostname.clone(),
+            addresses: self.parts.world.own_addresses(),
+            port: options.mx_ports.first().copied().unwrap_or(25),
+        }
+    }
+
+    /// For SCRAM: printable, without commas.
+    fn nonce(&self) -> String {
+        let mut octets = [0; 24];
+        self.parts.world.random().fill(&mut octets);
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// A foreign reverse-path under a domain of ours (FW-11); `None`: it stays as it is.
+    pub(super) fn rewritten(&self, sender: &str, domain: &str) -> Option<String> {
+        let address = Address::parse(sender)?;
+        let options = self.options();
+        let foreign = lookup::find(&self.parts.store, |rows| {
+            class(rows, &options.routing, &address.domain)
+        });
+        if !matches!(foreign, Ok(None)) {
+            return None;
+        }
+        let domain = match domain {
+            "" => match &options.routing.origin {
+                Some(origin) => origin.as_str(),
+                None => &options.hostname,
+            },
+            domain => domain,
+        };
+        let now = self.parts.world.time();
+        self.srs.forward(sender, domain, now)
+    }
+}

@@ -1,0 +1,275 @@
+//! Which lane is next: sleeps until something is due or somebody rings.
+
+use std::rc::Rc;
+
+use smol::future::FutureExt;
+
+use super::{Outbound, PAUSED, lane::Lane, worker};
+use crate::{
+    base::time::Instant,
+    net::world::Local,
+    routing::{NextHop, transport::Host},
+    schedule::Network,
+    store::{
+        Broken, Request,
+        queue::{Lane as Row, Uptime},
+    },
+};
+
+/// The store is told the time so often, in seconds.
+const TELL: u64 = 600;
+/// Lanes that are looked at in one go.
+const LOOK: usize = 64;
+/// The same while the network is down: some lead to this machine.
+const LOOK_NEAR: usize = 256;
+
+/// What a look at the lanes found.
+#[derive(Default)]
+struct Found {
+    due: Vec<(String, Row)>,
+    /// When the next one is due.
+    next: Option<Uptime>,
+    any: bool,
+}
+
+impl Outbound {
+    /// Sends until it is dropped.
+    #[must_use]
+    pub fn run(self: &Rc<Self>) -> Local<'static, ()> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            this.begin().await;
+            let world = Rc::clone(&this.parts.world);
+            let mut told = world.now();
+            loop {
+                let (until, waiting) = this.round();
+                let tell = told.plus_seconds(TELL);
+                let until = if waiting { until.min(tell) } else { until };
+                let rung = async {
+                    let _rung = this.bell.1.recv().await;
+                };
+                rung.or(world.sleep(until)).await;
+                if waiting && world.now() >= tell {
+                    told = world.now();
+                    this.tell_uptime().await;
+                }
+            }
+        })
+    }
+
+    /// After the last connection: what is on its way to the medium gets there.
+    pub async fn finish(&self) {
+        let world = &self.parts.world;
+        let until = world.now().plus_seconds(3);
+        while self.outcomes.get() > 0 && world.now() < until {
+            world.sleep(world.now().plus(10)).await;
+        }
+        let count = self.parts.store.read(crate::store::Reader::queue_count);
+        if self.told(count).is_some_and(|count| count > 0) {
+            self.tell_uptime().await;
+        }
+    }
+
+    async fn tell_uptime(&self) {
+        let done = self.parts.store.request(Request::Uptime(self.now())).await;
+        if let Err(refusal) = done {
+            log::error!("queue: {refusal}");
+        }
+    }
+
+    /// Everything may be tried at once after a start.
+    async fn begin(&self) {
+        let stored = self.parts.store.read(crate::store::Reader::uptime);
+        let uptime = self.told(stored).unwrap_or(0);
+        self.uptime.set(uptime);
+        *self.network.borrow_mut() = Network::new(self.parts.world.now());
+        self.wake_lanes().await;
+    }
+
+    async fn wake_lanes(&self) {
+        let request = Request::WakeLanes { uptime: self.now() };
+        if let Err(refusal) = self.parts.store.request(request).await {
+            log::error!("queue: {refusal}");
+        }
+    }
+
+    /// Something came from outside.
+    pub(super) fn heard(self: &Rc<Self>) {
+        let _now = self.now();
+        if self.network.borrow_mut().success(self.parts.world.now()) {
+            log::info!("the network is back");
+            let this = Rc::clone(self);
+            (self.parts.spawn)(Box::pin(async move {
+                this.wake_lanes().await;
+                this.wake();
+            }));
+        }
+    }
+
+    /// Nobody answers.
+    pub(super) fn unheard(&self) {
+        let _now = self.now();
+        let mut network = self.network.borrow_mut();
+        let was = network.is_up();
+        network.failure(self.parts.world.now());
+        if was && !network.is_up() {
+            log::warn!("there is no network: mail waits, and does not age");
+        }
+    }
+
+    /// Starts what can be started. When to look again, and whether anything waits.
+    fn round(self: &Rc<Self>) -> (Instant, bool) {
+        let (now, clock) = (self.now(), self.parts.world.now());
+        if self.parts.house.is_stopping() {
+            return (Instant::NEVER, false);
+        }
+        let up = self.is_up();
+        let found = self.parts.store.read(|reader| {
+            if reader.setting(PAUSED)?.is_some() {
+                return Ok(Found::default());
+            }
+            self.look(reader, now, if up { LOOK } else { LOOK_NEAR })
+        });
+        let Some(found) = self.told(found) else {
+            return (clock.plus_seconds(1), true);
+        };
+        for (name, row) in &found.due {
+            if (up || is_near(name)) && !self.start(name, row, now) {
+                // A connection that only waits for more mail makes room.
+                let lanes: Vec<_> = self.lanes.borrow().values().cloned().collect();
+                let _one = lanes
+                    .iter()
+                    .any(|lane| lane.name != *name && lane.tell(false));
+            }
+        }
+        let mut until = match found.next {
+            Some(due) => {
+                let seconds = due.saturating_sub(now).min(86_400);
+                clock.plus_seconds(seconds)
+            }
+            None => Instant::NEVER,
+        };
+        let probe = self.network.borrow().next_probe();
+        if let Some(probe) = probe {
+            if probe <= clock {
+                self.look_outside();
+                until = until.min(clock.plus_seconds(1));
+            } else {
+                until = until.min(probe);
+            }
+        }
+        (until, found.any)
+    }
+
+    /// The lanes in which something is due and more can be done.
+    fn look(
+        &self,
+        reader: &crate::store::Reader,
+        now: Uptime,
+        most: usize,
+    ) -> Result<Found, Broken> {
+        let mut found = Found::default();
+        let mut next = reader.next_lane()?;
+        while let Some((due, name)) = next {
+            found.any = true;
+            if due > now {
+                found.next = Some(due);
+                break;
+            }
+            if found.due.len() >= most {
+                break;
+            }
+            if !self.is_busy(&name) {
+                let row = reader.lane(&name)?.unwrap_or_default();
+                found.due.push((name.clone(), row));
+            }
+            next = reader.next_lane_after(due, &name)?;
+        }
+        Ok(found)
+    }
+
+    /// Whether all that may be done for a lane is being done.
+    fn is_busy(&self, name: &str) -> bool {
+        let lanes = self.lanes.borrow();
+        lanes.get(name).is_some_and(|lane| {
+            lane.cooling.get()
+                || (!lane.is_parked() && !lane.window.borrow().admits(lane.workers.get()))
+        })
+    }
+
+    /// False: there is no place for one more connection.
+    fn start(self: &Rc<Self>, name: &str, row: &Row, now: Uptime) -> bool {
+        let known = self.lanes.borrow().get(name).cloned();
+        if let Some(lane) = &known {
+            if !self.has_more(lane, now) || lane.tell(true) {
+                return true;
+            }
+            if !lane.window.borrow().admits(lane.workers.get()) {
+                return true;
+            }
+        }
+        let Some(slot) = self.slot(row.failures > 0) else {
+            return false;
+        };
+        let lane = known.unwrap_or_else(|| {
+            let limit = self.options().per_destination;
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            let noted = row.failures > 0 || row.reason.is_some();
+            let lane = Lane::new(name.to_owned(), limit, row.failures, noted);
+            let mut lanes = self.lanes.borrow_mut();
+            lanes.insert(name.to_owned(), Rc::clone(&lane));
+            lane
+        });
+        lane.workers.set(lane.workers.get().saturating_add(1));
+        let work = worker::work(Rc::clone(self), lane, slot);
+        (self.parts.spawn)(Box::pin(work));
+        true
+    }
+
+    /// Whether there is an entry that is due and that nobody has.
+    fn has_more(&self, lane: &Rc<Lane>, now: Uptime) -> bool {
+        if !lane.ready.borrow().is_empty() {
+            return true;
+        }
+        let taken = lane.taken();
+        let most = taken.saturating_add(1);
+        let due = self
+            .parts
+            .store
+            .read(|reader| reader.lane_entries(&lane.name, now, most));
+        self.told(due)
+            .is_some_and(|due| due.iter().any(|id| !lane.has(*id)))
+    }
+}
+
+/// Whether a lane leads to this machine: there a network changes nothing.
+pub(super) fn is_near(lane: &str) -> bool {
+    match crate::routing::nexthop::stored(lane) {
+        Some(NextHop::LmtpUnix { .. } | NextHop::Discard | NextHop::Error { .. }) => true,
+        Some(NextHop::Host { host, .. } | NextHop::LmtpHost { host, .. }) => match host {
+            Host::Ip(ip) => ip.is_loopback(),
+            Host::Name(name) => name.as_str() == "localhost",
+        },
+        Some(NextHop::Mx { .. } | NextHop::Route { .. }) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_no_network() {
+        for (lane, near) in [
+            ("lmtp:unix:/run/lmtp", true),
+            ("smtp:[127.0.0.1]:2525", true),
+            ("lmtp:[::1]:24", true),
+            ("discard:", true),
+            ("smtp:[192.0.2.1]", false),
+            ("relay:main", false),
+            ("away.example", false),
+        ] {
+            assert_eq!(is_near(lane), near, "{lane}");
+        }
+    }
+}
