@@ -190,7 +190,12 @@ fn oq_12_a_peer_that_refuses_in_between() {
         let (mut stream, _) = listener.accept().unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         stream.write_all(b"220 full.test\r\n").unwrap();
-        for reply in ["250 full.test", "250 Ok", "250 Ok", "354 go"] {
+        for reply in [
+            "250-full.test\r\n250 8BITMIME",
+            "250 Ok",
+            "250 Ok",
+            "354 go",
+        ] {
             lines.next().unwrap().unwrap();
             stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
         }
