@@ -63,16 +63,18 @@ impl Reception {
             settings.imap(),
             appliance.memory.clone(),
         ));
+        let doors = service::smtp::Shared::new(
+            store.clone(),
+            Rc::clone(world),
+            Rc::clone(&appliance.resolver),
+            login,
+            settings.door(&plan.hostname, store.status().disk_octets),
+            appliance.memory.clone(),
+        );
+        doors.sends(&appliance.outbound);
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
-            doors: Rc::new(service::smtp::Shared::new(
-                store.clone(),
-                Rc::clone(world),
-                Rc::clone(&appliance.resolver),
-                login,
-                settings.door(&plan.hostname, store.status().disk_octets),
-                appliance.memory.clone(),
-            )),
+            doors: Rc::new(doors),
             resolver: Rc::clone(&appliance.resolver),
             compressed: Memory::new(settings.compressed_sessions),
             memory: appliance.memory.clone(),

@@ -29,6 +29,7 @@ use crate::{
         world::{Local, RealWorld, World, calendar},
     },
     service::{
+        dkim,
         operate::kept,
         outbound::{self, Outbound},
         password::Passwords,
@@ -398,6 +399,12 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
     let _filling = appliance.executor.spawn(reception.fill());
     let _sending = appliance.executor.spawn(appliance.outbound.run());
+    let keys = dkim::keep(
+        appliance.store.clone(),
+        Rc::clone(&appliance.resolver),
+        Rc::clone(&appliance.world),
+    );
+    let _keys = appliance.executor.spawn(keys);
     let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
     let _certified = appliance.executor.spawn(certified);
     let again: Again = {
@@ -425,6 +432,11 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         Rc::new(move |caller| reception.session(caller))
     };
     let serving = hall.serve(sockets, &sessions, operate, &orders, &reload);
+    let serving = async {
+        let served = serving.await;
+        appliance.outbound.finish().await;
+        served
+    };
     Ok(appliance.executor.run(serving).await?)
 }
 

@@ -6,6 +6,7 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod dkim;
 mod doctor;
 mod domain;
 mod help;
@@ -56,6 +57,7 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        dkim::NOUN,
         doctor::NOUN,
         domain::NOUN,
         mail::NOUN,

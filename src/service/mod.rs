@@ -1,5 +1,6 @@
 //! Services: the only place where protocol, judgement and state meet.
 
+pub mod dkim;
 pub mod imap;
 pub mod inbound;
 pub mod login;

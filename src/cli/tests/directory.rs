@@ -361,14 +361,14 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
         "route list",
         "",
         0,
-        "p  a.test port 465  TLS implicit  user me  From rewritten: local\n",
+        "p  a.test port 465  TLS implicit  user me  From rewritten: off\n",
     ),
     (
         "route list --json",
         "",
         0,
         "{\"route\":\"p\",\"hosts\":[\"a.test\"],\"port\":465,\"tls\":\"implicit\",\"user\":\"me\",\
-         \"from_rewrite\":\"local\",\"default\":false}\n",
+         \"from_rewrite\":\"off\",\"from\":null,\"default\":false}\n",
     ),
     ("queue list", "", 0, ""),
     // ST-6: hashes of other servers.

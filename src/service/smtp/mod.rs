@@ -7,6 +7,7 @@ mod log_lines;
 mod message;
 mod mx;
 mod origin;
+mod passing;
 mod submission;
 mod transaction;
 
@@ -19,6 +20,7 @@ pub use self::submission::Identity;
 use self::{journal::queue_id, transaction::Transaction};
 use crate::{
     base::{machine::Secured, memory::Memory},
+    mail::srs::Srs,
     net::{drive::Service, resolve::Resolver, world::World},
     policy::{connection::Client, sender::Origin},
     proto::{
@@ -29,7 +31,11 @@ use crate::{
         },
     },
     routing,
-    service::{login::Login, reply::Told},
+    service::{
+        login::Login,
+        outbound::{self, Outbound},
+        reply::Told,
+    },
     store::Store,
 };
 
@@ -85,6 +91,10 @@ pub struct Shared {
     memory: Memory,
     /// Counts messages, for their ids.
     count: Cell<u32>,
+    /// Who sends what is queued here, once there is somebody.
+    outbound: RefCell<Option<Rc<Outbound>>>,
+    /// Reads the reverse-paths of our own making (FW-11).
+    srs: Srs,
 }
 
 impl Shared {
@@ -100,6 +110,8 @@ impl Shared {
         let mut start = [0; 4];
         world.random().fill(&mut start);
         Self {
+            outbound: RefCell::default(),
+            srs: outbound::srs(&store),
             store,
             world,
             resolver,
@@ -108,6 +120,15 @@ impl Shared {
             memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
+    }
+
+    /// Who sends what is queued from now on.
+    pub fn sends(&self, outbound: &Rc<Outbound>) {
+        *self.outbound.borrow_mut() = Some(Rc::clone(outbound));
+    }
+
+    fn outbound(&self) -> Option<Rc<Outbound>> {
+        self.outbound.borrow().clone()
     }
 
     /// From the next command on, of sessions that run too.
@@ -241,10 +262,7 @@ impl Service for Door {
                 self.note(&note);
                 Reply::new(250, "2.0.0 Ok").into()
             }
-            // ETRN: nothing is sent yet, so that no run starts for anybody (SR-21).
-            Question::QueueRun { .. } => {
-                Reply::new(458, "4.7.1 Unable to queue messages for this node").into()
-            }
+            Question::QueueRun { argument } => self.queue_run(&argument).into(),
             Question::Recipient { path, parameters } => {
                 Box::pin(self.recipient(&path, parameters)).await.into()
             }
