@@ -192,7 +192,9 @@ fn ux_111_each_variant_has_its_diagnosis() {
             "10 mx.old.test",
             "it leads elsewhere: mx.old.test",
         ),
-        ("10 mail.dom.test", "0 .",
+        (
+            "10 mail.dom.test",
+            "0 .",
             "it says that the domain takes no mail",
         ),
         (
