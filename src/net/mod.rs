@@ -7,6 +7,7 @@ pub mod file;
 pub mod house;
 mod interfaces;
 pub mod listen;
+pub mod neighbours;
 pub mod pairs;
 pub mod resolve;
 pub mod stream;
