@@ -194,7 +194,7 @@ impl Session {
         if reply.is_positive() && !good || expect == Expect::Data && reply.code / 100 == 2 {
             self.expected.push_front(expect);
             let peer = &self.options.peer;
-            return self.lose(format!("host {peer} sent an invalid reply: {reply}"));
+            return self.lose(&format!("host {peer} sent an invalid reply: {reply}"));
         }
         let Some(open) = &mut self.open else { return };
         match expect {

@@ -68,6 +68,10 @@ pub enum Answer {
 
 /// What the peer can do.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an extension that is offered or not"
+)]
 pub struct Offer {
     /// Most recipients of one transaction (RFC 9422); 100 where it does not say.
     pub recipients_max: u32,
