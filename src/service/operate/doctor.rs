@@ -1,22 +1,15 @@
 //! `doctor`: what is wrong with the box, what it breaks, one next step (WB-2).
 
-use std::{
-    future::Future,
-    net::{IpAddr, SocketAddr},
-};
+use std::future::Future;
 
-use smol::{
-    future::{self, FutureExt as _},
-    io::AsyncReadExt as _,
-};
+use smol::future::{self, FutureExt as _};
 
 use crate::{
     config::schema::KEYS,
-    net::{resolve::Unfound, world::Endpoint},
     service::{
         lookup::DEFAULT_ROUTE,
         operate::{
-            Context, Kind, Outside, Problem, Reply,
+            Context, Kind, Outside, Problem, Reply, check,
             finding::{Finding, State},
             queue, route, status,
         },
@@ -26,8 +19,8 @@ use crate::{
 
 /// All that is asked outside ends after so many seconds (UX-56).
 const WAIT: u64 = 8;
-/// Who is asked whether port 25 out is open: big, and always there.
-const BIG: [&str; 2] = ["gmail.com", "outlook.com"];
+/// Whose mail server is asked whether port 25 out is open: big, and always there.
+const BIG: &str = "gmail.com";
 /// The clock cannot be before this: 2026-01-01.
 const EARLIEST: i64 = 1_767_225_600;
 /// Free room below which it is said, in octets.
@@ -43,8 +36,8 @@ pub(super) async fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
     findings.extend(disk(context, running));
     let default = context.store.read(|reader| reader.setting(DEFAULT_ROUTE))?;
     let (names, way) = match default {
-        Some(name) => future::zip(resolver(outside), login(context, outside, &name)).await,
-        None => future::zip(resolver(outside), port_25(outside)).await,
+        Some(name) => future::zip(names(outside), login(context, outside, &name)).await,
+        None => future::zip(names(outside), port_25(outside)).await,
     };
     findings.push(names);
     findings.push(way);
@@ -71,8 +64,8 @@ fn doors(context: &Context<'_>) -> Finding {
             State::Warning,
             what,
             "none is open",
-            "No mail comes in and nobody can log in.",
-            "pillarbox config default listen.mx shows what is usual; then config set.",
+            "no mail comes in, and nobody can log in",
+            "pillarbox config default listen.mx shows what is usual; then config set",
         );
     }
     Finding::ok(what, open.join(", "))
@@ -85,8 +78,8 @@ fn clock(context: &Context<'_>) -> Finding {
             State::Failing,
             what,
             format!("it says {now}"),
-            "Certificates look as if they were not valid yet, and mail gets a wrong date.",
-            "Set it (date), and have it kept right by NTP.",
+            "certificates look as if they were not valid yet, and mail gets a wrong date",
+            "set it (date), and have it kept right by NTP",
         );
     }
     Finding::ok(what, now)
@@ -101,16 +94,16 @@ fn disk(context: &Context<'_>, running: &status::Running) -> Vec<Finding> {
             State::Failing,
             what,
             told,
-            "It is full: mail is put off until there is room.",
-            "Delete mail, or give the box a larger disk.",
+            "it is full: mail is put off until there is room",
+            "delete mail, or give the box a larger disk",
         )
     } else if free < LITTLE {
         Finding::new(
             State::Warning,
             what,
             told,
-            "When it is full, mail is put off.",
-            "Delete mail, or give the box a larger disk.",
+            "when it is full, mail is put off",
+            "delete mail, or give the box a larger disk",
         )
     } else {
         Finding::ok(what, told)
@@ -123,16 +116,16 @@ fn disk(context: &Context<'_>, running: &status::Running) -> Vec<Finding> {
             State::Warning,
             what,
             format!("it had trouble since the start: {trouble}"),
-            "What was asked of it then was not done; others try again.",
-            "Look at the disk's health; then pillarbox store check.",
+            "what was asked of it then was not done; others try again",
+            "look at the disk's health; then pillarbox store check",
         ),
         (None, false, 0) => Finding::ok(what, "no damage was found"),
         (None, _, _) => Finding::new(
             State::Warning,
             what,
             "something was lost or damaged before the last start",
-            "Some messages may be incomplete.",
-            "pillarbox store check names them; a backup has them.",
+            "some messages may be incomplete",
+            "pillarbox store check names them",
         ),
     });
     findings
@@ -148,87 +141,36 @@ async fn within<T>(outside: &Outside, late: T, work: impl Future<Output = T>) ->
     work.or(patience).await
 }
 
-async fn resolver(outside: &Outside) -> Finding {
-    let what = "Name resolution (DNS)";
-    let late = || Err(Unfound::TryAgain("no answer in time".to_owned()));
-    let [name, _] = BIG;
-    let found = within(outside, late(), outside.resolver.mx(name)).await;
-    let why = match found {
-        Ok(found) if !found.records.is_empty() => {
-            return Finding::ok(what, format!("it knows the mail servers of {name}"));
-        }
-        Ok(_) | Err(Unfound::NoSuchName) => format!("it says that {name} has no mail servers"),
-        Err(Unfound::NotHere(why) | Unfound::TryAgain(why)) => why,
-    };
-    Finding::new(
+async fn names(outside: &Outside) -> Finding {
+    let late = Finding::new(
         State::Failing,
-        what,
-        why,
-        "Mail to others waits; it is not lost and does not age while there is no network.",
-        "Look whether the network works; other name servers: pillarbox config set dns.servers ADDRESS.",
-    )
+        "Looking up names (DNS)",
+        "no answer in time",
+        "no mail leaves; it is kept, and does not age while there is no network",
+        "look whether this machine is online; which servers are asked: pillarbox config show dns.servers",
+    );
+    within(outside, late, check::resolver(outside)).await
 }
 
 /// Whether others can be reached as mail servers reach each other.
 async fn port_25(outside: &Outside) -> Finding {
-    let what = "Sending directly (port 25 out)";
-    let found = within(outside, None, async {
-        let [one, other] = BIG;
-        match greeted(outside, one).await {
-            None => greeted(outside, other).await,
-            found => found,
-        }
-    });
-    match found.await {
-        Some(server) => Finding::ok(what, format!("{server} answers")),
-        None => Finding::new(
-            State::Failing,
-            what,
-            format!("no mail server of {} answered", BIG.join(" or ")),
-            "Mail to others cannot leave directly. That is normal for a home line.",
-            "Send through a provider: pillarbox route presets, then route add, test and default.",
-        ),
-    }
-}
-
-/// A mail server of the domain that says something.
-async fn greeted(outside: &Outside, domain: &str) -> Option<String> {
-    let found = outside.resolver.mx(domain).await.ok()?;
-    let host = found.records.into_iter().next()?.host;
-    let addresses = outside.resolver.addresses(&host).await.ok()?.records;
-    // One of each family: often only one of them works.
-    let of = |v4: bool| addresses.iter().find(|ip| ip.is_ipv4() == v4).copied();
-    let (one, other) = future::zip(hello(outside, of(true)), hello(outside, of(false))).await;
-    (one || other).then_some(host)
-}
-
-async fn hello(outside: &Outside, ip: Option<IpAddr>) -> bool {
-    let Some(ip) = ip else {
-        return false;
-    };
-    let half = outside.world.now().plus_seconds(WAIT / 2);
-    let patience = async {
-        outside.world.sleep(half).await;
-        false
-    };
-    let work = async {
-        let to = Endpoint::Tcp(SocketAddr::new(ip, 25));
-        let Ok(mut socket) = outside.world.connect(&to).await else {
-            return false;
-        };
-        let mut octets = [0; 3];
-        socket.read_exact(&mut octets).await.is_ok() && &octets == b"220"
-    };
-    work.or(patience).await
+    let late = Finding::new(
+        State::Failing,
+        format!("Way out to mail servers (port 25), tried with {BIG}"),
+        "no answer in time",
+        "mail cannot go straight to other servers, which is normal for a home line",
+        "send through a provider: pillarbox route presets, then route add, test and default",
+    );
+    within(outside, late, check::port_25(outside, BIG)).await
 }
 
 /// Whether the provider takes our mail.
 async fn login(context: &Context<'_>, outside: &Outside, name: &str) -> Finding {
     let what = format!("Sending through {name}");
-    let next = format!("pillarbox route test {name} says more.");
+    let next = format!("pillarbox route test {name} says more");
     let late = Err(Problem::new(Kind::TryAgain, "no answer in time"));
     let found = within(outside, late, route::probe(context, name)).await;
-    let breaks = "Mail to others waits, and goes back to its senders after queue.give_up.";
+    let breaks = "mail to others waits, and goes back to its senders after queue.give_up";
     match found {
         Ok(probed) if probed.ok => Finding::ok(what, format!("{} takes our mail", probed.relay)),
         Ok(probed) => {
@@ -245,15 +187,15 @@ fn waiting(context: &Context<'_>) -> Result<Finding, Problem> {
     let overview = queue::overview(context)?;
     let what = "Mail that waits (queue)";
     let told = overview.text();
-    let list = "pillarbox queue list says why each message waits.";
+    let list = "pillarbox queue list says why each message waits";
     Ok(if overview.paused {
         let next = "pillarbox queue resume";
-        Finding::new(State::Warning, what, told, "Nothing is sent.", next)
+        Finding::new(State::Warning, what, told, "nothing is sent", next)
     } else if overview.failing > 0 {
-        let breaks = "Mail that way waits, and goes back to its senders after queue.give_up.";
+        let breaks = "mail that way waits, and goes back to its senders after queue.give_up";
         Finding::new(State::Warning, what, told, breaks, list)
     } else if overview.oldest_seconds > STUCK {
-        let breaks = "Somebody does not take it, or it is held.";
+        let breaks = "somebody does not take it, or it is held";
         Finding::new(State::Warning, what, told, breaks, list)
     } else {
         Finding::ok(what, told)
@@ -277,8 +219,8 @@ fn keys(context: &Context<'_>) -> Result<Vec<Finding>, Problem> {
             State::Warning,
             format!("Signatures (DKIM) of {domain}"),
             "a key waits until DNS shows it",
-            "Mail is not signed with it; some take such mail for spam.",
-            format!("pillarbox domain dns {domain} shows the record to add."),
+            "mail is not signed with it; some take such mail for spam",
+            format!("pillarbox domain dns {domain} shows the record to add"),
         )
     };
     Ok(pending.into_iter().map(finding).collect())
