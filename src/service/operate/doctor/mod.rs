@@ -1,5 +1,8 @@
 //! `doctor`: what is wrong with the box, what it breaks, one next step (WB-2).
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 
 use smol::future::{self, FutureExt as _};
