@@ -20,6 +20,8 @@ mod curl;
 mod day;
 #[path = "interop/disk.rs"]
 mod disk;
+#[path = "interop/dkim.rs"]
+mod dkim;
 #[path = "interop/hostile.rs"]
 mod hostile;
 #[path = "interop/house.rs"]

@@ -47,6 +47,7 @@ replay!(
     config,
     control,
     dns,
+    dsn,
     header,
     imap,
     imap_command,

@@ -5,6 +5,7 @@ mod deflated;
 pub mod drive;
 pub mod file;
 pub mod house;
+mod interfaces;
 pub mod listen;
 pub mod neighbours;
 pub mod pairs;

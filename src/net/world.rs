@@ -22,7 +22,7 @@ use crate::{
         random::Random,
         time::{Clock, Instant, Time},
     },
-    net::{neighbours, stream::Socket},
+    net::{interfaces, neighbours, stream::Socket},
 };
 
 /// A future that need not be `Send`: everything but the writer runs on one thread.
@@ -115,6 +115,10 @@ impl World for RealWorld {
 
     fn random(&self) -> &dyn Random {
         self
+    }
+
+    fn own_addresses(&self) -> Vec<IpAddr> {
+        interfaces::addresses()
     }
 
     fn connect(&self, to: &Endpoint) -> Local<'static, io::Result<Socket>> {

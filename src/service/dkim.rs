@@ -188,7 +188,13 @@ pub async fn tend(store: &Store, resolver: Option<&Resolver>, now: Time) -> Resu
             let edits = match row.state {
                 DkimState::Active => continue,
                 DkimState::Pending if row.private.reveal().is_empty() => {
-                    finish(&domain, selector, row, &rows, now).await
+                    match finish(&domain, selector, row, &rows, now).await {
+                        Ok(edit) => vec![edit],
+                        Err(bad) => {
+                            log::error!("dkim: {selector}._domainkey.{domain}: {bad}");
+                            continue;
+                        }
+                    }
                 }
                 DkimState::Pending => match resolver {
                     Some(resolver) if is_published(resolver, &domain, selector, row).await => {
@@ -204,9 +210,6 @@ pub async fn tend(store: &Store, resolver: Option<&Resolver>, now: Time) -> Resu
                     vec![swap(&domain, selector, Some(row.clone()), None)]
                 }
             };
-            if edits.is_empty() {
-                continue;
-            }
             match store.request(Request::Edit(edits)).await {
                 Ok(_) => log::info!("dkim: {selector}._domainkey.{domain}: {}", told(row)),
                 // An admin was quicker.
@@ -229,18 +232,19 @@ fn told(was: &DkimKey) -> &'static str {
 }
 
 /// Makes a key. It signs at once where the domain has no other of its kind.
-async fn finish(
+///
+/// # Errors
+///
+/// The machine gives no randomness.
+pub async fn finish(
     domain: &str,
     selector: &str,
     row: &DkimKey,
     rows: &[(String, DkimKey)],
     now: Time,
-) -> Vec<Edit> {
+) -> Result<Edit, BadKey> {
     let algorithm = row.algorithm;
-    let Ok(made) = blocking::unblock(move || make(algorithm, now)).await else {
-        log::error!("dkim: {selector}._domainkey.{domain}: the machine gives no randomness");
-        return Vec::new();
-    };
+    let made = blocking::unblock(move || make(algorithm, now)).await?;
     let mut others = rows.iter().map(|(_, row)| row);
     let only = !others.any(|row| row.algorithm == algorithm && row.state == DkimState::Active);
     let state = if only {
@@ -249,7 +253,7 @@ async fn finish(
         DkimState::Pending
     };
     let made = DkimKey { state, ..made };
-    vec![swap(domain, selector, Some(row.clone()), Some(made))]
+    Ok(swap(domain, selector, Some(row.clone()), Some(made)))
 }
 
 async fn is_published(resolver: &Resolver, domain: &str, selector: &str, row: &DkimKey) -> bool {

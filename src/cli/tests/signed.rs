@@ -24,7 +24,15 @@ fn oq_10_the_keys_of_a_domain() {
     assert_eq!(shown[1]["quoted"][0], format!("\"{}\"", value(1)));
     let name = shown[1]["name"].as_str().unwrap();
     assert!(name.starts_with('e') && name.ends_with("._domainkey"));
-    assert_eq!(run("dkim rotate home.test").exit, 75);
+    assert_eq!(run("dkim rotate home.test").exit, 0);
+    let made = json(&run("dkim show home.test --json").out);
+    assert_eq!((made.len(), &made[1]), (2, &shown[1]));
+    assert!(
+        made[0]["value"]
+            .as_str()
+            .unwrap()
+            .starts_with("v=DKIM1; k=rsa; p=")
+    );
     assert_eq!(run("domain remove home.test").exit, 0);
     assert_eq!(run("domain add home.test --class alias").exit, 0);
     let again = json(&run("dkim show home.test --json").out);

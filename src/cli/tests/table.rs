@@ -165,6 +165,8 @@ const VERBS: &[Verb] = &[
     ),
     verb("config show", "", How::Look, NO),
     verb("config unset", "log.level", How::Change, ("hostname", 67)),
+    verb("dkim rotate", "home.test", How::Change, ("away.test", 67)),
+    verb("dkim show", "home.test", How::Look, ("away.test", 67)),
     verb("doctor", "", How::Running, NO),
     verb("domain add", "new.test", How::Change, ("home.test", 73)),
     verb("domain check", "home.test", How::Running, ("away.test", 67)),
@@ -174,6 +176,7 @@ const VERBS: &[Verb] = &[
         How::Change,
         ("away.test", 67),
     ),
+    verb("domain dns", "home.test", How::Look, ("away.test", 67)),
     verb("domain enable", "home.test", How::Change, ("away.test", 67)),
     verb("domain list", "", How::Look, NO),
     verb(

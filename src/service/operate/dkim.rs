@@ -78,11 +78,7 @@ async fn rotate(
         .filter(|(_, row)| row.state == DkimState::Pending)
         .collect();
     if waiting.iter().any(|(_, row)| row.public.is_empty()) {
-        let text = format!(
-            "{name}: its keys are still being made, which the running box does by itself; ask again \
-             in a minute"
-        );
-        return Err(Problem::new(Kind::TryAgain, text));
+        return complete(context, &name, &rows, dry_run).await;
     }
     let selectors: Vec<_> = waiting
         .iter()
@@ -106,6 +102,28 @@ async fn rotate(
         return Ok(Reply::Done(done));
     }
     renew(context, &name, &rows, at_once, dry_run).await
+}
+
+/// Makes the first keys of a domain, which the running box would have made in a moment.
+async fn complete(
+    context: &Context<'_>,
+    name: &str,
+    rows: &[(String, DkimKey)],
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    let done = format!("{name}: its first keys are made (pillarbox dkim show {name})");
+    if dry_run {
+        return Ok(Reply::Done(format!("would be: {done}")));
+    }
+    let mut edits = Vec::new();
+    for (selector, row) in rows {
+        if row.public.is_empty() {
+            let made = dkim::finish(name, selector, row, rows, context.now).await;
+            edits.push(made.map_err(|bad| unmade(&bad))?);
+        }
+    }
+    edit(context, edits, name).await?;
+    Ok(Reply::Done(done))
 }
 
 /// Makes new keys.

@@ -50,7 +50,7 @@ pub struct Context<'a> {
     /// Has the running appliance read its settings anew; `None` as above.
     pub renew: Option<config::Renew<'a>>,
     /// To be woken where queued mail may leave now; `None` as above.
-    pub outbound: Option<&'a Outbound>,
+    pub outbound: Option<&'a Rc<Outbound>>,
     /// `None` where nothing outside can be asked.
     pub outside: Option<Outside>,
     /// The log's newest lines; `None` as above.

@@ -3,6 +3,7 @@
 mod back;
 mod bounce;
 pub mod hosts;
+mod hurry;
 mod lane;
 mod line;
 mod options;
@@ -38,6 +39,7 @@ pub use self::{
 };
 use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
+    base::time::Instant,
     mail::srs::Srs,
     net::{
         house::House,
@@ -91,6 +93,8 @@ pub struct Outbound {
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
     probing: Cell<bool>,
+    /// When somebody last had a lane hurried (SR-21).
+    hurried: Cell<Option<Instant>>,
     /// Counts messages of our own, for their ids.
     count: Cell<u32>,
 }
@@ -127,6 +131,7 @@ impl Outbound {
             reading: Semaphore::new(READING),
             outcomes: Cell::new(0),
             probing: Cell::new(false),
+            hurried: Cell::new(None),
             count: Cell::new(u32::from_le_bytes(start)),
             parts,
         })
@@ -187,9 +192,13 @@ impl Outbound {
         self.outcomes.set(before.saturating_add(outcomes));
     }
 
-    /// An outcome is kept.
-    fn ended(&self, lane: &Rc<Lane>) {
+    fn outcome_is_kept(&self) {
         self.outcomes.set(self.outcomes.get().saturating_sub(1));
+    }
+
+    /// An outcome of a lane is kept.
+    fn ended(&self, lane: &Rc<Lane>) {
+        self.outcome_is_kept();
         self.leave(lane);
     }
 

@@ -203,7 +203,8 @@ impl Door {
             let now = rows.sequence()?;
             let same = |accepted: &Accepted| {
                 accepted.sequence == now
-                    || routing::route(rows, &options.routing, rights, &accepted.path)
+                    || self
+                        .route(rows, &options, rights, &accepted.path)
                         .outcome
                         .is_ok_and(|found| accepted.leads_to(&found))
             };
@@ -245,7 +246,7 @@ impl Door {
             }
             (Kind::Devices | Kind::Local, _) | (Kind::Submission, None) => None,
         };
-        let routed = routing::route(rows, &options.routing, self.rights(), forward);
+        let routed = self.route(rows, options, self.rights(), forward);
         let (mut rooms, mut leaves) = (Vec::new(), false);
         for destination in routed.outcome.iter().flatten() {
             match destination {

@@ -200,10 +200,12 @@ impl Door {
         // All of it is dropped where all recipients are `discard:` (TR-12).
         if !delivery.to.is_empty() || delivery.queue.is_some() {
             let (now, leaves) = (self.shared.world.time(), delivery.queue.is_some());
+            let message_id = whole.message_id.clone();
             inbound::deliver(&self.shared.store, whole, delivery, now).await?;
             if let Some(outbound) = self.shared.outbound().filter(|_| leaves) {
                 outbound.wake();
             }
+            self.tell_delivered(transaction, id, message_id.as_deref());
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod log_lines;
 mod message;
 mod mx;
 mod origin;
+mod passing;
 mod submission;
 mod transaction;
 
@@ -287,10 +288,7 @@ impl Service for Door {
                 self.note(&note);
                 Reply::new(250, "2.0.0 Ok").into()
             }
-            // ETRN: nothing is sent yet, so that no run starts for anybody (SR-21).
-            Question::QueueRun { .. } => {
-                Reply::new(458, "4.7.1 Unable to queue messages for this node").into()
-            }
+            Question::QueueRun { argument } => self.queue_run(&argument).into(),
             Question::Recipient { path, parameters } => {
                 Box::pin(self.recipient(&path, parameters)).await.into()
             }

@@ -136,7 +136,7 @@ fn pick(index: &Index, now: Uptime) -> (u32, u64) {
         let first = entry(&rows, entries[0]).unwrap().unwrap();
         let to = &first.queued.recipients[0];
         assert_eq!(to.due, due);
-        let settled = waits(entries[0].0, &to.address, now + 300);
+        let settled = waits(entries[0].0, &to.address, now);
         let written = index.write(false, |tables| {
             settle(tables, &at(), &[settled], None, now)?;
             Ok(tables.touched)
@@ -223,7 +223,7 @@ fn a_lane_waits_for_its_entries_and_for_itself() {
     // The way itself failed: the other one waits as well, as what it is due says nothing.
     let failed = note("x.test", 350, 1);
     write(&|tables| {
-        let waits = [waits(1, "a@x.test", 350)];
+        let waits = ["a@x.test", "b@x.test"].map(|to| waits(1, to, 350));
         settle(tables, &at(), &waits, Some(&failed), 60).unwrap();
     });
     assert_eq!(lanes(&index)[0], lane("x.test", 2, 350, 1));

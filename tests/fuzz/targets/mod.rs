@@ -6,6 +6,7 @@ pub mod address;
 pub mod config;
 pub mod control;
 pub mod dns;
+pub mod dsn;
 pub mod header;
 pub mod imap;
 pub mod imap_command;
@@ -45,6 +46,7 @@ targets!(
     config,
     control,
     dns,
+    dsn,
     header,
     imap,
     imap_command,
