@@ -6,6 +6,7 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod device;
 mod dkim;
 mod doctor;
 mod domain;
@@ -58,6 +59,7 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        device::NOUN,
         dkim::NOUN,
         doctor::NOUN,
         domain::NOUN,
