@@ -150,7 +150,14 @@ impl Peer {
             let line = line.trim_end();
             let verb = line.split([' ', ':']).next().unwrap_or("");
             let verb = verb.to_uppercase();
-            let act = self.act(&verb, line, || self.usual(&verb));
+            let nobody = matches!(verb.as_str(), "DATA") && message.rcpt.is_empty();
+            let act = match (
+                verb.as_str(),
+                nobody || (verb == "RCPT" && message.mail.is_empty()),
+            ) {
+                (_, true) => Act::Say("554 5.5.1 No valid recipients".to_owned()),
+                _ => self.act(&verb, line, || self.usual(&verb)),
+            };
             let fine = matches!(&act, Act::Say(text) if text.starts_with(['2', '3']));
             match verb.as_str() {
                 "MAIL" if fine => {
@@ -164,6 +171,9 @@ impl Peer {
             }
             if !answer(&mut stream, act).await? || verb == "QUIT" {
                 return Ok(());
+            }
+            if matches!(verb.as_str(), "RSET" | "EHLO" | "HELO") {
+                message = Taken::default();
             }
             if verb == "DATA" && fine {
                 message.text = text(&mut stream).await?;
@@ -210,6 +220,46 @@ async fn answer(stream: &mut BufReader<Async<UnixStream>>, act: Act) -> std::io:
             Ok(!text.starts_with("421"))
         }
     }
+}
+
+/// Brings a message to a server, as a stranger does: what it says to each step.
+pub async fn bring(stream: Async<UnixStream>, from: &str, to: &str, text: &str) -> Vec<String> {
+    let mut stream = BufReader::new(stream);
+    let mut said = vec![];
+    let body = format!("{text}\r\n.");
+    let lines = [
+        String::new(),
+        "EHLO stranger.test".to_owned(),
+        format!("MAIL FROM:<{from}>"),
+        format!("RCPT TO:<{to}>"),
+        "DATA".to_owned(),
+        body,
+        "QUIT".to_owned(),
+    ];
+    for line in lines {
+        if !line.is_empty() {
+            let line = format!("{line}\r\n");
+            let sent = stream.get_mut().write_all(line.as_bytes()).await;
+            sent.unwrap();
+        }
+        let mut reply = String::new();
+        loop {
+            let mut piece = String::new();
+            if stream.read_line(&mut piece).await.unwrap() == 0 {
+                return said;
+            }
+            reply.push_str(&piece);
+            if piece.as_bytes().get(3) != Some(&b'-') {
+                break;
+            }
+        }
+        let goes_on = reply.starts_with(['2', '3']);
+        said.push(reply.trim_end().to_owned());
+        if !goes_on {
+            return said;
+        }
+    }
+    said
 }
 
 async fn text(stream: &mut BufReader<Async<UnixStream>>) -> std::io::Result<String> {
