@@ -20,6 +20,8 @@ mod curl;
 mod day;
 #[path = "interop/disk.rs"]
 mod disk;
+#[path = "interop/dkim.rs"]
+mod dkim;
 #[path = "interop/hostile.rs"]
 mod hostile;
 #[path = "interop/house.rs"]
@@ -34,6 +36,8 @@ mod mbsync;
 mod neomutt;
 #[path = "interop/offlineimap.rs"]
 mod offlineimap;
+#[path = "interop/outbound.rs"]
+mod outbound;
 #[path = "interop/pop3.rs"]
 mod pop3;
 #[path = "interop/programs.rs"]

@@ -47,6 +47,7 @@ replay!(
     config,
     control,
     dns,
+    dsn,
     header,
     imap,
     imap_command,
@@ -57,6 +58,7 @@ replay!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );
 

@@ -78,6 +78,15 @@ pub fn call(path: &Path, request: &str) -> io::Result<String> {
     }
 }
 
+/// Connects to a socket, however long its path is.
+///
+/// # Errors
+///
+/// Nobody listens there.
+pub fn connect(path: &Path) -> io::Result<UnixStream> {
+    short(path, |path| UnixStream::connect(path)).map(|(stream, _)| stream)
+}
+
 /// A socket's address holds 107 octets; a path may be longer, but not one through its open folder.
 fn short<T>(path: &Path, open: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<(T, File)> {
     let folder = match path.parent() {

@@ -17,6 +17,7 @@ use crate::{
         memory,
         settings::SESSION,
         shutdown::{self, Order},
+        submit,
     },
     base::{machine::Secured, memory::Memory},
     net::{
@@ -117,6 +118,8 @@ impl Houses {
 pub struct Sockets {
     pub listeners: Vec<(Kind, TcpListener)>,
     pub control: UnixListener,
+    /// For `sendmail` on this machine (LM-5).
+    pub submit: Option<UnixListener>,
 }
 
 /// A connection that may begin its session.
@@ -130,6 +133,8 @@ pub struct Caller {
     pub local: SocketAddr,
     /// Where TLS came first.
     pub secured: Option<Secured>,
+    /// The system user at the other end, where the kernel says so by itself.
+    pub uid: Option<u32>,
 }
 
 /// Builds a session's future from its caller.
@@ -170,6 +175,10 @@ impl Hall {
         let (executor, world) = (self.executor.clone(), Rc::clone(&self.world));
         let controlled = control::serve(sockets.control, executor, world, operate);
         let _control = self.executor.spawn(controlled);
+        let _submitted = sockets.submit.map(|listener| {
+            let submitted = submit::accept(self.clone(), listener, Rc::clone(sessions));
+            self.executor.spawn(submitted)
+        });
         let _trimming = self.executor.spawn(trim(self.clone()));
         while orders.recv().await == Ok(Order::Reload) {
             reload();
@@ -181,7 +190,7 @@ impl Hall {
         Ok(())
     }
 
-    fn ground(&self, seat: Seat) -> Ground {
+    pub(super) fn ground(&self, seat: Seat) -> Ground {
         Ground {
             world: Rc::clone(&self.world),
             tls: Some(Shake::Server(self.tls.clone())),
@@ -206,6 +215,7 @@ async fn accept(hall: Hall, kind: Kind, listener: TcpListener, sessions: Session
             peer,
             local: SocketAddr::new(local.ip().to_canonical(), local.port()),
             secured: None,
+            uid: None,
         };
         let sessions = Rc::clone(&sessions);
         if kind.implicit_tls() {
@@ -240,7 +250,7 @@ async fn secure(caller: Caller, sessions: Sessions) {
     }
 }
 
-async fn ended(peer: SocketAddr, session: Local<'static, End>) {
+pub(super) async fn ended(peer: SocketAddr, session: Local<'static, End>) {
     let end = session.await;
     log::debug!(target: "net", "{peer}: {end:?}");
 }

@@ -12,3 +12,4 @@ pub mod reception;
 pub mod settings;
 pub mod shutdown;
 pub mod start;
+mod submit;

@@ -1,6 +1,6 @@
 //! Where a connection meets its machine and its service: one arm for each kind of listener.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
 use crate::{
     appliance::{
@@ -12,7 +12,7 @@ use crate::{
     net::{
         drive::{self, End},
         resolve::Resolver,
-        world::Local,
+        world::{Local, World},
     },
     policy::connection::Client,
     proto::{imap, pop3, smtp},
@@ -24,6 +24,7 @@ use crate::{
         password::Passwords,
         pop3::Pop3,
         smtp::{Door, Kind as DoorKind},
+        spool::Spool,
     },
 };
 
@@ -63,16 +64,18 @@ impl Reception {
             settings.imap(),
             appliance.memory.clone(),
         ));
+        let doors = service::smtp::Shared::new(
+            store.clone(),
+            Rc::clone(world),
+            Rc::clone(&appliance.resolver),
+            login,
+            settings.door(&plan.hostname, store.status().disk_octets),
+            appliance.memory.clone(),
+        );
+        doors.sends(&appliance.outbound);
         Self {
             offers: RefCell::new(Offers::new(&settings, &plan.hostname)),
-            doors: Rc::new(service::smtp::Shared::new(
-                store.clone(),
-                Rc::clone(world),
-                Rc::clone(&appliance.resolver),
-                login,
-                settings.door(&plan.hostname, store.status().disk_octets),
-                appliance.memory.clone(),
-            )),
+            doors: Rc::new(doors),
             resolver: Rc::clone(&appliance.resolver),
             compressed: Memory::new(settings.compressed_sessions),
             memory: appliance.memory.clone(),
@@ -92,6 +95,13 @@ impl Reception {
         self.imap.login.set_waiting(settings.waiting());
         *self.offers.borrow_mut() = Offers::new(&settings, hostname);
         *self.settings.borrow_mut() = settings;
+    }
+
+    /// Takes in what `sendmail` leaves in a folder; never ends by itself.
+    #[must_use]
+    pub fn spool(&self, folder: PathBuf, world: &Rc<dyn World>) -> Local<'static, ()> {
+        let spool = Spool::new(folder, Rc::clone(&self.doors), Rc::clone(world));
+        Rc::new(spool).run()
     }
 
     /// Makes what searches want, while nobody wants anything else; never ends by itself.
@@ -127,12 +137,25 @@ impl Reception {
             machine.secured(secured.clone());
         }
         let client = Client::new(peer, None);
+        let uid = self.owner(&caller);
         let service = Door::new(Rc::clone(&self.doors), door, client, caller.secured);
+        let service = service.owned_by(uid);
         let mut parts = Box::new((machine, service));
         Box::pin(async move {
             let (machine, service) = &mut *parts;
             drive::drive(&caller.ground, caller.stream, machine, service).await
         })
+    }
+
+    /// Who on this machine is at the other end, where only some may send (`local.allow_uids`).
+    fn owner(&self, caller: &Caller) -> Option<u32> {
+        if caller.uid.is_some() {
+            return caller.uid;
+        }
+        let asks =
+            caller.kind == Kind::Local && self.settings.borrow().programs.allow_uids.is_some();
+        let world = &caller.ground.world;
+        asks.then(|| world.owner(caller.peer, caller.local))?
     }
 
     fn imap(&self, caller: Caller) -> Local<'static, End> {

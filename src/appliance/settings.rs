@@ -12,7 +12,8 @@ use crate::{
         resolve::{Source, system},
     },
     proto::smtp::server::{Auth, AuthOptions, Options, Tls},
-    routing, schedule, service,
+    routing, schedule,
+    service::{self, smtp::LocalOptions},
 };
 
 /// What an idle session under TLS holds at most, in octets; a message on its way holds more.
@@ -65,6 +66,10 @@ pub struct Settings {
     pub origin: Option<Domain>,
     /// Key of an address (AC-12).
     pub postmaster: Option<String>,
+    /// `local.*`, for programs on this machine and devices.
+    pub programs: LocalOptions,
+    /// The port of `listen.local`, where it is on.
+    pub local_port: Option<String>,
     /// `log.level`.
     pub level: ::log::LevelFilter,
 }
@@ -120,6 +125,8 @@ impl Settings {
             local: Vec::new(),
             origin: None,
             postmaster: None,
+            programs: LocalOptions::default(),
+            local_port: None,
             level: log::LevelFilter::Info,
         }
     }
@@ -137,7 +144,10 @@ impl Settings {
         match kind {
             Kind::Imap | Kind::Imaps | Kind::Mx | Kind::Pop3 | Kind::Pop3s => options,
             Kind::Devices | Kind::Local => Options {
-                bare_local_parts: true,
+                bare_local_parts: self.origin.is_some(),
+                bare_lf: true,
+                auth: Auth::Anybody,
+                requiretls: false,
                 tls: Tls::Off,
                 ..options
             },
@@ -163,6 +173,8 @@ impl Settings {
     pub fn door(&self, hostname: &str, disk: u64) -> service::smtp::Options {
         service::smtp::Options {
             routing: self.routing(hostname),
+            local: self.programs.clone(),
+            local_port: self.local_port.clone(),
             soft_bounce: self.soft_bounce,
             check_helo: self.check_helo,
             check_sender: self.check_sender,
@@ -191,6 +203,8 @@ impl Settings {
             // The MX takes no bare local parts but `<postmaster>`.
             origin: self.origin.clone(),
             postmaster: self.postmaster.clone(),
+            names: Arc::default(),
+            null_client: self.programs.relay,
         }
     }
 

@@ -1,6 +1,13 @@
 //! From a plan to a running appliance, in the order that design section 4 gives.
 
-use std::{fmt, fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, rc::Rc, sync::Arc};
+use std::{
+    fmt, fs, io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use futures_rustls::rustls;
 use rustix::{fs::Mode, process::umask};
@@ -16,7 +23,7 @@ use crate::{
         memory, privilege,
         reception::Reception,
         settings::Settings,
-        shutdown,
+        shutdown, submit,
     },
     base::memory::Memory,
     net::{
@@ -29,6 +36,7 @@ use crate::{
         world::{Local, RealWorld, World, calendar},
     },
     service::{
+        dkim,
         operate::kept,
         outbound::{self, Outbound},
         password::Passwords,
@@ -49,6 +57,9 @@ pub struct Plan {
     pub data: PathBuf,
     /// The control socket's path.
     pub control: PathBuf,
+    /// The socket and the folder for `sendmail` (LM-5).
+    pub submit: PathBuf,
+    pub spool: PathBuf,
     pub hostname: String,
     /// Who to become when started as root.
     pub user: Option<String>,
@@ -360,12 +371,20 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
     let run = plan.control.parent().unwrap_or(&plan.data);
     fs::create_dir_all(run).map_err(failed)?;
     let control = control::bind(&plan.control).map_err(failed)?;
+    let submit = submit::bind(plan);
+    let spool = submit::spool(plan);
     if let Some(name) = &plan.user
         && privilege::is_root()
     {
         let user = privilege::user(name)?;
         privilege::hand_over_all(&plan.data, user)?;
         privilege::hand_over(&plan.control, user)?;
+        if submit.is_some() {
+            privilege::hand_over(&plan.submit, user)?;
+        }
+        if spool {
+            privilege::hand_over(&plan.spool, user)?;
+        }
         privilege::become_user(user)?;
     }
     // As the user who will read it again at a reload.
@@ -373,13 +392,21 @@ fn open(plan: &Plan) -> Result<Opened, Failure> {
     log::info!(target: "start", "files: {}", memory::descriptors().unwrap_or_default());
     if plan.confine {
         privilege::drop_rights()?;
-        match privilege::confine(&[&plan.data, run]) {
+        let mut writable: Vec<&Path> = vec![&plan.data, run];
+        if spool {
+            writable.push(&plan.spool);
+        }
+        match privilege::confine(&writable) {
             Ok(true) => {}
             Ok(false) => log::info!(target: "start", "this kernel has no landlock"),
             Err(error) => log::warn!(target: "start", "landlock: {error}"),
         }
     }
-    let sockets = Sockets { listeners, control };
+    let sockets = Sockets {
+        listeners,
+        control,
+        submit,
+    };
     Ok(Opened {
         _lock: lock,
         sockets,
@@ -396,8 +423,18 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         .executor
         .spawn(async move { registry.run().await });
     let _watching = appliance.executor.spawn(watch(Rc::clone(appliance)));
+    let spool = appliance.plan.spool.clone();
+    let _spooled = appliance
+        .executor
+        .spawn(reception.spool(spool, &appliance.world));
     let _filling = appliance.executor.spawn(reception.fill());
     let _sending = appliance.executor.spawn(appliance.outbound.run());
+    let keys = dkim::keep(
+        appliance.store.clone(),
+        Rc::clone(&appliance.resolver),
+        Rc::clone(&appliance.world),
+    );
+    let _keys = appliance.executor.spawn(keys);
     let certified = certificates::watch(appliance.tls.clone(), Rc::clone(&appliance.world));
     let _certified = appliance.executor.spawn(certified);
     let again: Again = {
@@ -425,6 +462,11 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
         Rc::new(move |caller| reception.session(caller))
     };
     let serving = hall.serve(sockets, &sessions, operate, &orders, &reload);
+    let serving = async {
+        let served = serving.await;
+        appliance.outbound.finish().await;
+        served
+    };
     Ok(appliance.executor.run(serving).await?)
 }
 
@@ -459,6 +501,8 @@ mod tests {
     fn plan(data: PathBuf, address: SocketAddr) -> Plan {
         Plan {
             control: data.join("control"),
+            submit: data.join("submit"),
+            spool: data.join("spool"),
             data,
             hostname: "mx.test".to_owned(),
             user: None,

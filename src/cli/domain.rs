@@ -37,6 +37,18 @@ pub(super) const NOUN: Command = Command::noun(
         )
         .takes(&[NAME])
         .with(CHANGE),
+        Command::verb(
+            "dns",
+            "The DNS records that a domain needs: panel fields, quoted pieces, zone file",
+            dns,
+        )
+        .takes(&[NAME])
+        .with(READ)
+        .more(
+            "A name is relative to the domain (@ is the domain itself), as panels want it; the zone file has
+it whole. A panel that takes a long text in one field gets the value, one that wants pieces the
+quoted form. What is optional can be left out: mail flows without it.",
+        ),
         Command::verb("enable", "Undo disable", enable)
             .takes(&[NAME])
             .with(CHANGE),
@@ -118,6 +130,12 @@ fn disable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<
     let name = line.text(0);
     let request = domain::Request::Disable { name };
     change(terminal, global, line, Request::Domain(request))
+}
+
+fn dns(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
+    let name = line.text(0);
+    let request = domain::Request::Dns { name };
+    look(terminal, global, line, Request::Domain(request))
 }
 
 fn enable(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {

@@ -62,6 +62,13 @@ impl Line {
         self.arguments.get(at).map(PathBuf::from)
     }
 
+    /// An option's value that is the name of a file.
+    pub fn path_of(&self, long: &str) -> Option<PathBuf> {
+        let mut given = self.options.iter();
+        let (_, value) = given.find(|(option, _)| option.long == long)?;
+        Some(PathBuf::from(value))
+    }
+
     /// All arguments from a place on.
     pub fn rest(&self, from: usize) -> Vec<&str> {
         let rest = self.arguments.iter().skip(from);
@@ -77,14 +84,9 @@ impl Line {
     }
 
     fn global(&self) -> Global {
-        let path = |long| {
-            let mut given = self.options.iter();
-            let (_, value) = given.find(|(option, _)| option.long == long)?;
-            Some(PathBuf::from(value))
-        };
         Global {
-            config: path("config"),
-            data: path("data"),
+            config: self.path_of("config"),
+            data: self.path_of("data"),
             quiet: self.has("quiet"),
         }
     }
@@ -443,10 +445,7 @@ mod tests {
             ),
             (&["alias", "list", "-x"], "unknown option \"-x\""),
             (&["user", "quota", "a"], "still needed: <SIZE>"),
-            (
-                &["route", "add", "x", "--port=25", "--tls=none"],
-                "still needed: --host <H[,H...]>",
-            ),
+            (&["route", "add", "--port=25"], "still needed: <NAME>"),
             (&["status", "x"], "nothing is known to do with \"x\""),
             (&["status", "--json", "--json"], "--json is there twice"),
             (&["status", "--json=yes"], "--json takes no value"),

@@ -6,6 +6,7 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod dkim;
 mod doctor;
 mod domain;
 mod help;
@@ -16,6 +17,7 @@ mod man;
 mod queue;
 mod reach;
 mod route;
+mod sendmail;
 mod serve;
 mod status;
 mod store;
@@ -56,6 +58,7 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        dkim::NOUN,
         doctor::NOUN,
         domain::NOUN,
         mail::NOUN,
@@ -95,7 +98,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// The same with streams and environment given.
 pub fn run_in(terminal: &mut Terminal<'_>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let result = match line::order(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    if let Some((name, rest)) = sendmail::called(&words) {
+        let exit = sendmail::run(terminal, name, rest);
+        return terminal.end(exit);
+    }
+    let result = match line::order(words) {
         Order::Print(text) => {
             terminal.line(text.trim_end());
             Ok(0)

@@ -19,17 +19,19 @@ use crate::{
     },
     config::{
         Config,
-        schema::{self, Key, Profile},
+        schema::{self, Key, Profile, Role},
     },
     mail::domain::Domain,
     net::{
         house::Limits,
         world::{Local, RealWorld},
     },
+    policy::rate::Rate,
     schedule,
     service::{
         operate::{self, Context, Outside, config::Renew, status::Running, trace::Log},
         password::{Cost, Passwords},
+        smtp::LocalOptions,
     },
     store,
 };
@@ -77,6 +79,8 @@ fn plan(config: &Config, world: &RealWorld) -> Plan {
     Plan {
         data: PathBuf::from(config.text(&schema::DATA)),
         control: PathBuf::from(config.control()),
+        submit: PathBuf::from(config.submit()),
+        spool: PathBuf::from(config.spool()),
         hostname: config.text(&schema::HOSTNAME).to_owned(),
         user: privilege::user(USER).is_ok().then(|| USER.to_owned()),
         listeners: vec![
@@ -154,12 +158,42 @@ fn settings(config: &Config) -> Settings {
             .collect(),
         origin: Domain::parse(config.origin()),
         postmaster: config.postmaster().map(ToOwned::to_owned),
+        programs: programs(config),
+        local_port: config
+            .listeners(&schema::LISTEN_LOCAL)
+            .first()
+            .map(|at| at.port().to_string()),
         level: match config.text(&schema::LOG_LEVEL) {
             "error" => ::log::LevelFilter::Error,
             "warn" => ::log::LevelFilter::Warn,
             "debug" => ::log::LevelFilter::Debug,
             _ => ::log::LevelFilter::Info,
         },
+    }
+}
+
+/// What programs on this machine and devices may do.
+fn programs(config: &Config) -> LocalOptions {
+    let uids = config.list(&schema::LOCAL_ALLOW_UIDS);
+    let rate = config.rate(&schema::LOCAL_RATE);
+    let path = |text: &str| (!matches!(text, "" | "off")).then(|| PathBuf::from(text));
+    LocalOptions {
+        allow_uids: (uids != ["all"])
+            .then(|| uids.iter().filter_map(|uid| uid.parse().ok()).collect()),
+        rate: rate.map_or(
+            Rate {
+                count: 0,
+                seconds: 1,
+            },
+            |rate| Rate {
+                count: rate.count,
+                seconds: rate.seconds,
+            },
+        ),
+        reject_text: config.text(&schema::LOCAL_REJECT_TEXT).to_owned(),
+        relay: config.role() == Role::Relay,
+        trusted: config.networks(&schema::SMTP_TRUSTED_NETWORKS).to_vec(),
+        aliases: path(config.text(&schema::LOCAL_ALIASES)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Commands as they are typed, on a stopped box and against a server. [`table`] has every verb.
 
 mod directory;
+mod mail;
+mod queue;
+mod signed;
 mod table;
 
 use std::{
@@ -67,7 +70,15 @@ fn a_line_that_is_no_command_is_usage() {
         "route add x --host a.test --port 0 --tls none",
         "route add x --host a.test --port 25 --tls none --password-stdin",
         "route default x --unset",
-        "route test x",
+        "route add x --preset gmail",
+        "route add x --region eu",
+        "route set x",
+        "route test",
+        "queue hold",
+        "queue remove Q1 --held",
+        "queue list --older much",
+        "mail export a@home.test",
+        "mail export a@home.test --mbox a --maildir b",
         "user add a@home.test --password-stdin --password-hash-stdin",
     ] {
         let played = play(line, "");

@@ -5,9 +5,10 @@ use crate::{
         Global, Stop, Terminal, change,
         line::Line,
         look, remove, shown,
-        table::{Argument, CHANGE, Command, READ, REMOVAL},
+        table::{Argument, Command, DRY_RUN, JSON, Opt, READ, REMOVAL, Value, Word},
     },
     service::operate::{Request, transport},
+    store::directory::TransportTls,
 };
 
 pub(super) const NOUN: Command = Command::noun(
@@ -16,7 +17,7 @@ pub(super) const NOUN: Command = Command::noun(
     &[
         Command::verb("add", "Say where mail for a pattern goes", add)
             .takes(&[Argument::one("PATTERN", ""), Argument::one("TARGET", "")])
-            .with(CHANGE)
+            .with(&[TLS, DRY_RUN])
             .more(FORMS),
         Command::verb(
             "list",
@@ -33,8 +34,27 @@ pub(super) const NOUN: Command = Command::noun(
             test,
         )
         .takes(&[Argument::one("ADDRESS", "")])
-        .with(READ),
+        .with(&[FROM, JSON]),
     ],
+);
+
+const TLS: Opt = Opt::value(
+    "tls",
+    "TLS",
+    Value::OneOf(&[
+        Word("none", "In clear: only inside your own network"),
+        Word("may", "Where it is offered, whoever it is"),
+        Word("encrypt", "Always, whoever it is"),
+        Word("verify", "Always, with a certificate for the host's name"),
+    ]),
+    "How the way is secured, whatever DANE and MTA-STS say (smtp: and lmtp:[host] only)",
+);
+
+const FROM: Opt = Opt::value(
+    "from",
+    "SENDER",
+    Value::Text,
+    "The mail's sender, for the patterns from:",
 );
 
 const FORMS: &str = "PATTERN, the most specific wins:
@@ -42,6 +62,7 @@ const FORMS: &str = "PATTERN, the most specific wins:
   joe@example.com      this address, also joe+anything@example.com
   example.com          the domain
   .example.com         every name below the domain, not the domain itself
+  from:joe@example.com, from:example.com   all mail to others from this sender, or from this domain
   *                    all mail, also for domains here
 
 TARGET:
@@ -58,6 +79,13 @@ fn add(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, 
     let request = transport::Request::Add {
         pattern: line.text(0),
         target: line.text(1),
+        tls: match line.value("tls") {
+            Some("none") => Some(TransportTls::None),
+            Some("may") => Some(TransportTls::May),
+            Some("encrypt") => Some(TransportTls::Encrypt),
+            Some("verify") => Some(TransportTls::Verify),
+            _ => None,
+        },
     };
     change(terminal, global, line, Request::Transport(request))
 }
@@ -76,6 +104,7 @@ fn forget(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u
 
 fn test(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {
     let address = line.text(0);
-    let request = Request::Transport(transport::Request::Test { address });
+    let from = line.value("from").map(ToOwned::to_owned);
+    let request = Request::Transport(transport::Request::Test { address, from });
     look(terminal, global, line, request)
 }

@@ -377,6 +377,21 @@ impl Config {
         }
     }
 
+    /// Where `sendmail` finds the server: beside the control socket.
+    pub fn submit(&self) -> String {
+        let control = self.control();
+        let folder = control.strip_suffix("control").unwrap_or(&control);
+        [folder, "submit"].concat()
+    }
+
+    /// Where `sendmail` leaves mail while the server is down.
+    pub fn spool(&self) -> String {
+        match self.control().strip_suffix("/control") {
+            Some("/run/pillarbox") | None => "/var/spool/pillarbox".to_owned(),
+            Some(data) => [data, "/spool"].concat(),
+        }
+    }
+
     /// The least `memory.limit` that holds what is taken before the first session, in octets, in whole
     /// MiB (HD-4).
     fn memory_least(&self) -> u64 {

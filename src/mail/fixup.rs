@@ -3,6 +3,7 @@
 
 use crate::mail::{
     address::Address,
+    domain::Domain,
     envelope::{MAILBOXES_MAX, Mailbox},
     header::{self, Field},
     list,
@@ -27,6 +28,10 @@ pub struct Fixup {
     pub hostname: String,
     /// For a missing `Date:`, as RFC 5322 section 3.3 has it.
     pub date: String,
+    /// For a missing `From:`: programs and devices forget it.
+    pub from: Option<String>,
+    /// What stands behind the name of an author without a domain (AC-8): cron writes `From: root`.
+    pub origin: Option<Domain>,
     /// For a missing `Message-ID:`, with its brackets.
     pub message_id: String,
 }
@@ -38,12 +43,18 @@ impl Fixup {
     pub fn mend(&self, block: &[u8]) -> Vec<u8> {
         let keep_trace = !self.hide_client || self.is_on_its_way(block);
         let (mut out, mut from) = (Vec::with_capacity(block.len()), 0);
-        let (mut end, mut date, mut id) = (0, false, false);
+        let (mut end, mut date, mut id, mut author) = (0, false, false, false);
         for field in header::fields(block) {
             let empty = header::unfold(field.value).is_empty();
             date |= field.is("Date") && !empty;
             id |= field.is("Message-ID") && !empty;
+            author |= field.is("From");
             end = field.whole.end;
+            if let Some(line) = self.qualified(&field) {
+                out.extend_from_slice(block.get(from..field.whole.start).unwrap_or_default());
+                out.extend_from_slice(line.as_bytes());
+                from = field.whole.end;
+            }
             if self.goes(&field, keep_trace, empty) {
                 out.extend_from_slice(block.get(from..field.whole.start).unwrap_or_default());
                 from = field.whole.end;
@@ -53,6 +64,9 @@ impl Fixup {
         out.extend_from_slice(block.get(from..end).unwrap_or_default());
         if !out.is_empty() && !out.ends_with(b"\n") {
             out.extend_from_slice(b"\r\n");
+        }
+        if let Some(from) = self.from.as_ref().filter(|_| !author) {
+            out.extend_from_slice(format!("From: {from}\r\n").as_bytes());
         }
         if !id {
             out.extend_from_slice(format!("Message-ID: {}\r\n", self.message_id).as_bytes());
@@ -71,6 +85,27 @@ impl Fixup {
             || (self.hide_agent && among(&AGENT))
             || (!keep_trace && field.is("Received"))
             || (empty && among(&["Date", "Message-ID"]))
+    }
+
+    /// The line of an author who has no domain, with one.
+    fn qualified(&self, field: &Field<'_>) -> Option<String> {
+        let origin = self.origin.as_ref().filter(|_| field.is("From"))?;
+        let mut mailboxes = Vec::new();
+        list::mailboxes(&header::unfold(field.value), &mut mailboxes);
+        let [only] = mailboxes.as_slice() else {
+            return None;
+        };
+        let Some(Author::Bare(local)) = author(only) else {
+            return None;
+        };
+        let address = Address::new(local, origin.clone())?;
+        let name = only.display_name();
+        let plain = |c: char| c.is_ascii_alphanumeric() || " -_".contains(c);
+        Some(if name.is_empty() || !name.chars().all(plain) {
+            format!("From: {address}\r\n")
+        } else {
+            format!("From: {name} <{address}>\r\n")
+        })
     }
 
     fn is_on_its_way(&self, block: &[u8]) -> bool {
@@ -165,7 +200,33 @@ mod tests {
             hide_agent: false,
             hostname: "mx.home.test".to_owned(),
             date: "Sat, 21 Nov 2026 14:53:35 +0000".to_owned(),
+            from: None,
+            origin: None,
             message_id: "<1@mx.home.test>".to_owned(),
+        }
+    }
+
+    /// LM-9, AC-8: as cron writes it.
+    #[test]
+    fn an_author_without_a_domain_gets_one() {
+        let fixup = Fixup {
+            from: Some("root@home.test".to_owned()),
+            origin: Domain::parse("home.test"),
+            ..fixup()
+        };
+        for (before, after) in [
+            ("From: root\r\n", "From: root@home.test\r\n"),
+            (
+                "From: root (Cron Daemon)\r\n",
+                "From: Cron Daemon <root@home.test>\r\n",
+            ),
+            ("From: \"=?x\" <root>\r\n", "From: root@home.test\r\n"),
+            ("From: a@b.test\r\n", "From: a@b.test\r\n"),
+            ("From: a, b\r\n", "From: a, b\r\n"),
+            ("Subject: x\r\n", "Subject: x\r\nFrom: root@home.test\r\n"),
+        ] {
+            let got = mended(&fixup, &format!("{before}\r\n"));
+            assert!(got.starts_with(after), "{before:?}: {got:?}");
         }
     }
 

@@ -22,7 +22,7 @@ use crate::{
         random::Random,
         time::{Clock, Instant, Time},
     },
-    net::stream::Socket,
+    net::{interfaces, neighbours, stream::Socket},
 };
 
 /// A future that need not be `Send`: everything but the writer runs on one thread.
@@ -52,6 +52,16 @@ pub trait World: Debug {
     /// come back (OQ-1).
     fn own_addresses(&self) -> Vec<IpAddr> {
         Vec::new()
+    }
+
+    /// The routers that lead out of the house: whoever lists one lists the internet (LM-10).
+    fn gateways(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
+
+    /// The system user at the other end of a connection on this machine, where it can be found.
+    fn owner(&self, _peer: SocketAddr, _local: SocketAddr) -> Option<u32> {
+        None
     }
 }
 
@@ -107,6 +117,10 @@ impl World for RealWorld {
         self
     }
 
+    fn own_addresses(&self) -> Vec<IpAddr> {
+        interfaces::addresses()
+    }
+
     fn connect(&self, to: &Endpoint) -> Local<'static, io::Result<Socket>> {
         let to = to.clone();
         Box::pin(async move {
@@ -119,6 +133,14 @@ impl World for RealWorld {
                 Endpoint::Unix(path) => Ok(Socket::Unix(Async::<UnixStream>::connect(path).await?)),
             }
         })
+    }
+
+    fn gateways(&self) -> Vec<IpAddr> {
+        neighbours::gateways()
+    }
+
+    fn owner(&self, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+        neighbours::owner(peer, local)
     }
 
     fn datagrams(&self, server: SocketAddr) -> io::Result<Box<dyn Datagrams>> {

@@ -5,5 +5,6 @@ pub mod access;
 pub mod connection;
 pub mod limits;
 pub mod quota;
+pub mod rate;
 pub mod recipient;
 pub mod sender;

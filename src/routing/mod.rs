@@ -5,6 +5,7 @@ pub mod alias;
 pub mod class;
 pub mod directory;
 mod keys;
+pub mod names;
 pub mod nexthop;
 pub mod options;
 pub mod route;

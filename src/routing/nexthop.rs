@@ -37,7 +37,8 @@ pub enum NextHop {
     LmtpUnix {
         path: String,
     },
-    /// The MX hosts of this domain.
+    /// The MX hosts of this domain. A literal is the host itself (RFC 5321 section 5.1), but no admin named
+    /// it: it must not be us.
     Mx {
         domain: Domain,
         port: u16,
@@ -126,6 +127,18 @@ fn found(
     Ok(to)
 }
 
+/// The patterns that could match, in the order in which they are tried, for `transport test`.
+#[must_use]
+pub fn candidates(options: &Options, sender: Option<&Address>, recipient: &Address) -> Vec<String> {
+    let mut all = transport::candidates(options, recipient);
+    // The last is `*`.
+    let last = all.len().saturating_sub(1);
+    let of_sender = sender.iter().flat_map(|sender| from(options, sender));
+    let of_sender: Vec<_> = of_sender.collect();
+    all.splice(last..last, of_sender);
+    all
+}
+
 /// The patterns of a sender, most specific first.
 fn from(options: &Options, sender: &Address) -> Vec<String> {
     let keys = Keys::of(options, sender);
@@ -156,17 +169,9 @@ fn hop(target: &Target) -> Option<NextHop> {
     })
 }
 
-/// A literal has no MX: it is the host (RFC 5321 section 5.1).
 fn mx(domain: &Domain, port: Option<u16>) -> NextHop {
-    let port = port.unwrap_or(SMTP_PORT);
-    match domain.ip() {
-        Some(ip) => NextHop::Host {
-            host: Host::Ip(ip),
-            port,
-        },
-        None => NextHop::Mx {
-            domain: domain.clone(),
-            port,
-        },
+    NextHop::Mx {
+        domain: domain.clone(),
+        port: port.unwrap_or(SMTP_PORT),
     }
 }

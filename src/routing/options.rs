@@ -1,6 +1,8 @@
 //! What the admin chose about addresses.
 
-use crate::mail::domain::Domain;
+use std::sync::Arc;
+
+use crate::{mail::domain::Domain, routing::names::Names};
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Options {
@@ -16,6 +18,10 @@ pub struct Options {
     /// Key of the address of the person at whom standard names end (`address.postmaster`, AC-12);
     /// `None` = whom the directory names.
     pub postmaster: Option<String>,
+    /// What a file says of names of this machine (`local.aliases`, LM-2), behind the rows.
+    pub names: Arc<Names>,
+    /// Names of this machine that nobody here has go to the default route (role `relay`, LM-6, LM-7).
+    pub null_client: bool,
 }
 
 impl Default for Options {
@@ -26,6 +32,8 @@ impl Default for Options {
             local: Vec::new(),
             origin: None,
             postmaster: None,
+            names: Arc::default(),
+            null_client: false,
         }
     }
 }

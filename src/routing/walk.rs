@@ -213,6 +213,9 @@ impl<'a> Walk<'a> {
                     return Ok(());
                 }
             }
+            if class == Class::Local && self.named(&keys, address)? {
+                return Ok(());
+            }
         }
         if class.is_hosted() {
             self.hosted(&keys, address, class, past)
@@ -259,8 +262,14 @@ impl<'a> Walk<'a> {
                 let invented = keys.untagged.is_some();
                 return self.end(keys, address, End::Mailbox(user), invented);
             }
+            if self.chosen(keys, address)? {
+                return Ok(());
+            }
         }
         if past != Past::Wide && self.alias(keys, address, keys.wide())? {
+            return Ok(());
+        }
+        if class == Class::Local && self.goes_on(address)? {
             return Ok(());
         }
         let refusal = if standard.is_some() {
@@ -269,6 +278,67 @@ impl<'a> Walk<'a> {
             Refusal::Unknown
         };
         self.dead(&keys.full, refusal)
+    }
+
+    /// What the file of aliases says of a name of this machine (LM-2).
+    fn named(&mut self, keys: &Keys, address: &Address) -> Result<bool, Refusal> {
+        let options = self.options;
+        for key in keys.exact() {
+            let name = key.rsplit_once('@').map_or(key, |(name, _)| name);
+            if let Some(targets) = options.names.targets(name, &address.domain) {
+                let forward = Forward { targets, srs: None };
+                if self.enter(keys, address, key, &forward)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Standard names end at the chosen reader, also where that is somebody elsewhere (AC-12).
+    fn chosen(&mut self, keys: &Keys, address: &Address) -> Result<bool, Refusal> {
+        let chosen = self.options.postmaster.as_deref().and_then(Address::parse);
+        let Some(reader) = chosen else {
+            return Ok(false);
+        };
+        if class(self.directory, self.options, &reader.domain)?.is_some() {
+            return Ok(false);
+        }
+        self.steps.push(Step::Standard {
+            address: keys.full.clone(),
+            heir: Some(reader.to_string()),
+        });
+        let forward = Forward {
+            targets: vec![reader.to_string()],
+            srs: None,
+        };
+        self.enter(keys, address, &keys.full, &forward)
+    }
+
+    /// A name of this machine that nobody here has leaves through the default route, where the box is
+    /// one for that (LM-6, LM-7).
+    fn goes_on(&mut self, address: &Address) -> Result<bool, Refusal> {
+        let options = self.options;
+        if !options.null_client
+            || self.rights != Rights::User
+            || self.directory.default_route()?.is_none()
+        {
+            return Ok(false);
+        }
+        let origin = options.origin.as_ref();
+        let outside = match origin.filter(|origin| origin.as_str() != "localhost") {
+            Some(origin) => address.at(origin),
+            None => None,
+        };
+        let Some(outside) = outside else {
+            return Ok(false);
+        };
+        let keys = Keys::of(options, &outside);
+        self.steps.push(Step::Pass {
+            address: keys.full.clone(),
+        });
+        self.end(&keys, &outside, End::Out { srs: false }, true)?;
+        Ok(true)
     }
 
     /// What no exact alias has taken, in a domain that somebody else hosts (AC-5, AC-6). A list that

@@ -21,6 +21,8 @@ pub struct Network {
     failing: bool,
     /// When the next probe is, while it is not up.
     probe: Option<Instant>,
+    /// Since when it is not up, if it is not.
+    doubted: Instant,
     /// A probe has failed: it is down for certain.
     down: bool,
     /// Up to when up-time has been given out.
@@ -36,6 +38,7 @@ impl Network {
             success: now,
             failing: false,
             probe: None,
+            doubted: now,
             down: false,
             told: now,
             rest: 0,
@@ -58,7 +61,8 @@ impl Network {
     pub fn failure(&mut self, now: Instant) {
         self.failing = true;
         if self.probe.is_some() {
-            self.down = true;
+            // What ends in the moment of the doubt is no probe.
+            self.down |= now > self.doubted;
             self.probe = Some(now.plus(PROBE_EVERY));
         }
         self.doubt(now);
@@ -68,6 +72,7 @@ impl Network {
         let silent = now.0.saturating_sub(self.success.0);
         if self.failing && self.probe.is_none() && silent >= DOUBT_AFTER {
             self.probe = Some(now);
+            self.doubted = now;
         }
     }
 

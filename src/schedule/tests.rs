@@ -134,9 +134,9 @@ fn lm_12_ten_minutes_of_failures_and_it_is_down() {
     play(&[
         (60, Fails, true, None, 60),
         (599, Fails, true, None, 539),
-        (600, Fails, false, Some(600), 1),
-        (600, Fails, false, Some(630), 0),
-        (631, Fails, false, Some(661), 0),
+        (600, Fails, false, Some(630), 1),
+        (630, Fails, false, Some(660), 0),
+        (661, Fails, false, Some(691), 0),
         (900_000, Fails, false, Some(900_030), 0),
         // It is back; nothing of the ten days counts.
         (900_030, Succeeds(true), true, None, 0),

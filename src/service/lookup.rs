@@ -8,7 +8,7 @@ use crate::{
     routing::{Class, Directory, Forward, LookupFailed},
     store::{
         Broken, Reader, Store,
-        directory::{DomainClass, Usage, User},
+        directory::{Device, DomainClass, Usage, User},
     },
 };
 
@@ -128,6 +128,15 @@ impl Rows<'_> {
         let list = self.row(Reader::access_list)?;
         let rows = list.into_iter().map(|(network, row)| (network, row.allow));
         Ok(rows.collect())
+    }
+
+    /// Machines of the house that may send, by name (LM-10).
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub fn devices(&self) -> Result<Vec<(String, Device)>, LookupFailed> {
+        self.row(Reader::devices)
     }
 
     /// Whether the queue holds so many entries or octets already; 0 = no limit.

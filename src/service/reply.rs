@@ -1,8 +1,13 @@
 //! From a refusal to its SMTP reply: the one place. Codes and texts are those of `spec/mail.md`, to the
 //! letter: admins grep for them.
 
+use std::net::IpAddr;
+
 use crate::{
-    mail::path::{ForwardPath, ReversePath},
+    mail::{
+        address::Address,
+        path::{ForwardPath, ReversePath},
+    },
     policy::{connection::Client, sender},
     proto::smtp::reply::Reply,
     routing,
@@ -30,6 +35,60 @@ pub fn client(client: &Client) -> Reply {
     Reply::new(
         554,
         format!("5.7.1 <{client}>: Client host rejected: Access denied"),
+    )
+}
+
+/// A listed address that is a router's (LM-10, UX page D).
+#[must_use]
+pub fn router(ip: IpAddr) -> Reply {
+    Reply::new(
+        554,
+        format!("5.7.1 {ip} is a router or this machine itself: it may not send for others"),
+    )
+}
+
+/// Somebody on this machine who may not send (`local.allow_uids`).
+#[must_use]
+pub fn system_user(uid: Option<u32>) -> Reply {
+    let who = uid.map_or_else(|| "an unknown user".to_owned(), |uid| format!("uid {uid}"));
+    Reply::new(
+        554,
+        format!("5.7.1 Client rejected: {who} may not send here (local.allow_uids)"),
+    )
+}
+
+/// More messages than this machine or device may send in a time (LM-10, LM-11).
+#[must_use]
+pub fn too_many(client: &Client) -> Reply {
+    Reply::new(
+        451,
+        format!("4.7.1 <{client}>: Error: too many messages, try again later"),
+    )
+}
+
+/// Mail that would leave a box whose mail stays (LM-1).
+#[must_use]
+pub fn local_only(path: &ForwardPath, text: &str) -> Reply {
+    Reply::new(
+        550,
+        format!("5.1.1 {path}: Recipient address rejected: {text}"),
+    )
+}
+
+/// A sender or recipient that is not the device's (LM-10).
+#[must_use]
+pub fn device_sender(path: &ReversePath, device: &str) -> Reply {
+    Reply::new(
+        553,
+        format!("5.7.1 {path}: Sender address rejected: not one of device {device}"),
+    )
+}
+
+#[must_use]
+pub fn device_recipient(address: &Address, device: &str) -> Reply {
+    Reply::new(
+        554,
+        format!("5.7.1 <{address}>: Recipient address rejected: not one for device {device}"),
     )
 }
 

@@ -13,6 +13,7 @@ use pillarbox::{
 
 use crate::{
     disk::{Dice, State},
+    lanes,
     model::{self, DAMAGED, View, Wish},
     script,
     world::{World, differences, held},
@@ -168,6 +169,68 @@ fn flip(world: &World) -> (u64, u64) {
         );
     }
     (reported, hit)
+}
+
+/// Whatever is lost of the queue: lanes agree with the entries that are left (`model::view` looks), nothing
+/// waits that never did, and numbers are not given twice.
+#[test]
+fn lanes_follow_what_is_left_of_the_queue() {
+    let mut world = World::new(State::default());
+    world.open().unwrap();
+    script::settle_in(&mut world).unwrap();
+    let mut known = std::collections::BTreeSet::new();
+    for tag in 0..30_u64 {
+        let others = vec![format!("a@d{}.test", tag % 3), "b@away.test".to_owned()];
+        let next = world.oracle().acknowledged.next_queue;
+        let fates = [("b@away.test", lanes::waits(400 + tag))];
+        world.ask(&[Wish::Send(tag, 200, vec![], others)]).unwrap();
+        known.insert(next);
+        let note = lanes::note("away.test", 300 + tag, 1);
+        let settled = vec![lanes::settled(next, &fates)];
+        world
+            .ask(&[Wish::Settle(settled, Some(note), tag)])
+            .unwrap();
+        if tag % 4 == 3 {
+            world
+                .ask(&[Wish::Hold(vec![next], true), Wish::RemoveQueued(next - 2)])
+                .unwrap();
+        }
+        if tag == 15 {
+            world.housekeep(30);
+        }
+    }
+    let state = settled(&world);
+    let mut dice = Dice::new(5);
+    let mut lost = 0;
+    for round in 0..120 {
+        let mut damaged = state.clone();
+        let name = newest(&damaged, "log/");
+        let mut octets = damaged.octets(&name);
+        let used: Vec<usize> = (0..octets.len()).filter(|&at| octets[at] != 0).collect();
+        let at = *dice.of(&used);
+        octets[at] ^= 1 << dice.below(8);
+        damaged.overwrite(&name, at as u64, &octets[at..=at]);
+        if round % 2 == 0 {
+            damaged.lose("index.redb");
+        }
+        let (mut world, opened, view) = start(damaged);
+        assert!(view.queue.keys().all(|id| known.contains(id)), "{opened:?}");
+        let report = world.store().check().unwrap();
+        let strange = report.wrong.iter().find(|line| line.contains("lane"));
+        assert_eq!(strange, None);
+        if opened.lost > 0 {
+            lost += 1;
+            world.oracle().acknowledged.view = view;
+            let send = Wish::Send(999, 200, vec![], vec!["c@away.test".to_owned()]);
+            world
+                .drive(world.store().request(send.request(None)))
+                .unwrap();
+            let view = model::view(&world.store(), true).unwrap();
+            let last = view.queue.keys().last().unwrap();
+            assert!(last > known.last().unwrap(), "{last} was given before");
+        }
+    }
+    assert!(lost > 10, "{lost} lost something");
 }
 
 #[test]

@@ -127,6 +127,12 @@ fn mail(world: &mut World) -> Result<(), String> {
 }
 
 #[test]
+fn oq_11_outcomes_on_a_disk_that_fails() {
+    each("outcomes", &script::outcomes, ErrorKind::Other, 1, 2);
+    each("outcomes", &script::outcomes, ErrorKind::StorageFull, 4, 7);
+}
+
+#[test]
 fn io_errors_once() {
     each("faults", &mail, ErrorKind::Other, 1, 1);
 }

@@ -1,14 +1,21 @@
 //! Messages that wait for others: in one change with what stays here (SR-29), and their content stays
 //! as long as they do.
 
+use std::sync::Arc;
+
 use pillarbox::{
-    base::id::{ContentId, UserId},
-    store::{Reader, Refusal, Reply, Request},
+    base::id::{ContentId, QueueId, UserId},
+    store::{
+        Reader, Refusal, Reply, Request,
+        index::{Index, key},
+        queue::Fate,
+    },
 };
 
 use crate::{
     check,
     disk::State,
+    lanes,
     model::Wish,
     script,
     world::{World, rows},
@@ -140,4 +147,82 @@ fn waiting_mail_moves_with_its_segment() {
     );
     let oracle = world.oracle().clone();
     check::start(state, &oracle).unwrap();
+}
+
+/// Outcomes need no room: what was sent is not sent again because the disk is full. A report is mail.
+#[test]
+fn oq_11_outcomes_on_a_full_disk() {
+    let mut world = begun();
+    for tag in 1..=3 {
+        world
+            .ask(&[Wish::Send(tag, 900, vec![], others())])
+            .unwrap();
+    }
+    let ids: Vec<u64> = world.view().queue.into_keys().collect();
+    world.disk.lock().total = 5 * 1024 * 1024;
+    world.pass(1000);
+    let gone = |id| lanes::settled(id, &[("c@away.test", Fate::Gone)]);
+    let report = Wish::Report(9, 500, vec![1], vec![], vec![gone(ids[0])]);
+    let store = world.store();
+    let refused = world.drive(store.request(report.request(None)));
+    assert!(matches!(refused, Err(Refusal::Full)), "{refused:?}");
+    world.compare().unwrap();
+    let late = lanes::settled(ids[1], &[("d@away.test", lanes::waits(900))]);
+    world
+        .ask(&[
+            Wish::Settle(
+                vec![gone(ids[0]), late],
+                Some(lanes::note("away.test", 500, 1)),
+                9,
+            ),
+            Wish::Hold(vec![ids[2]], true),
+            Wish::Wake(10),
+            Wish::Retry(ids.clone()),
+            Wish::Hold(vec![ids[2]], false),
+            Wish::RemoveQueued(ids[2]),
+        ])
+        .unwrap();
+    world.compare().unwrap();
+    // Nothing is asked for where nothing changes.
+    let before = sequence(&world);
+    world
+        .ask(&[
+            Wish::Settle(vec![gone(99)], None, 3),
+            Wish::Hold(vec![ids[0], 99], false),
+            Wish::Retry(vec![99]),
+        ])
+        .unwrap();
+    assert_eq!(sequence(&world), before);
+}
+
+/// A check notices lanes that do not agree with the entries.
+#[test]
+fn lanes_are_checked() {
+    let mut world = begun();
+    let more = vec!["c@away.test".to_owned(), "d@other.test".to_owned()];
+    world.ask(&[Wish::Send(1, 900, vec![], more)]).unwrap();
+    let id = QueueId(world.view().queue.into_keys().next().unwrap());
+    let report = world.store().check().unwrap();
+    assert_eq!((report.queued, report.lanes), (1, 2));
+    assert_eq!(report.wrong, [""; 0]);
+    world.close();
+    let state = world.disk.state();
+    for row in [
+        key::lane("away.test"),
+        key::lane_due(0, "away.test"),
+        key::lane_entry("away.test", 0, id),
+        key::lane_oldest("away.test", id),
+        key::queue(id),
+    ] {
+        let mut world = World::new(state.clone());
+        let disk: Arc<dyn pillarbox::store::Disk> = Arc::new(world.disk.clone());
+        let (index, _) = Index::open(&disk, 1024 * 1024).unwrap();
+        index
+            .write(true, |tables| tables.remove(&row).map(drop))
+            .unwrap();
+        drop(index);
+        world.open().unwrap();
+        let wrong = world.store().check().unwrap().wrong;
+        assert!(!wrong.is_empty(), "{row:?}");
+    }
 }

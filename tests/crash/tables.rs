@@ -8,8 +8,8 @@ use pillarbox::{
     store::{
         Options, Reader, Refusal, Reply, Request, Store,
         directory::{
-            Access, Alias, DomainClass, Edit, FromRewrite, NewAppPassword, Route, RouteTls,
-            ScramKeys, Swap, Transport,
+            Access, Alias, Device, DkimAlgorithm, DkimKey, DkimState, DomainClass, Edit,
+            FromRewrite, NewAppPassword, Route, RouteTls, ScramKeys, Swap, Transport,
         },
         log,
         request::FlagMode,
@@ -452,6 +452,101 @@ fn secrets_leave_the_medium() {
         tidy(&mut world);
         assert!(!is_there(&world, secret), "{secret:?}");
     }
+}
+
+fn dkim_key(private: &[u8]) -> DkimKey {
+    DkimKey {
+        algorithm: DkimAlgorithm::Ed25519,
+        private: Secret::new(private.to_vec()),
+        public: vec![7; 32],
+        state: DkimState::Pending,
+        made: Time(5),
+        retired: None,
+        secret_in: 0,
+    }
+}
+
+fn swap_key(name: &str, was: Option<DkimKey>, now: Option<DkimKey>) -> Request {
+    let name = name.to_owned();
+    Request::Edit(vec![Edit::DkimKey(Swap { name, was, now })])
+}
+
+/// A domain's keys are found by its name, and leave the medium when they go or it goes.
+#[test]
+fn keys_leave_the_medium() {
+    let mut world = begun();
+    let add_domain = |name: &str| Request::AddDomain {
+        name: name.to_owned(),
+        class: DomainClass::Alias,
+        listed: false,
+    };
+    ask(&mut world, add_domain("keys.test")).unwrap();
+    let (one, two) = ("keys.test/e202611", "keys.test/r202611");
+    for (name, secret) in [
+        (one, &b"k3y-one"[..]),
+        (two, b"k3y-two"),
+        ("keys.test.other/e1", b"k3y-else"),
+    ] {
+        ask(&mut world, swap_key(name, None, Some(dkim_key(secret)))).unwrap();
+    }
+    let store = world.store();
+    let keys = |domain: &str| store.read(|reader| reader.dkim_keys(domain)).unwrap();
+    let selectors = |domain: &str| -> Vec<String> {
+        let keys = keys(domain).into_iter();
+        keys.map(|(selector, _)| selector).collect()
+    };
+    assert_eq!(selectors("keys.test"), ["e202611", "r202611"]);
+    assert_eq!(selectors("keys.test.other"), ["e1"]);
+    assert_eq!(selectors("keys"), [""; 0]);
+    fill(&mut world, 100);
+    // It signs; the text of it that was logged first goes, the one that is logged with it stays.
+    let was = keys("keys.test").remove(0).1;
+    let now = DkimKey {
+        state: DkimState::Active,
+        ..was.clone()
+    };
+    ask(&mut world, swap_key(one, Some(was.clone()), Some(now))).unwrap();
+    let stale = ask(&mut world, swap_key(one, Some(was), None));
+    assert!(matches!(stale, Err(Refusal::Changed)));
+    fill(&mut world, 200);
+    let was = keys("keys.test").remove(0).1;
+    ask(&mut world, swap_key(one, Some(was), None)).unwrap();
+    tidy(&mut world);
+    assert!(!is_there(&world, b"k3y-one"));
+    assert!(is_there(&world, b"k3y-two"));
+    let name = "keys.test".to_owned();
+    ask(&mut world, Request::RemoveDomain { name }).unwrap();
+    tidy(&mut world);
+    assert_eq!(selectors("keys.test"), [""; 0]);
+    assert!(!is_there(&world, b"k3y-two"));
+    assert!(is_there(&world, b"k3y-else"));
+}
+
+#[test]
+fn devices_by_name() {
+    let mut world = begun();
+    let device = Device {
+        addresses: vec!["192.0.2.7/32".to_owned()],
+        senders: vec!["scan@home.test".to_owned()],
+        recipients: Vec::new(),
+        rate: 60,
+        enabled: true,
+    };
+    let swap = |was: Option<&Device>, now: Option<&Device>| {
+        Request::Edit(vec![Edit::Device(Swap {
+            name: "scanner".to_owned(),
+            was: was.cloned(),
+            now: now.cloned(),
+        })])
+    };
+    ask(&mut world, swap(None, Some(&device))).unwrap();
+    let store = world.store();
+    let all = store.read(Reader::devices).unwrap();
+    assert_eq!(all, [("scanner".to_owned(), device.clone())]);
+    let twice = ask(&mut world, swap(None, Some(&device)));
+    assert!(matches!(twice, Err(Refusal::Changed)));
+    ask(&mut world, swap(Some(&device), None)).unwrap();
+    assert_eq!(store.read(Reader::devices).unwrap(), []);
 }
 
 /// The file of a segment that held a secret is not used again: octets that are not written over yet

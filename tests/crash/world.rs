@@ -287,8 +287,11 @@ impl World {
         self.aside(Wish::Seen(folder, uids));
     }
 
-    /// What nobody waits for.
+    /// What nobody waits for; left out where a failure may take any part of it.
     pub fn aside(&mut self, wish: Wish) {
+        if self.faulty {
+            return;
+        }
         let store = self.store();
         let mut asked = pin!(store.request(wish.request(None)));
         let mut context = Context::from_waker(Waker::noop());

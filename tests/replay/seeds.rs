@@ -178,6 +178,7 @@ fn nouns() -> Vec<(&'static str, operate::Request)> {
             Request::Transport(transport::Request::Add {
                 pattern: text(".away.test"),
                 target: text("relay:provider"),
+                tls: None,
             }),
         ),
     ]

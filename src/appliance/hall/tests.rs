@@ -130,6 +130,7 @@ fn with_sessions(
     let sockets = Sockets {
         listeners,
         control: control::bind(&folder.path().join("control")).unwrap(),
+        submit: None,
     };
     let (orders, received) = unbounded();
     let client = thread::spawn(move || client(addresses, orders));

@@ -266,13 +266,51 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
     ("transport add joe@away.test discard:", "", 73, ""),
     ("transport add b.test smtp:1.2.3.4", "", 65, ""),
     ("transport add b.test uucp:x", "", 65, ""),
+    // OQ-9: what the admin says of TLS.
+    ("transport add b.test discard: --tls verify", "", 65, ""),
+    (
+        "transport add b.test relay:provider --tls verify",
+        "",
+        65,
+        "",
+    ),
+    ("transport add b.test smtp:b.test --tls always", "", 64, ""),
+    (
+        "transport add b.test smtp:b.test --tls verify",
+        "",
+        0,
+        "added transport b.test -> smtp:b.test, TLS verify\n",
+    ),
+    (
+        "transport test x@b.test",
+        "",
+        0,
+        "  no transport for x@b.test\n  transport b.test -> smtp:b.test, TLS verify\n=> smtp:b.test\n",
+    ),
+    (
+        "transport add from:joe@home.test smtp:[192.0.2.1]",
+        "",
+        0,
+        "added",
+    ),
+    (
+        "transport test x@c.test --from joe@home.test",
+        "",
+        0,
+        "  no transport for x@c.test\n  no transport for c.test\n  no transport for .test\n\
+         \x20 transport from:joe@home.test -> smtp:[192.0.2.1]\n=> smtp:[192.0.2.1]\n",
+    ),
     ("transport add a@ smtp:x.test", "", 65, ""),
     (
         "transport list",
         "",
         0,
-        "joe@away.test  error:5.1.2 gone away\naway.test      :\n\
-         .away.test     smtp:away.test\n*              relay:provider\n",
+        "joe@away.test       error:5.1.2 gone away\n\
+         away.test           :\n\
+         b.test              smtp:b.test            TLS verify\n\
+         .away.test          smtp:away.test\n\
+         from:joe@home.test  smtp:[192.0.2.1]\n\
+         *                   relay:provider\n",
     ),
     (
         "transport test joe+x@away.test",
@@ -323,14 +361,14 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
         "route list",
         "",
         0,
-        "p  a.test port 465  TLS implicit  user me  From rewritten: local\n",
+        "p  a.test port 465  TLS implicit  user me  From rewritten: off\n",
     ),
     (
         "route list --json",
         "",
         0,
         "{\"route\":\"p\",\"hosts\":[\"a.test\"],\"port\":465,\"tls\":\"implicit\",\"user\":\"me\",\
-         \"from_rewrite\":\"local\",\"default\":false}\n",
+         \"from_rewrite\":\"off\",\"from\":null,\"default\":false}\n",
     ),
     ("queue list", "", 0, ""),
     // ST-6: hashes of other servers.

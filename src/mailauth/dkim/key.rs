@@ -237,7 +237,7 @@ pub(super) mod tests {
                 Algorithm::Rsa => assert!(
                     record.starts_with(
                         "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"
-                    ) && record.ends_with("QIDAQAB"),
+                    ) && record.ends_with("IDAQAB"),
                     "{record}"
                 ),
             }

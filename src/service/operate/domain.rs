@@ -8,7 +8,8 @@ use crate::{
     config::schema,
     mail::domain::Domain,
     service::operate::{
-        Context, Kind, Problem, Reply, alias, check, columns, count, edit, name, some, user,
+        Context, Kind, Problem, Reply, alias, check, columns, count, dkim, dns, edit, name, some,
+        user,
     },
     store::{
         self, Reader,
@@ -32,6 +33,10 @@ pub enum Request {
         name: String,
     },
     Disable {
+        name: String,
+    },
+    /// The records that it needs.
+    Dns {
         name: String,
     },
     Enable {
@@ -74,6 +79,7 @@ pub(super) async fn operate(
             check::domain(context, &name).await.map(Reply::Findings)
         }
         Request::Disable { name } => enable(context, &name, false, dry_run).await,
+        Request::Dns { name } => dns::show(context, &name),
         Request::Enable { name } => enable(context, &name, true, dry_run).await,
         Request::List => list(context),
         Request::Remove { name } => remove(context, &name, dry_run).await,
@@ -123,11 +129,20 @@ async fn add(
             listed: list.is_some(),
         };
         request(context, add).await?;
+        if matches!(class, DomainClass::Alias | DomainClass::Mailbox) {
+            dkim::begin(context, &name).await?;
+        }
     }
     if let Some(list) = list {
         set_recipients(context, &name, &list).await?;
     }
-    Ok(Reply::Done(format!("added {done}{note}")))
+    let records = match class {
+        DomainClass::Alias | DomainClass::Mailbox => {
+            format!("\nnote: what DNS has to say about it: pillarbox domain dns {name}")
+        }
+        DomainClass::Backup | DomainClass::Local | DomainClass::Relay => String::new(),
+    };
+    Ok(Reply::Done(format!("added {done}{note}{records}")))
 }
 
 /// Whether a domain can be added: it is not there, or only its list is to be another one (AC-4).
@@ -315,7 +330,7 @@ async fn request(context: &Context<'_>, request: store::Request) -> Result<(), P
         .map_err(|refusal| Problem::refused(&refusal, "domain"))
 }
 
-fn find(context: &Context<'_>, name: &str) -> Result<String, Problem> {
+pub(super) fn find(context: &Context<'_>, name: &str) -> Result<String, Problem> {
     let name = name::domain(name)?;
     if context.store.read(|reader| reader.domain(&name))?.is_some() {
         return Ok(name);

@@ -6,6 +6,8 @@ pub mod alias;
 pub mod app_password;
 pub mod check;
 pub mod config;
+pub mod dkim;
+pub mod dns;
 pub mod doctor;
 pub mod domain;
 pub mod finding;
@@ -47,7 +49,7 @@ pub struct Context<'a> {
     /// Has the running appliance read its settings anew; `None` as above.
     pub renew: Option<config::Renew<'a>>,
     /// To be woken where queued mail may leave now; `None` as above.
-    pub outbound: Option<&'a Outbound>,
+    pub outbound: Option<&'a Rc<Outbound>>,
     /// `None` where nothing outside can be asked.
     pub outside: Option<Outside>,
     /// The log's newest lines; `None` as above.
@@ -75,6 +77,7 @@ pub enum Request {
     Alias(alias::Request),
     AppPassword(app_password::Request),
     Config(config::Request),
+    Dkim(dkim::Request),
     Doctor,
     Domain(domain::Request),
     Mail(mail::Request),
@@ -109,6 +112,7 @@ pub enum Reply {
     Probed(route::Probed),
     Queue(queue::Page),
     Queued(Box<queue::Message>),
+    Records(Vec<dns::Record>),
     Routes(Vec<route::Row>),
     Settings(Vec<config::Row>),
     Status(status::Report),
@@ -218,6 +222,7 @@ impl Reply {
             Self::Probed(probed) => probed.text(),
             Self::Queue(page) => queue::text(&page.rows),
             Self::Queued(message) => message.text(),
+            Self::Records(records) => dns::text(records),
             Self::Routes(rows) => route::text(rows),
             Self::Settings(rows) => rows.iter().map(config::Row::text).collect(),
             Self::Status(report) => report.text(),
@@ -248,6 +253,7 @@ impl Reply {
             Self::Probed(probed) => vec![object(probed)],
             Self::Queue(page) => objects(&page.rows),
             Self::Queued(message) => vec![object(message)],
+            Self::Records(records) => objects(records),
             Self::Routes(rows) => objects(rows),
             Self::Settings(rows) => rows.iter().map(|row| object(&row.json())).collect(),
             Self::Status(report) => vec![object(report)],
@@ -287,6 +293,7 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
             app_password::operate(context, request, call.dry_run).await
         }
         Request::Config(request) => config::operate(context, &request, call.dry_run).await,
+        Request::Dkim(request) => dkim::operate(context, request, call.dry_run).await,
         Request::Doctor => doctor::operate(context).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,
         Request::Mail(request) => mail::operate(context, request).await,

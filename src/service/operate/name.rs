@@ -1,5 +1,7 @@
 //! Addresses and domains as an admin writes them, and what of them is ours.
 
+use std::{path::Path, sync::Arc};
+
 use crate::{
     config::{Config, schema},
     mail::{
@@ -7,9 +9,9 @@ use crate::{
         domain::Domain,
         path::{ForwardPath, parse_forward},
     },
-    routing::{LookupFailed, Options, route::postmaster as postmaster_of},
+    routing::{LookupFailed, Options, names::Names, route::postmaster as postmaster_of},
     service::{
-        lookup,
+        lookup, names,
         operate::{Context, Kind, Problem},
     },
 };
@@ -26,6 +28,16 @@ pub(super) fn options(config: &Config) -> Options {
             .filter_map(|name| Domain::parse(name))
             .collect(),
         postmaster: config.postmaster().map(ToOwned::to_owned),
+        names: names(config),
+        null_client: config.role() == schema::Role::Relay,
+    }
+}
+
+/// What the file of aliases says; one that cannot be read says nothing.
+fn names(config: &Config) -> Arc<Names> {
+    match config.text(&schema::LOCAL_ALIASES) {
+        "" | "off" => Arc::default(),
+        path => names::read(Path::new(path)).map_or_else(|_| Arc::default(), |(n, _)| Arc::new(n)),
     }
 }
 

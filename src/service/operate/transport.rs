@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     routing::{
         class::class,
-        transport::{Target, TransportProblem, candidates, parse_pattern, parse_target},
+        nexthop::candidates,
+        transport::{Target, TransportProblem, parse_pattern, parse_target},
     },
     service::{
         lookup::{self, DEFAULT_ROUTE},
@@ -13,16 +14,27 @@ use crate::{
     },
     store::{
         Reader,
-        directory::{Edit, Swap, Transport},
+        directory::{Edit, Swap, Transport, TransportTls},
     },
 };
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {
-    Add { pattern: String, target: String },
+    Add {
+        pattern: String,
+        target: String,
+        /// `None`: as the destination and its host publish.
+        tls: Option<TransportTls>,
+    },
     List,
-    Remove { pattern: String },
-    Test { address: String },
+    Remove {
+        pattern: String,
+    },
+    Test {
+        address: String,
+        /// Whose mail it would be.
+        from: Option<String>,
+    },
 }
 
 /// A transport as a list shows it.
@@ -30,6 +42,8 @@ pub enum Request {
 pub struct Row {
     pub pattern: String,
     pub target: String,
+    /// `none`, `may`, `encrypt` or `verify`.
+    pub tls: Option<String>,
 }
 
 pub(super) async fn operate(
@@ -38,10 +52,14 @@ pub(super) async fn operate(
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     match request {
-        Request::Add { pattern, target } => add(context, &pattern, &target, dry_run).await,
+        Request::Add {
+            pattern,
+            target,
+            tls,
+        } => add(context, &pattern, &target, tls, dry_run).await,
         Request::List => list(context),
         Request::Remove { pattern } => remove(context, &pattern, dry_run).await,
-        Request::Test { address } => probe(context, &address),
+        Request::Test { address, from } => probe(context, &address, from.as_deref()),
     }
 }
 
@@ -49,6 +67,7 @@ async fn add(
     context: &Context<'_>,
     pattern: &str,
     target: &str,
+    tls: Option<TransportTls>,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
     let pattern = parse_pattern(pattern)
@@ -63,6 +82,9 @@ async fn add(
         return Err(Problem::new(Kind::BadData, text));
     }
     let target = parse_target(target.trim()).map_err(|wrong| problem(&wrong))?;
+    if tls.is_some() {
+        secured(&target)?;
+    }
     let (there, lacking) = context.store.read(|reader| {
         let lacking = match &target {
             Target::Relay { name } if !route::exists(reader, name)? => Some(name.clone()),
@@ -89,17 +111,33 @@ async fn add(
     } else {
         ""
     };
-    let done = format!("transport {pattern} -> {target}{note}");
+    let with = tls.map_or(String::new(), |tls| format!(", TLS {}", word(tls)));
+    let done = format!("transport {pattern} -> {target}{with}{note}");
     if dry_run {
         return Ok(Reply::Done(format!("would add {done}")));
     }
     let swap = Swap {
         name: pattern.clone(),
         was: None,
-        now: Some(Transport { target, tls: None }),
+        now: Some(Transport { target, tls }),
     };
     edit(context, vec![Edit::Transport(swap)], &pattern).await?;
     Ok(Reply::Done(format!("added {done}")))
+}
+
+/// Refuses a level where nothing is spoken that it could be about.
+fn secured(target: &Target) -> Result<(), Problem> {
+    let text = match target {
+        Target::LmtpHost { .. } | Target::SmtpHost { .. } | Target::SmtpMx { .. } => return Ok(()),
+        Target::Relay { name } => format!(
+            "--tls is not for relay: how {name} is secured stands with the route itself \
+             (pillarbox route add … --tls)"
+        ),
+        Target::Discard | Target::Error { .. } | Target::LmtpUnix { .. } | Target::None => {
+            "--tls is only for smtp: and lmtp:[host]: the others use no network".to_owned()
+        }
+    };
+    Err(Problem::new(Kind::BadData, text))
 }
 
 async fn remove(context: &Context<'_>, pattern: &str, dry_run: bool) -> Result<Reply, Problem> {
@@ -129,26 +167,28 @@ fn list(context: &Context<'_>) -> Result<Reply, Problem> {
         .store
         .read(Reader::transports)?
         .into_iter()
-        .filter_map(|(name, row)| Some((parse_pattern(&name).ok()?, row.target)))
+        .filter_map(|(name, row)| Some((parse_pattern(&name).ok()?, row)))
         .collect();
     rows.sort_by(|(a, _), (b, _)| a.compare(b, &options));
-    let rows = rows.into_iter().map(|(pattern, target)| Row {
+    let rows = rows.into_iter().map(|(pattern, row)| Row {
         pattern: pattern.to_string(),
-        target,
+        target: row.target,
+        tls: row.tls.map(|tls| word(tls).to_owned()),
     });
     Ok(Reply::Transports(rows.collect()))
 }
 
 /// Each pattern that could match, in the order in which they are tried (TR-8).
-fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
+fn probe(context: &Context<'_>, address: &str, from: Option<&str>) -> Result<Reply, Problem> {
     let address = name::address(address)?;
+    let from = from.map(name::address).transpose()?;
     let options = name::options(context.config);
     let domain = address.domain.as_str();
     let (targets, default) = context.store.read(|reader| {
         let mut targets = Vec::new();
-        for pattern in candidates(&options, &address) {
+        for pattern in candidates(&options, from.as_ref(), &address) {
             let row = reader.transport(&pattern)?;
-            targets.push((pattern, row.map(|row| row.target)));
+            targets.push((pattern, row));
         }
         let default = reader.setting(DEFAULT_ROUTE)?;
         Ok((targets, default))
@@ -160,8 +200,9 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
     for (pattern, target) in targets {
         match target {
             None => steps.push(format!("no transport for {pattern}")),
-            Some(target) => {
-                steps.push(format!("transport {pattern} -> {target}"));
+            Some(Transport { target, tls }) => {
+                let with = tls.map_or(String::new(), |tls| format!(", TLS {}", word(tls)));
+                steps.push(format!("transport {pattern} -> {target}{with}"));
                 winner = Some(target);
                 break;
             }
@@ -189,9 +230,22 @@ fn probe(context: &Context<'_>, address: &str) -> Result<Reply, Problem> {
 pub(super) fn text(rows: &[Row]) -> Vec<String> {
     let rows: Vec<_> = rows
         .iter()
-        .map(|row| vec![row.pattern.clone(), row.target.clone()])
+        .map(|row| {
+            let tls = row.tls.iter().map(|tls| format!("TLS {tls}")).collect();
+            vec![row.pattern.clone(), row.target.clone(), tls]
+        })
         .collect();
     columns(&rows)
+}
+
+/// As it is written and shown.
+fn word(tls: TransportTls) -> &'static str {
+    match tls {
+        TransportTls::Encrypt => "encrypt",
+        TransportTls::May => "may",
+        TransportTls::None => "none",
+        TransportTls::Verify => "verify",
+    }
 }
 
 fn problem(problem: &TransportProblem) -> Problem {

@@ -1,10 +1,12 @@
 //! What senders are told: reports of failures, delays and deliveries (OQ-4), as messages of our own.
 
+use std::rc::Rc;
+
 use ring::hmac;
 
 use super::Outbound;
 use crate::{
-    base::time::Time,
+    base::{id::ContentId, time::Time},
     mail::{
         address::Address,
         flag::Flags,
@@ -62,6 +64,51 @@ impl Outbound {
         notices: &[Notice],
         settled: &Settled,
     ) -> bool {
+        let settles = vec![settled.clone()];
+        self.report_on(entry, notices, settles, None).await
+    }
+
+    /// Tells the sender that a message has arrived in a mailbox here, where that was asked for
+    /// (NOTIFY=SUCCESS, RFC 3461 section 6.1). `header`: of the message, some of it.
+    pub fn delivered(self: &Rc<Self>, queued: Queued, arrived: Time, header: Vec<u8>) {
+        let notices = queued.recipients.iter().map(|recipient| {
+            Notice(report::Recipient {
+                address: recipient.address.clone(),
+                orcpt: recipient.orcpt.clone(),
+                action: Action::Delivered,
+                status: "2.0.0".to_owned(),
+                remote: None,
+                text: "delivered to mailbox".to_owned(),
+                tried: None,
+                until: None,
+            })
+        });
+        let notices: Vec<_> = notices.collect();
+        let entry = QueueEntry {
+            content: ContentId(0),
+            size: 0,
+            arrived,
+            since: self.now(),
+            held: false,
+            queued,
+        };
+        let this = Rc::clone(self);
+        self.begun(1);
+        (self.parts.spawn)(Box::pin(async move {
+            this.report_on(&entry, &notices, Vec::new(), Some(header))
+                .await;
+            this.outcome_is_kept();
+        }));
+    }
+
+    /// `header`: of the message, where it is not in the store.
+    async fn report_on(
+        &self,
+        entry: &QueueEntry,
+        notices: &[Notice],
+        settles: Vec<Settled>,
+        header: Option<Vec<u8>>,
+    ) -> bool {
         let id = &entry.queued.id;
         if entry.queued.sender.is_empty() {
             if notices.iter().any(|n| n.0.action == Action::Failed) {
@@ -85,12 +132,12 @@ impl Outbound {
             if of.is_empty() {
                 continue;
             }
-            let settles = if kept {
-                Vec::new()
-            } else {
-                vec![settled.clone()]
+            let settles = if kept { Vec::new() } else { settles.clone() };
+            let original = match &header {
+                Some(header) => (false, header.clone()),
+                None => self.original(entry, action).await,
             };
-            kept |= self.tell(entry, action, of, settles).await;
+            kept |= self.tell(entry, action, of, settles, original).await;
         }
         kept
     }
@@ -102,6 +149,7 @@ impl Outbound {
         action: Action,
         mut recipients: Vec<report::Recipient>,
         settles: Vec<Settled>,
+        original: (bool, Vec<u8>),
     ) -> bool {
         let now = self.parts.world.time();
         for recipient in &mut recipients {
@@ -110,7 +158,6 @@ impl Outbound {
                 recipient.until = Some(self.gives_up(entry, now));
             }
         }
-        let original = self.original(entry, action).await;
         let mut pause = PAUSE;
         loop {
             let Some(back) = self.back(&entry.queued.sender) else {

@@ -8,7 +8,6 @@ use std::{
 use crate::{
     mail::domain::Domain,
     net::resolve::{Answer, Mx, Resolver, Unfound},
-    routing::{NextHop, transport},
 };
 
 /// A host that takes the mail, with the addresses to try in this order.
@@ -53,28 +52,6 @@ pub enum Failure {
     },
     /// For now.
     Waits { status: &'static str, text: String },
-}
-
-/// The hosts of a next hop that has any: MX, `[host]` of SMTP and LMTP. None for the others.
-///
-/// # Errors
-///
-/// [`Failure`].
-pub async fn find(resolver: &Resolver, hop: &NextHop, own: &Own) -> Result<Vec<Host>, Failure> {
-    match hop {
-        NextHop::Host { host, port } | NextHop::LmtpHost { host, port } => {
-            let host = match host {
-                transport::Host::Ip(ip) => ip.to_string(),
-                transport::Host::Name(name) => name.as_str().to_owned(),
-            };
-            named(resolver, &[host], *port).await
-        }
-        NextHop::Mx { domain, port } => of_domain(resolver, domain, *port, own).await,
-        NextHop::Discard
-        | NextHop::Error { .. }
-        | NextHop::LmtpUnix { .. }
-        | NextHop::Route { .. } => Ok(Vec::new()),
-    }
 }
 
 /// The MX hosts of a domain, in the order in which they are tried, or the domain itself where it has no

@@ -9,7 +9,6 @@ use std::{
 
 use smol::channel::{Receiver, Sender, bounded};
 
-use super::policy::Level;
 use crate::{
     base::id::QueueId,
     mail::{address::Address, domain::Domain},
@@ -17,7 +16,10 @@ use crate::{
     routing::{nexthop::stored, transport::Host},
     schedule::Window,
     service::lookup::Rows,
-    store::queue::{QueueEntry, QueuedRecipient, Uptime},
+    store::{
+        directory::TransportTls,
+        queue::{QueueEntry, QueuedRecipient, Uptime},
+    },
 };
 
 /// Entries that are looked up in one go.
@@ -145,7 +147,7 @@ pub(super) struct Job {
     pub entry: QueueEntry,
     pub left: Vec<QueuedRecipient>,
     /// What the admin said of TLS for them.
-    pub level: Option<Level>,
+    pub level: Option<TransportTls>,
     /// A connection that had been used before was lost with it: that proves nothing, once.
     pub again: bool,
 }

@@ -1,7 +1,9 @@
 //! Mail leaves: what is due is sent, and what became of it is kept.
 
+mod back;
 mod bounce;
 pub mod hosts;
+mod hurry;
 mod lane;
 mod line;
 mod options;
@@ -30,12 +32,14 @@ use smol::{
 };
 
 pub use self::{
+    back::Returned,
     bounce::srs,
     options::{Options, PER_DESTINATION},
     probe::{ProbeStep, Probed},
 };
 use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
+    base::time::Instant,
     mail::srs::Srs,
     net::{
         house::House,
@@ -89,6 +93,8 @@ pub struct Outbound {
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
     probing: Cell<bool>,
+    /// When somebody last had a lane hurried (SR-21).
+    hurried: Cell<Option<Instant>>,
     /// Counts messages of our own, for their ids.
     count: Cell<u32>,
 }
@@ -125,6 +131,7 @@ impl Outbound {
             reading: Semaphore::new(READING),
             outcomes: Cell::new(0),
             probing: Cell::new(false),
+            hurried: Cell::new(None),
             count: Cell::new(u32::from_le_bytes(start)),
             parts,
         })
@@ -185,9 +192,13 @@ impl Outbound {
         self.outcomes.set(before.saturating_add(outcomes));
     }
 
-    /// An outcome is kept.
-    fn ended(&self, lane: &Rc<Lane>) {
+    fn outcome_is_kept(&self) {
         self.outcomes.set(self.outcomes.get().saturating_sub(1));
+    }
+
+    /// An outcome of a lane is kept.
+    fn ended(&self, lane: &Rc<Lane>) {
+        self.outcome_is_kept();
         self.leave(lane);
     }
 

@@ -5,13 +5,15 @@ use std::{collections::VecDeque, rc::Rc};
 use super::{
     Outbound,
     lane::{CHUNK, Claim, Job, Lane, sort},
-    policy::Level,
     settle::{Came, Outcome, What},
 };
 use crate::{
     base::id::QueueId,
     service::lookup,
-    store::queue::{Fate, QueueEntry, Settled},
+    store::{
+        directory::TransportTls,
+        queue::{Fate, QueueEntry, Settled},
+    },
 };
 
 /// Outcomes that may be on their way to the medium at once; more mail is sent once there are fewer.
@@ -110,10 +112,9 @@ impl Outbound {
     }
 
     /// What the admin said of TLS at a transport.
-    fn level(&self, pattern: &str) -> Option<Level> {
+    fn level(&self, pattern: &str) -> Option<TransportTls> {
         let row = self.parts.store.read(|reader| reader.transport(pattern));
-        let row = self.told(row).flatten()?;
-        tls(&row).and_then(Level::parse)
+        self.told(row).flatten()?.tls
     }
 
     fn move_on(
@@ -135,8 +136,4 @@ impl Outbound {
             this.wake();
         }));
     }
-}
-
-fn tls(_row: &crate::store::directory::Transport) -> Option<&str> {
-    None
 }

@@ -15,39 +15,14 @@ use crate::{
     },
 };
 
-/// What an admin said of a destination (`transport add … --tls`).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Level {
-    /// In clear.
-    None,
-    /// Where it is offered, unverified.
-    May,
-    /// Always, unverified.
-    Encrypt,
-    /// Always, and the certificate is for the host's name.
-    Verify,
-}
-
-impl Level {
-    /// As it is written and kept.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "none" => Self::None,
-            "may" => Self::May,
-            "encrypt" => Self::Encrypt,
-            "verify" => Self::Verify,
-            _ => return None,
-        })
-    }
-}
+pub use crate::store::directory::TransportTls as Level;
 
 /// What holds for all hosts of a destination.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TlsPolicy {
     /// What each host has in DNS, and what the domain publishes.
     Published { sts: Option<Rc<sts::Policy>> },
-    /// The admin's word.
+    /// The admin's word (`transport add … --tls`).
     Said(Level),
 }
 

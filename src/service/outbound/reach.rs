@@ -6,15 +6,18 @@ use super::{
     Outbound,
     hosts::{self, Failure, Host, Own},
     lane::Job,
-    policy::{Level, TlsPolicy},
+    policy::TlsPolicy,
 };
 use crate::{
-    mail::{address::Address, rewrite::Rewrite},
+    mail::{
+        address::Address,
+        rewrite::{self, Rewrite},
+    },
     net::trust::Verify,
     proto::smtp::client::{Login, Tls},
     routing::{NextHop, class::class, transport},
     service::lookup,
-    store::directory::{Route, RouteTls},
+    store::directory::{FromRewrite, Route, RouteTls, TransportTls},
 };
 
 /// How a lane's mail gets where it goes.
@@ -67,7 +70,7 @@ impl Outbound {
         };
         let said = match hop {
             // To a program beside us TLS brings nothing, unless somebody wants it.
-            NextHop::LmtpHost { .. } => Some(job.level.unwrap_or(Level::None)),
+            NextHop::LmtpHost { .. } => Some(job.level.unwrap_or(TransportTls::None)),
             _ => job.level,
         };
         let policy = self.policies.of(domain.as_deref(), said).await;
@@ -177,8 +180,20 @@ impl Outbound {
         }
     }
 
-    fn rewrite(&self, _route: &Route) -> Option<Rewrite> {
-        None
+    /// Whose From becomes the route's own address (LM-9).
+    fn rewrite(&self, route: &Route) -> Option<Rewrite> {
+        let mode = match route.from_rewrite {
+            FromRewrite::Always => rewrite::Mode::Always,
+            FromRewrite::Local => rewrite::Mode::Local,
+            FromRewrite::Off => return None,
+        };
+        let own = route.from.as_ref().or(route.user.as_ref())?;
+        Some(Rewrite {
+            mode,
+            address: Address::parse(own)?,
+            hostname: self.options().hostname.clone(),
+            forwarded: false,
+        })
     }
 
     fn own(&self) -> Own {

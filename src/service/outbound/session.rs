@@ -9,7 +9,6 @@ use super::{
     Outbound,
     lane::{Claim, Job, Lane},
     line,
-    policy::Level,
     settle::{Came, Outcome, What},
     sign::{Leaving, Outgoing},
     slots::Slot,
@@ -18,12 +17,14 @@ use crate::{
     base::time::Instant,
     mail::rewrite::Rewrite,
     net::drive::Service,
-    proto::smtp::client::{
-        self, Answer, Body, Offer, Question, Report, Session, Stage, Transaction,
+    proto::smtp::{
+        client::{self, Answer, Body, Offer, Question, Report, Session, Stage, Transaction},
+        reply::Reply,
     },
     service::password::scram::prove,
     store::{
         Broken,
+        directory::TransportTls,
         queue::{BodyKind, QueueEntry, QueuedRecipient, Ret},
     },
 };
@@ -44,7 +45,7 @@ pub(super) struct Terms {
     /// `host[ip]:port`.
     pub relay: String,
     pub lmtp: bool,
-    pub level: Option<Level>,
+    pub level: Option<TransportTls>,
     /// The peer has proved who it is.
     pub verified: bool,
     pub rewrite: Option<Rewrite>,
@@ -57,7 +58,7 @@ struct Sending {
     /// Those of this transaction, and those that follow.
     recipients: Vec<QueuedRecipient>,
     later: Vec<QueuedRecipient>,
-    level: Option<Level>,
+    level: Option<TransportTls>,
     again: bool,
     /// `None` while the blocking pool has it.
     outgoing: Option<Outgoing>,
@@ -68,7 +69,7 @@ struct Sending {
 pub(super) struct Courier<'a> {
     outbound: &'a Rc<Outbound>,
     lane: &'a Rc<Lane>,
-    slot: &'a Slot,
+    slot: Option<&'a Slot>,
     terms: Terms,
     since: Instant,
     /// The peer was ready for mail.
@@ -79,6 +80,9 @@ pub(super) struct Courier<'a> {
     /// Transactions that came to an end, and those of them in which the peer judged a message.
     done: u32,
     judged: u32,
+    /// No mail: this sender is named, and what is said to that is kept.
+    probe: Option<String>,
+    pub refused: Option<Reply>,
 }
 
 impl<'a> Courier<'a> {
@@ -92,21 +96,53 @@ impl<'a> Courier<'a> {
         Self {
             outbound,
             lane,
-            slot,
+            slot: Some(slot),
+            job: Some(job),
+            ..Self::probing(outbound, lane, terms, String::new())
+        }
+        .without_probe()
+    }
+
+    /// One that names a sender and nothing else.
+    pub fn probing(
+        outbound: &'a Rc<Outbound>,
+        lane: &'a Rc<Lane>,
+        terms: Terms,
+        sender: String,
+    ) -> Self {
+        Self {
+            outbound,
+            lane,
+            slot: None,
             terms,
             since: outbound.parts.world.now(),
             started: false,
-            job: Some(job),
+            job: None,
             sending: None,
             done: 0,
             judged: 0,
+            probe: Some(sender),
+            refused: None,
         }
+    }
+
+    fn without_probe(mut self) -> Self {
+        self.probe = None;
+        self
     }
 
     async fn next(&mut self, offer: &Offer) -> Answer {
         if !self.started {
             self.started = true;
-            self.slot.stands();
+            if let Some(slot) = self.slot {
+                slot.stands();
+            }
+            if let Some(sender) = &self.probe {
+                return Answer::Transaction(Box::new(named(sender)));
+            }
+        }
+        if self.probe.is_some() {
+            return Answer::Quit;
         }
         loop {
             let Some(job) = self.next_job().await else {
@@ -173,8 +209,18 @@ impl<'a> Courier<'a> {
                 later.push(recipient);
             }
         }
-        let reverse = self.outbound.reverse(&entry, srs.as_deref(), &self.terms);
-        let read = self.open(&entry, &reverse).await;
+        let mut rewrite = self.terms.rewrite.clone();
+        if let Some(rewrite) = &mut rewrite {
+            rewrite.forwarded = srs.is_some();
+        }
+        let outbound = self.outbound;
+        let reverse = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref());
+        let leaving = Leaving {
+            reverse: reverse.clone(),
+            rewrite,
+            now: outbound.parts.world.time(),
+        };
+        let read = self.open(&entry, leaving).await;
         let (outgoing, first) = match read {
             Ok(opened) => opened,
             Err(broken) => {
@@ -212,16 +258,14 @@ impl<'a> Courier<'a> {
     }
 
     /// The message as it leaves, and its first octets.
-    async fn open(&self, entry: &QueueEntry, reverse: &str) -> Result<(Outgoing, Vec<u8>), Broken> {
-        let parts = &self.outbound.parts;
-        let content = parts.store.content(entry.content)?;
+    async fn open(
+        &self,
+        entry: &QueueEntry,
+        leaving: Leaving,
+    ) -> Result<(Outgoing, Vec<u8>), Broken> {
+        let content = self.outbound.parts.store.content(entry.content)?;
         let content = content.ok_or(Broken::Corrupt("content of queued mail"))?;
         let keys = self.outbound.keys.clone();
-        let leaving = Leaving {
-            reverse: reverse.to_owned(),
-            rewrite: self.terms.rewrite.clone(),
-            now: parts.world.time(),
-        };
         let _place = self.outbound.reading.acquire().await;
         blocking::unblock(move || {
             let mut outgoing = Outgoing::prepare(content, &keys, &leaving)?;
@@ -282,6 +326,12 @@ impl<'a> Courier<'a> {
 
     /// A transaction has ended.
     pub fn ended(&mut self, report: &Report) {
+        if self.probe.is_some() {
+            if let Some(client::Outcome::Refused { reply, .. }) = report.outcomes.first() {
+                self.refused = Some(reply.clone());
+            }
+            return;
+        }
         let Some(sending) = self.sending.take() else {
             return;
         };
@@ -392,6 +442,20 @@ impl<'a> Courier<'a> {
     }
 }
 
+/// A transaction that names nobody but its sender.
+fn named(sender: &str) -> Transaction {
+    Transaction {
+        reverse: sender.to_owned(),
+        recipients: Vec::new(),
+        size: 0,
+        body: Body::SevenBit,
+        smtputf8: false,
+        requiretls: false,
+        envid: None,
+        ret: None,
+    }
+}
+
 /// The connection's fault, not the message's.
 fn is_no_judgement(outcome: &client::Outcome) -> bool {
     match outcome {
@@ -420,20 +484,17 @@ fn recipient(row: &QueuedRecipient) -> client::Recipient {
 }
 
 impl Outbound {
-    /// The reverse-path with which a message leaves (FW-11).
-    fn reverse(&self, entry: &QueueEntry, srs: Option<&str>, terms: &Terms) -> String {
+    /// The reverse-path with which a message leaves (FW-11, UX-10).
+    fn reverse(&self, entry: &QueueEntry, srs: Option<&str>, rewrite: Option<&Rewrite>) -> String {
         let sender = &entry.queued.sender;
         if sender.is_empty() {
             return String::new();
         }
-        if let Some(domain) = srs
-            && let Some(rewritten) = self.rewritten(sender, domain)
-        {
-            return rewritten;
-        }
-        match &terms.rewrite {
-            Some(rewrite) => rewrite.reverse(sender),
-            None => sender.clone(),
+        let ours = srs.and_then(|domain| self.rewritten(sender, domain));
+        let reverse = ours.unwrap_or_else(|| sender.clone());
+        match rewrite {
+            Some(rewrite) => rewrite.reverse(&reverse),
+            None => reverse,
         }
     }
 }

@@ -78,7 +78,9 @@ impl Outbound {
             came,
             note,
         } = outcome;
-        let due = note.as_ref().map(|note| note.not_before);
+        // That a lane works again makes nothing due.
+        let due = note.as_ref().filter(|note| note.failures > 0);
+        let due = due.map(|note| note.not_before);
         let mut made = Made::default();
         for (recipient, what) in came {
             self.judge(entry, relay, &recipient, what, due, &mut made);

@@ -13,7 +13,7 @@ use crate::{
     store::{self, Broken, Store},
 };
 
-pub use fetch::Unfetched;
+pub use fetch::{Unfetched, look};
 pub use parse::{Mode, Policy, policy, record};
 
 /// What the store remembers of domains: `sts:DOMAIN`.
@@ -133,15 +133,6 @@ impl Sts {
         policy.filter(|policy| policy.mode != Mode::None)
     }
 
-    /// Fetches the policy as it is now, and says what it is or why there is none; nothing is remembered.
-    ///
-    /// # Errors
-    ///
-    /// [`Unfetched`].
-    pub async fn look(&self, domain: &str) -> Result<Policy, Unfetched> {
-        fetch::fetch(&*self.world, &self.resolver, &self.trust, domain).await
-    }
-
     fn held(&self, domain: &str) -> Rc<Mutex<Held>> {
         let mut all = self.held.borrow_mut();
         if all.len() >= HELD_MAX && !all.contains_key(domain) {
@@ -162,7 +153,7 @@ impl Sts {
     }
 
     async fn renew(&self, domain: &str, id: String, held: &mut Held) {
-        match self.look(domain).await {
+        match look(&*self.world, &self.resolver, &self.trust, domain).await {
             Ok(policy) => {
                 let kept = Kept {
                     id,

@@ -26,7 +26,7 @@ use crate::{
         trust::Outgoing,
         world::Endpoint,
     },
-    proto::smtp::client::{Options, Session, Tls},
+    proto::smtp::client::{Failed, Options, Session, Stage, Tls},
     routing::NextHop,
     store::queue::{LaneNote, QueueEntry, QueuedRecipient},
 };
@@ -37,11 +37,11 @@ const CONNECT_WAIT: u64 = 30;
 const HOSTS_MAX: usize = 5;
 
 /// Why a connection was not made, or not got ready for mail.
-struct Missed {
-    status: &'static str,
-    text: String,
+pub(super) struct Missed {
+    pub status: &'static str,
+    pub text: String,
     /// The handshake failed.
-    tls: bool,
+    pub tls: bool,
 }
 
 /// How a try of one address ended.
@@ -54,10 +54,10 @@ enum Tried {
 }
 
 /// Where to connect, and what is said there.
-struct Call<'a> {
-    endpoint: Endpoint,
-    manner: &'a Manner,
-    terms: Terms,
+pub(super) struct Call<'a> {
+    pub endpoint: Endpoint,
+    pub manner: &'a Manner,
+    pub terms: Terms,
 }
 
 /// Works until nothing is left, or the lane fails.
@@ -244,7 +244,10 @@ impl Outbound {
     ) -> Tried {
         let mut last = None;
         for address in &host.addresses {
-            let terms = terms(reach, host, *address, manner, &job);
+            let terms = Terms {
+                level: job.level,
+                ..self::terms(reach, host, *address, manner)
+            };
             let call = |manner| Call {
                 endpoint: Endpoint::Tcp(*address),
                 manner,
@@ -291,21 +294,43 @@ impl Outbound {
         job: Box<Job>,
         slot: &Slot,
     ) -> Tried {
-        let socket = match self.connect(&call, slot).await {
-            Ok(socket) => socket,
-            Err(missed) => return Tried::Missed(job, missed),
+        let (ground, stream, mut machine) = match self.open(&call, Some(slot)).await {
+            Ok(opened) => opened,
+            Err(Some(missed)) => return Tried::Missed(job, missed),
+            Err(None) => return Tried::Full(job),
         };
+        let peer = call.terms.peer.clone();
+        let mut courier = Courier::new(self, lane, slot, call.terms, job);
+        let end = drive::drive(&ground, stream, &mut machine, &mut courier).await;
+        if let Some(report) = machine.lost() {
+            courier.ended(&report);
+        }
+        let (started, back) = (courier.started, courier.job.take());
+        match back {
+            Some(job) if !started => Tried::Missed(job, missed(&peer, &machine, &end)),
+            back => Tried::Served(back),
+        }
+    }
+
+    /// A connection that nothing was said on yet, but for a handshake where that comes first. `None`:
+    /// there is no memory for it.
+    pub(super) async fn open(
+        self: &Rc<Self>,
+        call: &Call<'_>,
+        slot: Option<&Slot>,
+    ) -> Result<(Ground, Stream, Session), Option<Missed>> {
+        let socket = self.connect(call, slot).await?;
         let group = match &call.endpoint {
             Endpoint::Tcp(address) => address.ip(),
             Endpoint::Unix(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         let world = &self.parts.world;
         let Ok(seat) = self.parts.house.enter(group, world.now()) else {
-            return Tried::Full(job);
+            return Err(None);
         };
         let Call { manner, terms, .. } = call;
         let ground = Ground {
-            world: std::rc::Rc::clone(world),
+            world: Rc::clone(world),
             tls: Some(Shake::Client(Box::new(Outgoing {
                 trust: self.parts.trust.clone(),
                 server_name: manner.server_name.clone(),
@@ -313,11 +338,10 @@ impl Outbound {
             }))),
             seat,
         };
-        let peer = terms.peer.clone();
         let options = Options {
             lmtp: terms.lmtp,
             hello: self.options().hostname.clone(),
-            peer: peer.clone(),
+            peer: terms.peer.clone(),
             tls: manner.tls,
             login: manner.login.clone(),
             in_clear: manner.in_clear,
@@ -330,33 +354,24 @@ impl Outbound {
                     stream = secured;
                     machine.secured(how);
                 }
-                Err(end) => return Tried::Missed(job, ended(&peer, &end)),
+                Err(end) => return Err(Some(ended(&terms.peer, &end))),
             }
         }
-        let mut courier = Courier::new(self, lane, slot, terms, job);
-        let end = drive::drive(&ground, stream, &mut machine, &mut courier).await;
-        if let Some(report) = machine.lost() {
-            courier.ended(&report);
-        }
-        let (started, back) = (courier.started, courier.job.take());
-        drop(ground);
-        match back {
-            Some(job) if !started => {
-                let failed = machine.failed();
-                let missed = failed.map_or_else(|| ended(&peer, &end), missed_at);
-                let tls = missed.tls || matches!(end, End::Tls(_));
-                Tried::Missed(job, Missed { tls, ..missed })
-            }
-            back => Tried::Served(back),
-        }
+        Ok((ground, stream, machine))
     }
 
-    async fn connect(self: &Rc<Self>, call: &Call<'_>, slot: &Slot) -> Result<Socket, Missed> {
+    async fn connect(
+        self: &Rc<Self>,
+        call: &Call<'_>,
+        slot: Option<&Slot>,
+    ) -> Result<Socket, Missed> {
         let world = &self.parts.world;
         let start = world.now();
         let slow = async {
             world.sleep(start.plus(SLOW)).await;
-            slot.dawdles();
+            if let Some(slot) = slot {
+                slot.dawdles();
+            }
             world.sleep(start.plus_seconds(CONNECT_WAIT)).await;
             Err(std::io::ErrorKind::TimedOut.into())
         };
@@ -373,8 +388,11 @@ impl Outbound {
                 Ok(socket)
             }
             Err(error) => {
-                if !near {
-                    self.unheard();
+                // Who turns us down is there.
+                match error.kind() {
+                    _ if near => {}
+                    std::io::ErrorKind::ConnectionRefused => self.heard(),
+                    _ => self.unheard(),
                 }
                 let what = match error.kind() {
                     std::io::ErrorKind::TimedOut => "Connection timed out".to_owned(),
@@ -444,21 +462,30 @@ impl Outbound {
     }
 }
 
-fn terms(reach: &Reach, host: &Host, address: SocketAddr, manner: &Manner, job: &Job) -> Terms {
+pub(super) fn terms(reach: &Reach, host: &Host, address: SocketAddr, manner: &Manner) -> Terms {
     let peer = format!("{}[{}]", host.name, address.ip());
     Terms {
         relay: format!("{peer}:{}", address.port()),
         peer,
         lmtp: reach.lmtp,
-        level: job.level,
+        level: None,
         verified: manner.verified,
         rewrite: reach.rewrite.clone(),
     }
 }
 
+/// Why a connection ended before the peer was ready for mail.
+pub(super) fn missed(peer: &str, machine: &Session, end: &End) -> Missed {
+    let missed = match machine.failed() {
+        Some(failed) => missed_at(failed),
+        None => ended(peer, end),
+    };
+    let tls = missed.tls || matches!(end, End::Tls(_));
+    Missed { tls, ..missed }
+}
+
 /// Why the machine gave up.
-fn missed_at(failed: &crate::proto::smtp::client::Failed) -> Missed {
-    use crate::proto::smtp::client::Stage;
+fn missed_at(failed: &Failed) -> Missed {
     let status = match failed.at {
         Stage::Auth => "4.7.8",
         Stage::StartTls => "4.7.5",

@@ -59,19 +59,28 @@ impl Door {
             self.log_refusal("MAIL", path, &refusal);
             return refusal;
         };
+        self.shared.look_at_names();
         if let Err(refusal) = self.still_welcome().and_then(|()| self.room()) {
             self.log_refusal("MAIL", path, &refusal);
             return refusal;
         }
-        let barred = match self.kind {
-            Kind::Mx => mx::is_barred(&self.shared.store, self.client.ip),
-            Kind::Devices | Kind::Local | Kind::Submission => Ok(false),
-        };
-        let Ok(barred) = barred else {
+        let judged = self.guest().and_then(|guest| {
+            let barred = match self.kind {
+                Kind::Mx => mx::is_barred(&self.shared.store, self.client.ip)?
+                    .then(|| reply::client(&self.client)),
+                Kind::Devices | Kind::Local | Kind::Submission => self.barred(&guest),
+            };
+            Ok((guest, barred))
+        });
+        let Ok((guest, barred)) = judged else {
             let refusal = reply::lookup_failed(&reverse);
             self.log_refusal("MAIL", path, &refusal);
             return refusal;
         };
+        if let Some(refusal) = self.slowed(&guest) {
+            self.log_refusal("MAIL", path, &refusal);
+            return refusal;
+        }
         let reverse = match self.kind {
             Kind::Mx => reverse,
             Kind::Devices | Kind::Local | Kind::Submission => {
@@ -79,7 +88,7 @@ impl Door {
             }
         };
         let begun = self.shared.world.now();
-        let transaction = Transaction::new(reverse, parameters, barred, begun);
+        let transaction = Transaction::new(reverse, parameters, barred, guest, begun);
         self.transaction = Some(Box::new(transaction));
         Reply::new(250, "2.1.0 Ok")
     }
@@ -130,8 +139,12 @@ impl Door {
         self.still_welcome()?;
         // The admin's word against a network is stronger than everybody's right to write to the
         // postmaster (RFC 5321 section 4.5.1 knows the extreme case).
-        if transaction.barred {
-            return Err(reply::client(&self.client));
+        if let Some(refusal) = &transaction.barred {
+            return Err(refusal.clone());
+        }
+        Self::may_send(&transaction.guest, &transaction.reverse)?;
+        if let Some(address) = forward.address() {
+            Self::may_reach(&transaction.guest, address)?;
         }
         let options = self.shared.options();
         let found = lookup::find(&self.shared.store, |rows| {
@@ -150,6 +163,9 @@ impl Door {
         let hint = hint.filter(|_| self.client.is_loopback());
         let refused = |refusal| reply::recipient(refusal, forward, hint);
         let mut destinations = found.routed.outcome.map_err(refused)?;
+        if self.stays(&destinations) {
+            return Err(reply::local_only(forward, &options.local.reject_text));
+        }
         self.room()?;
         if found.queue_full {
             return Err(reply::queue_full());
@@ -187,7 +203,8 @@ impl Door {
             let now = rows.sequence()?;
             let same = |accepted: &Accepted| {
                 accepted.sequence == now
-                    || routing::route(rows, &options.routing, rights, &accepted.path)
+                    || self
+                        .route(rows, &options, rights, &accepted.path)
                         .outcome
                         .is_ok_and(|found| accepted.leads_to(&found))
             };
@@ -229,7 +246,7 @@ impl Door {
             }
             (Kind::Devices | Kind::Local, _) | (Kind::Submission, None) => None,
         };
-        let routed = routing::route(rows, &options.routing, self.rights(), forward);
+        let routed = self.route(rows, options, self.rights(), forward);
         let (mut rooms, mut leaves) = (Vec::new(), false);
         for destination in routed.outcome.iter().flatten() {
             match destination {

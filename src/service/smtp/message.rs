@@ -15,7 +15,7 @@ use crate::{
         inbound::{self, Delivery, Failure, Reception},
         reply::{self, Told},
         smtp::{
-            Door, Kind,
+            Door, Kind, Options,
             journal::Quoted,
             transaction::{Leaving, Message, Transaction},
         },
@@ -39,13 +39,19 @@ impl Door {
             self.log_refusal("DATA", "", &refusal);
             return refusal;
         }
+        if let Some(refusal) = self.slowed(&transaction.guest) {
+            self.log_refusal("DATA", "", &refusal);
+            return refusal;
+        }
         let Some(memory) = self.shared.memory.hold(inbound::MEMORY) else {
             let refusal = reply::no_memory();
             self.log_refusal("DATA", "", &refusal);
             return refusal;
         };
+        self.took(&transaction.guest);
         let trace = self.trace(transaction, &id);
-        let reception = Reception::begin(&self.shared.store, trace, self.fixup(&id));
+        let fixup = self.fixup(&id, &transaction.reverse);
+        let reception = Reception::begin(&self.shared.store, trace, fixup);
         self.log_client(&id);
         if let Some(transaction) = &mut self.transaction {
             transaction.message = Some(Message {
@@ -65,7 +71,7 @@ impl Door {
             from_helo: &self.helo,
             client_ip: self.client.ip,
             client_name: self.client.name.as_deref(),
-            hidden: self.kind == Kind::Submission && options.hide_client,
+            hidden: self.hides(&options),
             by: &options.hostname,
             with: self.with(transaction.parameters.smtputf8),
             tls: self.tls.as_ref(),
@@ -92,19 +98,35 @@ impl Door {
         }
     }
 
+    /// Whether the world does not learn where a message was written (SU-15). Programs on this machine
+    /// pass on what others wrote.
+    fn hides(&self, options: &Options) -> bool {
+        matches!(self.kind, Kind::Devices | Kind::Submission) && options.hide_client
+    }
+
     /// What is mended of a submitted message (SU-15).
-    fn fixup(&self, id: &str) -> Option<Box<Fixup>> {
-        if self.kind != Kind::Submission {
+    fn fixup(&self, id: &str, reverse: &ReversePath) -> Option<Box<Fixup>> {
+        if self.kind == Kind::Mx {
             return None;
         }
         let (options, now) = (self.shared.options(), self.shared.world.time());
         let day = now.rfc3339();
         let day: String = day.chars().filter(char::is_ascii_digit).collect();
         Some(Box::new(Fixup {
-            hide_client: options.hide_client,
-            hide_agent: options.hide_agent,
+            hide_client: self.hides(&options),
+            hide_agent: self.kind == Kind::Submission && options.hide_agent,
             hostname: options.hostname.clone(),
             date: now.rfc5322(),
+            from: match (self.kind, reverse) {
+                (Kind::Devices | Kind::Local, ReversePath::Address(address)) => {
+                    Some(address.to_string())
+                }
+                _ => None,
+            },
+            origin: match self.kind {
+                Kind::Devices | Kind::Local => options.routing.origin.clone(),
+                Kind::Mx | Kind::Submission => None,
+            },
             message_id: format!("<{day}.{id}@{}>", options.hostname),
         }))
     }
@@ -177,8 +199,13 @@ impl Door {
         };
         // All of it is dropped where all recipients are `discard:` (TR-12).
         if !delivery.to.is_empty() || delivery.queue.is_some() {
-            let now = self.shared.world.time();
+            let (now, leaves) = (self.shared.world.time(), delivery.queue.is_some());
+            let message_id = whole.message_id.clone();
             inbound::deliver(&self.shared.store, whole, delivery, now).await?;
+            if let Some(outbound) = self.shared.outbound().filter(|_| leaves) {
+                outbound.wake();
+            }
+            self.tell_delivered(transaction, id, message_id.as_deref());
         }
         Ok(())
     }

@@ -3,10 +3,12 @@
 
 mod envelope;
 pub(in crate::service) mod journal;
+mod local;
 mod log_lines;
 mod message;
 mod mx;
 mod origin;
+mod passing;
 mod submission;
 mod transaction;
 
@@ -15,10 +17,11 @@ use std::{
     rc::Rc,
 };
 
-pub use self::submission::Identity;
 use self::{journal::queue_id, transaction::Transaction};
+pub use self::{local::LocalOptions, submission::Identity};
 use crate::{
     base::{machine::Secured, memory::Memory},
+    mail::srs::Srs,
     net::{drive::Service, resolve::Resolver, world::World},
     policy::{connection::Client, sender::Origin},
     proto::{
@@ -29,7 +32,12 @@ use crate::{
         },
     },
     routing,
-    service::{login::Login, reply::Told},
+    service::{
+        login::Login,
+        names::NamesFile,
+        outbound::{self, Outbound},
+        reply::Told,
+    },
     store::Store,
 };
 
@@ -39,6 +47,8 @@ pub struct Options {
     /// Our name in `Received:` lines.
     pub hostname: String,
     pub routing: routing::Options,
+    /// For programs on this machine and for devices.
+    pub local: LocalOptions,
     /// The port of `listen.local`, told to clients on loopback that want to relay (SR-10); `None`
     /// where there is no such listener.
     pub local_port: Option<String>,
@@ -61,6 +71,7 @@ impl Options {
         Self {
             hostname: hostname.into(),
             routing: routing::Options::default(),
+            local: LocalOptions::default(),
             local_port: None,
             soft_bounce: false,
             queue_entries: 0,
@@ -81,10 +92,18 @@ pub struct Shared {
     resolver: Rc<Resolver>,
     login: Rc<Login>,
     options: RefCell<Rc<Options>>,
+    /// The file of aliases (LM-2).
+    names: NamesFile,
+    /// What came from this machine and its devices lately (LM-11).
+    windows: RefCell<local::Windows>,
     /// What messages on their way may take (HD-4).
     memory: Memory,
     /// Counts messages, for their ids.
     count: Cell<u32>,
+    /// Who sends what is queued here, once there is somebody.
+    outbound: RefCell<Option<Rc<Outbound>>>,
+    /// Reads the reverse-paths of our own making (FW-11).
+    srs: Srs,
 }
 
 impl Shared {
@@ -100,19 +119,44 @@ impl Shared {
         let mut start = [0; 4];
         world.random().fill(&mut start);
         Self {
+            outbound: RefCell::default(),
+            srs: outbound::srs(&store),
             store,
             world,
             resolver,
             login,
             options: RefCell::new(Rc::new(options)),
+            names: NamesFile::default(),
+            windows: RefCell::default(),
             memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
     }
 
+    /// Who sends what is queued from now on.
+    pub fn sends(&self, outbound: &Rc<Outbound>) {
+        *self.outbound.borrow_mut() = Some(Rc::clone(outbound));
+    }
+
+    fn outbound(&self) -> Option<Rc<Outbound>> {
+        self.outbound.borrow().clone()
+    }
+
     /// From the next command on, of sessions that run too.
-    pub fn set_options(&self, options: Options) {
+    pub fn set_options(&self, mut options: Options) {
+        options.routing.names = self.names.names();
         *self.options.borrow_mut() = Rc::new(options);
+    }
+
+    /// Looks whether the file of aliases has changed.
+    fn look_at_names(&self) {
+        let options = self.options();
+        let path = options.local.aliases.as_deref();
+        if let Some(names) = self.names.anew(path, self.world.now()) {
+            let mut options = Options::clone(&options);
+            options.routing.names = names;
+            *self.options.borrow_mut() = Rc::new(options);
+        }
     }
 
     #[must_use]
@@ -146,6 +190,8 @@ pub struct Door {
     shared: Rc<Shared>,
     kind: Kind,
     client: Client,
+    /// The system user at the other end, where it is known.
+    uid: Option<u32>,
     /// The name that the client gave itself, empty before HELO.
     helo: String,
     /// What DNS says of that name, once it was asked (SR-12).
@@ -167,6 +213,7 @@ impl Door {
             shared,
             kind,
             client,
+            uid: None,
             helo: String::new(),
             helo_origin: None,
             esmtp: false,
@@ -241,10 +288,7 @@ impl Service for Door {
                 self.note(&note);
                 Reply::new(250, "2.0.0 Ok").into()
             }
-            // ETRN: nothing is sent yet, so that no run starts for anybody (SR-21).
-            Question::QueueRun { .. } => {
-                Reply::new(458, "4.7.1 Unable to queue messages for this node").into()
-            }
+            Question::QueueRun { argument } => self.queue_run(&argument).into(),
             Question::Recipient { path, parameters } => {
                 Box::pin(self.recipient(&path, parameters)).await.into()
             }

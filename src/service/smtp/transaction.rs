@@ -6,9 +6,12 @@ use crate::{
     base::{id::UserId, memory::Held, time::Instant},
     mail::path::{ForwardPath, ReversePath},
     policy::{recipient::is_role, sender::Origin},
-    proto::smtp::parameter::{MailParameters, RcptParameters},
+    proto::smtp::{
+        parameter::{MailParameters, RcptParameters},
+        reply::Reply,
+    },
     routing::Destination,
-    service::inbound::Reception,
+    service::{inbound::Reception, smtp::local::Guest},
 };
 
 /// Most destinations of a transaction: an alias may have 1,000 (FW-8), and recipients may be 100.
@@ -19,8 +22,10 @@ pub const DESTINATIONS_MAX: usize = 2000;
 pub struct Transaction {
     pub reverse: ReversePath,
     pub parameters: MailParameters,
-    /// The client may not come at all (SR-18); told at each recipient (SR-11).
-    pub barred: bool,
+    /// Why the client may not come at all (SR-18); told at each recipient (SR-11).
+    pub barred: Option<Reply>,
+    /// Who it is, at the listeners for programs and devices.
+    pub guest: Guest,
     /// The sender's domain is none of ours, as was seen at the last recipient.
     pub foreign: bool,
     /// What DNS says of that domain, once it was asked (SR-13).
@@ -87,13 +92,15 @@ impl Transaction {
     pub fn new(
         reverse: ReversePath,
         parameters: MailParameters,
-        barred: bool,
+        barred: Option<Reply>,
+        guest: Guest,
         begun: Instant,
     ) -> Self {
         Self {
             reverse,
             parameters,
             barred,
+            guest,
             foreign: false,
             origin: None,
             recipients: Vec::new(),
@@ -224,7 +231,8 @@ mod tests {
         let mut transaction = Transaction::new(
             ReversePath::Null,
             MailParameters::default(),
-            false,
+            None,
+            Guest::Trusted,
             Instant(0),
         );
         transaction.recipients = vec![

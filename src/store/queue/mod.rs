@@ -272,3 +272,6 @@ pub fn entries(
     })?;
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests;

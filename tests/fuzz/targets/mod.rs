@@ -6,6 +6,7 @@ pub mod address;
 pub mod config;
 pub mod control;
 pub mod dns;
+pub mod dsn;
 pub mod header;
 pub mod imap;
 pub mod imap_command;
@@ -17,6 +18,7 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 pub mod smtp_content;
+pub mod smtp_replies;
 pub mod source;
 pub mod x509;
 
@@ -44,6 +46,7 @@ targets!(
     config,
     control,
     dns,
+    dsn,
     header,
     imap,
     imap_command,
@@ -54,5 +57,6 @@ targets!(
     sasl,
     smtp,
     smtp_content,
+    smtp_replies,
     x509
 );

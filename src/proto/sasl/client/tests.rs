@@ -6,6 +6,10 @@ use super::*;
 use crate::proto::sasl::{self, Failure, tests::Example};
 
 /// SCRAM's arithmetic by the words of RFC 5802 section 3.
+///
+/// # Panics
+///
+/// No iterations are asked for.
 pub fn prove(asked: &ToProve) -> Proved {
     let mut salted = [0; 32];
     pbkdf2::derive(

@@ -62,7 +62,7 @@ impl Session {
             // The peer does not wait for the end.
             self.interrupted();
         } else if self.ended {
-            self.lose(self.broken_off("lost connection"));
+            self.lose(&self.broken_off("lost connection"));
         } else if open.waiting().next().is_none() || open.transaction.size == 0 {
             self.last_piece(vec![]);
         } else {
@@ -142,9 +142,9 @@ impl Session {
         match self.replies.next(&mut self.input, false) {
             Ok(Some(reply)) if !reply.is_positive() => {
                 self.expected.push_front(Expect::End(None));
-                self.dismissed(reply);
+                self.dismissed(&reply);
             }
-            _ => self.lose(self.broken_off("lost connection")),
+            _ => self.lose(&self.broken_off("lost connection")),
         }
     }
 }

@@ -10,6 +10,10 @@ const RECIPIENTS: u32 = 100;
 
 /// What the answer to EHLO says.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a keyword that is there or not"
+)]
 pub struct Capabilities {
     /// Indexes of [`Mechanism::ALL`].
     mechanisms: [bool; Mechanism::ALL.len()],

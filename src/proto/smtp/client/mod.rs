@@ -237,21 +237,21 @@ impl Session {
     }
 
     /// Nothing more comes, or nothing that makes sense.
-    fn lose(&mut self, text: String) {
+    fn lose(&mut self, text: &str) {
         let at = self.stage();
         if self.expected.front() != Some(&Expect::Quit) {
-            self.fail(at, None, text.clone());
+            self.fail(at, None, text.to_owned());
         }
         self.break_off(|_| Outcome::Lost {
             at,
-            text: text.clone(),
+            text: text.to_owned(),
         });
     }
 
     /// The peer goes (421).
-    fn dismissed(&mut self, reply: Reply) {
+    fn dismissed(&mut self, reply: &Reply) {
         let at = self.stage();
-        let text = self.refusal(at, &reply);
+        let text = self.refusal(at, reply);
         self.fail(at, Some(reply.clone()), text);
         self.break_off(|_| Outcome::Refused {
             at,
@@ -310,13 +310,13 @@ impl Session {
         match self.replies.next(&mut self.input, whole) {
             Err(line) => {
                 let peer = &self.options.peer;
-                self.lose(format!("host {peer} sent an invalid reply: {line}"));
+                self.lose(&format!("host {peer} sent an invalid reply: {line}"));
             }
             Ok(Some(reply)) => {
                 self.since = None;
                 self.reply(expect, reply);
             }
-            Ok(None) if self.ended => self.lose(self.broken_off("lost connection")),
+            Ok(None) if self.ended => self.lose(&self.broken_off("lost connection")),
             Ok(None) => {
                 let since = *self.since.get_or_insert(now);
                 let until = since.plus_seconds(expect.seconds());
@@ -325,7 +325,7 @@ impl Session {
                 }
                 let peer = &self.options.peer;
                 let doing = self.stage().doing();
-                self.lose(format!("conversation with {peer} timed out while {doing}"));
+                self.lose(&format!("conversation with {peer} timed out while {doing}"));
             }
         }
         None
@@ -333,7 +333,7 @@ impl Session {
 
     fn reply(&mut self, expect: Expect, reply: Reply) {
         if reply.ends() && expect != Expect::Quit {
-            return self.dismissed(reply);
+            return self.dismissed(&reply);
         }
         self.expected.pop_front();
         match expect {
@@ -359,8 +359,8 @@ impl Session {
         if !self.input.is_empty() || self.ended {
             // 421 is what may come unasked.
             match self.replies.next(&mut self.input, false) {
-                Ok(Some(reply)) if reply.ends() => self.dismissed(reply),
-                _ => self.lose(self.broken_off("lost connection")),
+                Ok(Some(reply)) if reply.ends() => self.dismissed(&reply),
+                _ => self.lose(&self.broken_off("lost connection")),
             }
         } else if self.stopping || self.peer.is_last(self.mails) {
             self.quit();

@@ -35,7 +35,8 @@ pub enum Next {
 impl Open {
     fn new(transaction: Transaction, dirty: bool) -> Self {
         Self {
-            outcomes: vec![None; transaction.recipients.len()],
+            // Where nobody gets it, MAIL has the one outcome.
+            outcomes: vec![None; transaction.recipients.len().max(1)],
             accepted: vec![],
             next: if dirty { Next::Reset } else { Next::Mail },
             sent: 0,
@@ -156,7 +157,9 @@ impl Session {
                     self.say(&line, Expect::Rcpt(index));
                 }
                 // A message is not sent for nobody.
-                Next::Data if chunks && !settled => return,
+                Next::Data if (chunks || open.transaction.recipients.is_empty()) && !settled => {
+                    return;
+                }
                 Next::Data if settled && open.waiting().next().is_none() => return self.finish(),
                 Next::Data => {
                     open.next = Next::Content;
@@ -191,7 +194,7 @@ impl Session {
         if reply.is_positive() && !good || expect == Expect::Data && reply.code / 100 == 2 {
             self.expected.push_front(expect);
             let peer = &self.options.peer;
-            return self.lose(format!("host {peer} sent an invalid reply: {reply}"));
+            return self.lose(&format!("host {peer} sent an invalid reply: {reply}"));
         }
         let Some(open) = &mut self.open else { return };
         match expect {

@@ -68,6 +68,10 @@ pub enum Answer {
 
 /// What the peer can do.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an extension that is offered or not"
+)]
 pub struct Offer {
     /// Most recipients of one transaction (RFC 9422); 100 where it does not say.
     pub recipients_max: u32,
@@ -86,7 +90,7 @@ pub struct Offer {
 pub struct Transaction {
     /// Without brackets; empty = the null reverse-path.
     pub reverse: String,
-    /// At least one.
+    /// None: the sender alone is named, and that taken back.
     pub recipients: Vec<Recipient>,
     /// Octets of the message.
     pub size: u64,

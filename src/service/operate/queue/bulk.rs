@@ -3,7 +3,10 @@
 use super::{PAUSED, SLICE, Which, find, is_paused, list::Fits};
 use crate::{
     base::id::QueueId,
-    service::operate::{Context, Kind, Problem, Reply, count},
+    service::{
+        operate::{Context, Kind, Problem, Reply, count, status},
+        outbound::Returned,
+    },
     store::{
         self, Refusal,
         queue::{Fate, QueueEntry, Settled},
@@ -73,9 +76,38 @@ pub(super) async fn bounce(
     which: &Which,
     dry_run: bool,
 ) -> Result<Reply, Problem> {
-    let _ = (context, which, dry_run);
-    let text = "not in this version";
-    Err(Problem::new(Kind::NotRunning, text))
+    let mut next = Next::new(context, which)?;
+    let Some(outbound) = context.outbound else {
+        return Err(Problem::new(Kind::NotRunning, status::NOT_RUNNING));
+    };
+    let (mut tally, mut busy) = (Tally::default(), Tally::default());
+    while let Some(slice) = next.slice(context)? {
+        for found in slice {
+            if dry_run {
+                tally.add(&[found]);
+                continue;
+            }
+            let returned = outbound.give_back(found.0).await;
+            match returned.map_err(|refusal| Problem::refused(&refusal, &found.1.queued.id))? {
+                Returned::Done => tally.add(&[found]),
+                Returned::Sending => busy.add(&[found]),
+                Returned::Went => {}
+            }
+        }
+    }
+    let what = tally.text();
+    if dry_run {
+        return Ok(Reply::Done(format!("would return {what} to the sender")));
+    }
+    let mut done = format!("returned to the sender: {what}");
+    if busy.count > 0 {
+        done = format!(
+            "{done}\nnote: on the way now, try again later: {}",
+            busy.text()
+        );
+    }
+    wake(context);
+    Ok(Reply::Done(done))
 }
 
 /// Stops sending, or lets it go on.
@@ -127,6 +159,7 @@ impl Tally {
     /// `3 messages: A, B, C`.
     fn text(&self) -> String {
         match self.names.as_slice() {
+            [] => "nothing".to_owned(),
             [one] if self.count == 1 => one.clone(),
             names if self.count == names.len() => {
                 let count = count(self.count, "message", "messages");
@@ -161,12 +194,12 @@ async fn all(
         tally.add(&slice);
     }
     let (verb, done, follows) = deed.words();
-    if tally.count == 0 {
-        return Ok(Reply::Done(format!("nothing to {verb}")));
-    }
     let what = tally.text();
     if dry_run {
         return Ok(Reply::Done(format!("would {verb} {what}")));
+    }
+    if tally.count == 0 {
+        return Ok(Reply::Done(format!("{done}: nothing")));
     }
     wake(context);
     Ok(Reply::Done(format!("{done}: {what} ({follows})")))

@@ -30,9 +30,9 @@ pub fn list(context: &Context<'_>, filter: &Filter, after: Option<u64>) -> Resul
         let slice = context.store.read(|reader| {
             let slice = reader.queue(after, SLICE)?;
             let mut view = View::new(context, reader)?;
-            for (_, entry) in &slice {
+            for (id, entry) in &slice {
                 if filter.fits(entry, context) {
-                    let row = view.row(entry)?;
+                    let row = view.row(*id, entry)?;
                     recipients = recipients.saturating_add(row.recipients.len());
                     page.rows.push(row);
                 }
@@ -148,13 +148,16 @@ impl<'a> View<'a> {
         Ok(Self {
             context,
             reader,
-            now: reader.uptime()?,
+            now: match context.outbound {
+                Some(outbound) => outbound.now(),
+                None => reader.uptime()?,
+            },
             paused: is_paused(reader)?,
             lanes: HashMap::new(),
         })
     }
 
-    pub fn row(&mut self, entry: &QueueEntry) -> Result<Row, Broken> {
+    pub fn row(&mut self, id: QueueId, entry: &QueueEntry) -> Result<Row, Broken> {
         let queued = &entry.queued;
         let mut recipients = Vec::with_capacity(queued.recipients.len());
         for recipient in &queued.recipients {
@@ -165,6 +168,7 @@ impl<'a> View<'a> {
             id: queued.id.clone(),
             state: match (entry.held, late) {
                 (true, _) => State::Held,
+                _ if self.context.outbound.is_some_and(|it| it.has(id)) => State::Sending,
                 (false, true) => State::Late,
                 (false, false) => State::Waiting,
             },

@@ -140,6 +140,26 @@ pub(super) async fn operate(
     }
 }
 
+/// The oldest entries that fit.
+pub(super) fn first(context: &Context<'_>, filter: &Filter) -> Result<Vec<Row>, Problem> {
+    Ok(list::list(context, filter, None)?.rows)
+}
+
+/// The entry of this name.
+pub(super) fn named(context: &Context<'_>, id: &str) -> Result<Option<Row>, Problem> {
+    Ok(context.store.read(|reader| {
+        let Some(queue) = reader.queue_named(id)? else {
+            return Ok(None);
+        };
+        let Some(entry) = reader.queue_entry(queue)? else {
+            return Ok(None);
+        };
+        list::View::new(context, reader)?
+            .row(queue, &entry)
+            .map(Some)
+    })?)
+}
+
 /// Whether sending was stopped by the admin.
 pub(super) fn is_paused(reader: &Reader) -> Result<bool, store::Broken> {
     Ok(reader.setting(PAUSED)?.is_some())

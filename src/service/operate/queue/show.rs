@@ -46,13 +46,13 @@ pub struct Recipient {
 }
 
 pub(super) fn show(context: &Context<'_>, id: &str) -> Result<Reply, Problem> {
-    let (_, entry) = find(context, id)?;
+    let (queue, entry) = find(context, id)?;
     let (row, submitter) = context.store.read(|reader| {
         let submitter = match entry.queued.submitter {
             Some(user) => reader.user(user)?,
             None => None,
         };
-        Ok((View::new(context, reader)?.row(&entry)?, submitter))
+        Ok((View::new(context, reader)?.row(queue, &entry)?, submitter))
     })?;
     let queued = entry.queued;
     let recipients = queued.recipients.into_iter().zip(row.recipients);

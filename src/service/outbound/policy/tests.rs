@@ -182,17 +182,3 @@ fn oq_9_records_that_count() {
         "whether mx.a.test has TLSA records (DANE) cannot be told now: SERVFAIL"
     );
 }
-
-#[test]
-fn levels_have_words() {
-    for (word, level) in [
-        ("none", Some(Level::None)),
-        ("may", Some(Level::May)),
-        ("encrypt", Some(Level::Encrypt)),
-        ("verify", Some(Level::Verify)),
-        ("Verify", None),
-        ("", None),
-    ] {
-        assert_eq!(Level::parse(word), level, "{word}");
-    }
-}

@@ -52,7 +52,12 @@ impl fmt::Display for Unfetched {
     }
 }
 
-pub(super) async fn fetch(
+/// Fetches the policy as it is now; takes up to a minute.
+///
+/// # Errors
+///
+/// [`Unfetched`].
+pub async fn look(
     world: &dyn World,
     resolver: &Resolver,
     trust: &Trust,

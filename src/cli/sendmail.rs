@@ -1,0 +1,251 @@
+//! Called as `sendmail`, `mailq` or `newaliases` (LM-5): what cron, PHP and others expect of a mail
+//! system. A message goes to the server through its socket, and, when the server is down or does not want
+//! it now, into the spool folder: what was read from standard input is not lost.
+
+mod arguments;
+mod message;
+mod spool;
+mod talk;
+
+use std::{
+    ffi::OsString,
+    io::{self, Read as _, Write as _},
+    path::Path,
+};
+
+use self::{
+    arguments::{Arguments, Mode},
+    message::Message,
+    talk::{Failure, Talk},
+};
+use crate::{
+    cli::{Global, Stop, Terminal, load::Found},
+    config::{Config, schema},
+    service::spool::{Envelope, user_name},
+};
+
+/// The names that the program may be called by.
+const NAMES: [&str; 3] = ["sendmail", "mailq", "newaliases"];
+
+/// Exit codes of sysexits.
+const USAGE: u8 = 64;
+const DATA_ERR: u8 = 65;
+const NO_USER: u8 = 67;
+const SOFTWARE: u8 = 70;
+const IO_ERR: u8 = 74;
+const TEMP_FAIL: u8 = 75;
+const NO_PERM: u8 = 77;
+const CONFIG: u8 = 78;
+
+/// What the words say if the program was called by one of those names, or with it as the first word:
+/// the name, and the words after it.
+pub fn called(words: &[OsString]) -> Option<(&'static str, &[OsString])> {
+    let known = |word: Option<&OsString>| {
+        let name = Path::new(word?).file_name()?.to_str()?.to_owned();
+        NAMES.into_iter().find(|known| *known == name)
+    };
+    let (first, rest) = words.split_first()?;
+    if let Some(name) = known(Some(first)) {
+        return Some((name, rest));
+    }
+    let (second, rest) = rest.split_first()?;
+    let name = NAMES.into_iter().find(|name| second == name)?;
+    Some((name, rest))
+}
+
+/// Does what the words say; returns the exit code.
+pub fn run(terminal: &mut Terminal<'_>, name: &str, words: &[OsString]) -> u8 {
+    let mut arguments = match Arguments::read(words) {
+        Ok(arguments) => arguments,
+        Err(text) => {
+            terminal.complain(&format!("{name}: {text}"));
+            return USAGE;
+        }
+    };
+    match name {
+        "mailq" => arguments.mode = Mode::Queue,
+        "newaliases" => arguments.mode = Mode::Nothing,
+        _ => {}
+    }
+    let global = Global {
+        config: None,
+        data: None,
+        quiet: true,
+    };
+    // The server reads the file of aliases by itself.
+    if arguments.mode == Mode::Nothing {
+        return 0;
+    }
+    let config =
+        match Found::new(terminal, &global, None).and_then(|found| found.config(Vec::new())) {
+            Ok(config) => config,
+            Err(stop) => {
+                if let Stop::Mistakes(lines) = stop {
+                    for line in lines {
+                        terminal.complain(&format!("{name}: {line}"));
+                    }
+                }
+                return CONFIG;
+            }
+        };
+    match arguments.mode {
+        Mode::Queue => queue(terminal),
+        Mode::Smtp => smtp(terminal, &config),
+        Mode::Nothing => 0,
+        Mode::Deliver => deliver(terminal, name, &config, &arguments),
+    }
+}
+
+/// `mailq`.
+fn queue(terminal: &mut Terminal<'_>) -> u8 {
+    let words = ["pillarbox", "queue", "list"];
+    super::run_in(terminal, words.into_iter().map(OsString::from))
+}
+
+/// `-bs`: SMTP on standard input and output, with the server at the other end.
+fn smtp(terminal: &mut Terminal<'_>, config: &Config) -> u8 {
+    let Ok(socket) = talk::connect(Path::new(&config.submit())) else {
+        // Whoever speaks SMTP knows what to do then.
+        let hostname = config.text(&schema::HOSTNAME);
+        terminal.line(&format!("421 4.3.2 {hostname} Service not available\r"));
+        return TEMP_FAIL;
+    };
+    let Ok(mut ahead) = socket.try_clone() else {
+        return TEMP_FAIL;
+    };
+    // Ends with the process: nobody waits for more to be typed once the server has closed.
+    let _sending = std::thread::spawn(move || {
+        let mut octets = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = io::stdin().read(&mut octets) {
+            if ahead
+                .write_all(octets.get(..length).unwrap_or_default())
+                .is_err()
+            {
+                return;
+            }
+        }
+        let _gone = ahead.shutdown(std::net::Shutdown::Write);
+    });
+    let mut socket = socket;
+    let mut octets = vec![0; 16 * 1024];
+    let mut out = io::stdout();
+    while let Ok(length @ 1..) = socket.read(&mut octets) {
+        let said = octets.get(..length).unwrap_or_default();
+        if out.write_all(said).and_then(|()| out.flush()).is_err() {
+            return IO_ERR;
+        }
+    }
+    0
+}
+
+fn deliver(terminal: &mut Terminal<'_>, name: &str, config: &Config, arguments: &Arguments) -> u8 {
+    let mut complain = |exit: u8, text: &str| {
+        terminal.complain(&format!("{name}: {text}"));
+        exit
+    };
+    let limit = match config.number(&schema::LIMIT_MESSAGE_SIZE) {
+        0 => u64::MAX,
+        octets => octets,
+    };
+    let message = match Message::read(&mut io::stdin().lock(), arguments, limit) {
+        Ok(Some(message)) => message,
+        Ok(None) => return complain(DATA_ERR, "the message is larger than limit.message_size"),
+        Err(error) => return complain(IO_ERR, &error.to_string()),
+    };
+    let mut recipients = arguments.recipients.clone();
+    recipients.extend(message.recipients.iter().cloned());
+    recipients.dedup();
+    if recipients.is_empty() {
+        return complain(USAGE, "nobody is named who should get it");
+    }
+    let uid = rustix::process::getuid().as_raw();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let own = user_name(&passwd, uid).unwrap_or_else(|| format!("uid-{uid}"));
+    let sender = arguments.sender.as_deref().unwrap_or(&own);
+    let envelope = Envelope {
+        sender: in_brackets(sender),
+        recipients: recipients.iter().map(|to| in_brackets(to)).collect(),
+        notify: arguments.notify,
+        ret: arguments.ret,
+        envid: arguments.envid.clone(),
+    };
+    let sent = Talk::open(Path::new(&config.submit()))
+        .and_then(|mut talk| talk.send(&envelope, &message.octets));
+    let failure = match sent {
+        Ok(refused) => {
+            let mut exit = 0;
+            for reply in refused {
+                exit = complain(exit_of(&reply), &reply);
+            }
+            return exit;
+        }
+        Err(Failure::Refused(reply)) => return complain(exit_of(&reply), &reply),
+        Err(failure @ (Failure::Later(_) | Failure::Lost(_))) => failure,
+    };
+    // Not now: it waits in the folder. Where the answer to a whole message was lost it may come twice,
+    // which is better than not at all.
+    match spool::leave(Path::new(&config.spool()), &envelope, &message.octets) {
+        Ok(()) => 0,
+        Err(error) => {
+            let text = format!("{failure}; {}: {error}", config.spool());
+            complain(TEMP_FAIL, &text)
+        }
+    }
+}
+
+/// `-f '<>'` and `-f ''` are the null sender.
+fn in_brackets(address: &str) -> String {
+    if address.starts_with('<') {
+        address.to_owned()
+    } else {
+        format!("<{address}>")
+    }
+}
+
+/// From a reply to sysexits.
+fn exit_of(reply: &str) -> u8 {
+    let status = reply.split(' ').nth(1).unwrap_or_default();
+    match status.split('.').nth(1) {
+        _ if reply.starts_with('4') => TEMP_FAIL,
+        Some("1") => NO_USER,
+        Some("7") => NO_PERM,
+        Some("5") => SOFTWARE,
+        _ => DATA_ERR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// LM-5.
+    #[test]
+    fn names_that_it_is_called_by() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (line, want) in [
+            ("/usr/sbin/sendmail -t", Some(("sendmail", 1))),
+            ("mailq", Some(("mailq", 0))),
+            ("/usr/bin/pillarbox newaliases", Some(("newaliases", 0))),
+            ("pillarbox sendmail -i root", Some(("sendmail", 2))),
+            ("pillarbox queue list", None),
+            ("pillarbox", None),
+        ] {
+            let words = words(line);
+            let got = called(&words).map(|(name, rest)| (name, rest.len()));
+            assert_eq!(got, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn exit_codes() {
+        for (reply, exit) in [
+            ("550 5.1.1 <x>: no", NO_USER),
+            ("554 5.7.1 <x>: no", NO_PERM),
+            ("501 5.5.4 no", SOFTWARE),
+            ("552 5.3.4 no", DATA_ERR),
+            ("451 4.7.1 later", TEMP_FAIL),
+        ] {
+            assert_eq!(exit_of(reply), exit, "{reply}");
+        }
+    }
+}

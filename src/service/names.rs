@@ -1,0 +1,127 @@
+//! The file of aliases for names of this machine (`local.aliases`, LM-2): read when it has changed.
+
+use std::{
+    cell::RefCell,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use crate::{
+    base::time::Instant,
+    routing::names::{Mistake, Names},
+};
+
+/// Longest file that is read, in octets.
+const FILE_MAX: u64 = 1024 * 1024;
+/// The file is looked at this often at most, in milliseconds.
+const LOOK: u64 = 1000;
+
+/// Reads a file of aliases.
+///
+/// # Errors
+///
+/// It cannot be read, or is too long.
+pub fn read(path: &Path) -> io::Result<(Names, Vec<Mistake>)> {
+    let mut octets = Vec::new();
+    File::open(path)?
+        .take(FILE_MAX.saturating_add(1))
+        .read_to_end(&mut octets)?;
+    if octets.len() as u64 > FILE_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "longer than 1 MiB",
+        ));
+    }
+    Ok(Names::parse(&String::from_utf8_lossy(&octets)))
+}
+
+/// The file as it was read last.
+#[derive(Debug, Default)]
+pub struct NamesFile(RefCell<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    path: Option<PathBuf>,
+    /// When it was changed, and its length; `None`: it cannot be looked at.
+    stamp: Option<(SystemTime, u64)>,
+    looked: Option<Instant>,
+    names: Arc<Names>,
+}
+
+impl NamesFile {
+    /// What the file says now, if that is something else than the last time. Mistakes are logged.
+    pub fn anew(&self, path: Option<&Path>, now: Instant) -> Option<Arc<Names>> {
+        let mut known = self.0.borrow_mut();
+        let same = known.path.as_deref() == path;
+        if same && known.looked.is_some_and(|at| now < at.plus(LOOK)) {
+            return None;
+        }
+        known.looked = Some(now);
+        let stamp = path.and_then(|path| {
+            let found = path.metadata().ok()?;
+            Some((found.modified().ok()?, found.len()))
+        });
+        if same && known.stamp == stamp {
+            return None;
+        }
+        known.path = path.map(Path::to_owned);
+        known.stamp = stamp;
+        known.names = Arc::new(path.map(told).unwrap_or_default());
+        Some(Arc::clone(&known.names))
+    }
+
+    /// What it said when it was read last.
+    #[must_use]
+    pub fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.0.borrow().names)
+    }
+}
+
+fn told(path: &Path) -> Names {
+    let shown = path.display();
+    match read(path) {
+        Ok((names, mistakes)) => {
+            for mistake in mistakes {
+                log::warn!(target: "config", "{shown}, {mistake}");
+            }
+            names
+        }
+        // A machine without one has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Names::default(),
+        Err(error) => {
+            log::error!(target: "config", "{shown}: {error}");
+            Names::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::domain::Domain;
+
+    #[test]
+    fn the_file_is_read_when_it_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aliases");
+        let (file, domain) = (NamesFile::default(), Domain::parse("localhost").unwrap());
+        let at = |second: u64| Instant(second * 1000);
+        assert_eq!(
+            file.anew(Some(&path), at(1)).as_deref(),
+            Some(&Names::default())
+        );
+        assert_eq!(file.anew(Some(&path), at(9)), None);
+        std::fs::write(&path, "root: anna\n").unwrap();
+        assert_eq!(file.anew(Some(&path), at(9)), None, "looked at just now");
+        let names = file.anew(Some(&path), at(10)).unwrap();
+        assert!(names.targets("root", &domain).is_some());
+        assert_eq!(file.names(), names);
+        std::fs::remove_file(&path).unwrap();
+        let names = file.anew(Some(&path), at(11)).unwrap();
+        assert_eq!(names.targets("root", &domain), None);
+        assert!(file.anew(None, at(11)).is_some());
+    }
+}
