@@ -132,7 +132,19 @@ pub fn play<F: Future<Output = ()>>(test: impl FnOnce(Rc<Net>) -> F) {
         stores: RefCell::default(),
         seed: Cell::new(1),
     });
+    let _told = Told;
     async_io::block_on(test(net));
+}
+
+/// Tells the log of a test that fails.
+struct Told;
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            journal::all().iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
 }
 
 impl Net {
@@ -144,11 +156,6 @@ impl Net {
     pub fn place(&self, at: &str, place: Place) {
         let at = at.parse().unwrap_or_else(|_| panic!("{at}"));
         self.places.borrow_mut().insert(at, place);
-    }
-
-    /// Nothing is there any more.
-    pub fn remove(&self, at: &str) {
-        self.places.borrow_mut().remove(&at.parse().unwrap());
     }
 
     /// More lines for the zone.
@@ -196,7 +203,7 @@ impl Net {
     pub async fn settle(&self) {
         let mut quiet = 0;
         loop {
-            let mut moved = self.tick();
+            self.tick();
             let stores = self.stores.borrow().clone();
             for store in stores {
                 store.settle().await.unwrap();
@@ -209,9 +216,9 @@ impl Net {
             for _ in 0..2 {
                 yield_now().await;
             }
-            moved |= self.tick();
+            let moved = self.tick();
             quiet = if moved { 0 } else { quiet + 1 };
-            if quiet >= if busy { 4 } else { 2 } {
+            if quiet >= if busy { 3 } else { 1 } {
                 return;
             }
         }

@@ -16,7 +16,6 @@ use super::net::{Net, Place};
 pub struct Event {
     /// In upper case: `MAIL`, `RCPT`, …
     pub verb: String,
-    pub line: String,
     /// How often this verb came to this peer, with this time.
     pub times: u32,
     /// In seconds since the start.
@@ -28,8 +27,6 @@ pub struct Event {
 pub enum Act {
     /// The connection ends without a word.
     Die,
-    /// Nothing more is ever said.
-    Hang,
     /// These lines, parted by `|`; all but the last with a hyphen.
     Say(String),
 }
@@ -118,7 +115,7 @@ impl Peer {
         self.taken.borrow().last().cloned().expect("a message")
     }
 
-    fn act(&self, verb: &str, line: &str, usual: impl FnOnce() -> String) -> Act {
+    fn act(&self, verb: &str, usual: impl FnOnce() -> String) -> Act {
         let times = {
             let mut log = self.log.borrow_mut();
             log.push(verb.to_owned());
@@ -126,7 +123,6 @@ impl Peer {
         };
         let event = Event {
             verb: verb.to_owned(),
-            line: line.to_owned(),
             times: u32::try_from(times).unwrap(),
             now: self.net.now() / 1000,
         };
@@ -137,7 +133,7 @@ impl Peer {
     async fn serve(&self, stream: Async<UnixStream>, _: IpAddr) -> std::io::Result<()> {
         self.sessions.set(self.sessions.get() + 1);
         let mut stream = BufReader::new(stream);
-        let act = self.act("", "", || "220 peer.test ESMTP".to_owned());
+        let act = self.act("", || "220 peer.test ESMTP".to_owned());
         if !answer(&mut stream, act).await? {
             return Ok(());
         }
@@ -156,7 +152,7 @@ impl Peer {
                 nobody || (verb == "RCPT" && message.mail.is_empty()),
             ) {
                 (_, true) => Act::Say("554 5.5.1 No valid recipients".to_owned()),
-                _ => self.act(&verb, line, || self.usual(&verb)),
+                _ => self.act(&verb, || self.usual(&verb)),
             };
             let fine = matches!(&act, Act::Say(text) if text.starts_with(['2', '3']));
             match verb.as_str() {
@@ -178,7 +174,7 @@ impl Peer {
             if verb == "DATA" && fine {
                 message.text = text(&mut stream).await?;
                 message.at = self.net.now() / 1000;
-                let act = self.act(".", "", || "250 2.0.0 Ok: queued as PEER".to_owned());
+                let act = self.act(".", || "250 2.0.0 Ok: queued as PEER".to_owned());
                 if matches!(&act, Act::Say(text) if text.starts_with('2')) {
                     self.taken.borrow_mut().push(std::mem::take(&mut message));
                 }
@@ -207,14 +203,13 @@ impl Peer {
 async fn answer(stream: &mut BufReader<Async<UnixStream>>, act: Act) -> std::io::Result<bool> {
     match act {
         Act::Die => Ok(false),
-        Act::Hang => std::future::pending().await,
         Act::Say(text) => {
             let lines: Vec<_> = text.split('|').collect();
             let mut out = String::new();
             for (at, line) in lines.iter().enumerate() {
                 let (code, rest) = line.split_at(3);
                 let mark = if at + 1 < lines.len() { "-" } else { " " };
-                out.push_str(&format!("{code}{mark}{}\r\n", rest.trim_start()));
+                out.extend([code, mark, rest.trim_start(), "\r\n"]);
             }
             stream.get_mut().write_all(out.as_bytes()).await?;
             Ok(!text.starts_with("421"))

@@ -78,7 +78,7 @@ fn oq_4_what_senders_want_to_hear() {
         letter
     };
     for (letter, heard, whole) in [
-        (failing(None, None, "alice@home.test"), true, true),
+        (failing(None, None, "alice@home.test"), true, false),
         (
             failing(Some(Notify::NEVER), None, "alice@home.test"),
             false,

@@ -35,7 +35,6 @@ use super::net::{NAMES, Net, Outside, Place};
 use crate::disk::MemoryDisk;
 
 pub struct Site {
-    pub net: Rc<Net>,
     pub store: Store,
     running: Option<Running>,
     pub outbound: Rc<Outbound>,
@@ -141,7 +140,6 @@ impl Site {
         let run = outbound.run();
         net.executor.spawn(run).detach();
         Rc::new(Self {
-            net: net.clone(),
             store,
             running: Some(running),
             outbound,
