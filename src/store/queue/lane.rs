@@ -176,30 +176,50 @@ pub fn shift(
     before: &Lanes,
     after: &Lanes,
 ) -> Result<(), Broken> {
-    for (lane, &due) in before {
-        let now = after.get(lane);
-        if now == Some(&due) {
-            continue;
-        }
-        tables.remove(&key::lane_entry(lane, due, id))?;
-        if now.is_none() {
-            tables.remove(&key::lane_oldest(lane, id))?;
-            edit(tables, lane, |row| {
-                row.waiting = row.waiting.saturating_sub(1);
-            })?;
-        }
+    place(tables, id, before, after)?;
+    for lane in before.keys().filter(|lane| !after.contains_key(*lane)) {
+        edit(tables, lane, |row| {
+            row.waiting = row.waiting.saturating_sub(1);
+        })?;
     }
     for (lane, due) in after {
         let was = before.get(lane);
         if was == Some(due) {
             continue;
         }
-        tables.set(&key::lane_entry(lane, *due, id), &())?;
-        tables.set(&key::lane_oldest(lane, id), due)?;
         let more = u64::from(was.is_none());
         edit(tables, lane, |row| {
             row.waiting = row.waiting.saturating_add(more);
         })?;
+    }
+    Ok(())
+}
+
+/// As [`shift`], but for the lanes' own rows: those are the caller's to edit.
+///
+/// # Errors
+///
+/// The index fails.
+pub fn place(
+    tables: &mut Tables<'_>,
+    id: QueueId,
+    before: &Lanes,
+    after: &Lanes,
+) -> Result<(), Broken> {
+    for (lane, &due) in before {
+        let now = after.get(lane);
+        if now != Some(&due) {
+            tables.remove(&key::lane_entry(lane, due, id))?;
+        }
+        if now.is_none() {
+            tables.remove(&key::lane_oldest(lane, id))?;
+        }
+    }
+    for (lane, due) in after {
+        if before.get(lane) != Some(due) {
+            tables.set(&key::lane_entry(lane, *due, id), &())?;
+            tables.set(&key::lane_oldest(lane, id), due)?;
+        }
     }
     Ok(())
 }
@@ -255,8 +275,8 @@ const SLICE: usize = 256;
 /// Entries of a lane that are due at once with it: those whose try ended with a failure of the lane.
 const HASTENED: usize = 4;
 
-/// Applies that every lane may be tried again, and shows the entries of each that wait for nothing else.
-/// Those that are due already are not looked at.
+/// Applies that every lane may be tried again, and shows the entries of each that wait for nothing else:
+/// `hasten` makes them due, and [`place`]s them. Lanes that are due already are not looked at.
 ///
 /// # Errors
 ///
@@ -282,10 +302,10 @@ pub fn wake(
             }
             let first = uptime.saturating_add(1);
             let late = between(tables, name, first, not_before, HASTENED)?;
-            edit(tables, name, |row| row.not_before = 0)?;
             for id in late {
                 hasten(tables, id, name)?;
             }
+            edit(tables, name, |row| row.not_before = 0)?;
         }
     }
 }

@@ -319,12 +319,16 @@ pub fn retry(tables: &mut Tables<'_>, queues: &[QueueId]) -> Result<(), Broken> 
 pub fn wake(tables: &mut Tables<'_>, now: Uptime) -> Result<(), Broken> {
     set_uptime(tables, now)?;
     lane::wake(tables, now, &mut |tables, id, lane| {
-        edit(tables, id, |entry| {
-            let all = entry.queued.recipients.iter_mut();
-            for to in all.filter(|to| to.lane() == lane) {
-                to.due = to.due.min(now);
-            }
-        })
+        let Some(mut entry) = entry(tables, id)? else {
+            return Ok(());
+        };
+        let before = lane::of(&entry);
+        let all = entry.queued.recipients.iter_mut();
+        for to in all.filter(|to| to.lane() == lane) {
+            to.due = to.due.min(now);
+        }
+        tables.set(&key::queue(id), &entry)?;
+        lane::place(tables, id, &before, &lane::of(&entry))
     })
 }
 
