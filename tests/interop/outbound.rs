@@ -56,9 +56,11 @@ fn texts(folder: &Path) -> String {
     let Ok(entries) = fs::read_dir(folder) else {
         return String::new();
     };
-    let text = |path: PathBuf| match path.is_dir() {
-        true => texts(&path),
-        false => String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned(),
+    let text = |path: PathBuf| {
+        if path.is_dir() {
+            return texts(&path);
+        }
+        String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
     };
     entries.map(|entry| text(entry.unwrap().path())).collect()
 }
