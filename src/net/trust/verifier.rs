@@ -157,9 +157,9 @@ impl Verifier {
         names: &[ServerName<'static>],
     ) -> Result<(), String> {
         let host = &self.host;
-        let (parsed, about) = match (ParsedCertificate::try_from(leaf), About::read(leaf)) {
-            (Ok(parsed), Some(about)) => (parsed, about),
-            _ => return Err(format!("the certificate of {host} cannot be read")),
+        let read = (ParsedCertificate::try_from(leaf), About::read(leaf));
+        let (Ok(parsed), Some(about)) = read else {
+            return Err(format!("the certificate of {host} cannot be read"));
         };
         if !names
             .iter()

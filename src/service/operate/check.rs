@@ -181,8 +181,8 @@ async fn mx(ask: &dyn Ask, facts: &Facts) -> Finding {
         return failing(found, next);
     }
     let front = best.host.strip_suffix(&format!(".{domain}"));
-    let number = [Some(best.host.as_str()), front].into_iter().flatten();
-    if let Some(ip) = number.filter_map(|text| text.parse::<IpAddr>().ok()).next() {
+    let mut number = [Some(best.host.as_str()), front].into_iter().flatten();
+    if let Some(ip) = number.find_map(|text| text.parse::<IpAddr>().ok()) {
         let found = format!("it holds the address {ip}, where a name has to be");
         return failing(found, add);
     }

@@ -231,7 +231,11 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
-            let tls = row.tls.iter().map(|tls| format!("TLS {tls}")).collect();
+            let tls = row
+                .tls
+                .as_ref()
+                .map(|tls| format!("TLS {tls}"))
+                .unwrap_or_default();
             vec![row.pattern.clone(), row.target.clone(), tls]
         })
         .collect();

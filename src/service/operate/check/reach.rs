@@ -108,7 +108,7 @@ pub(super) async fn sts(outside: &Outside, facts: &Facts) -> Vec<Finding> {
             what,
             format!("the record at {name} is not of the form v=STSv1; id=…"),
             "others do not look at the policy",
-            format!("set: TXT, name _mta-sts, value v=STSv1; id=1 (one record; another id for each policy)"),
+            "set: TXT, name _mta-sts, value v=STSv1; id=1 (one record; another id for each policy)",
         )),
         Ok(_) => {
             let trust = Trust::new(outside.world.clone());

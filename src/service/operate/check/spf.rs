@@ -264,13 +264,11 @@ impl Walk<'_> {
             .into_iter()
             .filter(|text| is_spf(text))
             .collect();
-        match ours.as_slice() {
-            [text] => self.record(domain, text, depth.saturating_add(1)).await,
-            _ => {
-                self.wrong = Some(format!("{domain}, which it includes, has no SPF record"));
-                false
-            }
+        if let [text] = ours.as_slice() {
+            return self.record(domain, text, depth.saturating_add(1)).await;
         }
+        self.wrong = Some(format!("{domain}, which it includes, has no SPF record"));
+        false
     }
 
     fn is_wrong(&mut self, term: &str) -> bool {

@@ -31,6 +31,7 @@ use crate::{
 };
 
 #[path = "../../../../../tests/common/dns.rs"]
+#[allow(clippy::duplicate_mod, reason = "the resolver's tests use it too")]
 mod dns;
 
 /// 2026-06-01.
