@@ -12,8 +12,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use crate::{
     base::id::QueueId,
     mail::{address::Address, domain::Domain},
-    routing::{Directory, LookupFailed, NextHop, Options, Way, nexthop},
-    routing::{nexthop::stored, transport::Host},
+    routing::{Directory, LookupFailed, NextHop, Options, Way, nexthop, nexthop::stored},
     schedule::Window,
     service::lookup::Rows,
     store::{
@@ -72,13 +71,7 @@ impl Lane {
             return stored(&self.name);
         }
         let domain = Domain::parse(&self.name)?;
-        Some(match domain.ip() {
-            Some(ip) => NextHop::Host {
-                host: Host::Ip(ip),
-                port: 25,
-            },
-            None => NextHop::Mx { domain, port: 25 },
-        })
+        Some(NextHop::Mx { domain, port: 25 })
     }
 
     /// How many entries somebody has in hand.
