@@ -17,7 +17,7 @@ use crate::{
     service::lookup::Rows,
     store::{
         directory::TransportTls,
-        queue::{QueueEntry, QueuedRecipient, Uptime},
+        queue::{LaneNote, QueueEntry, QueuedRecipient, Uptime},
     },
 };
 
@@ -95,6 +95,17 @@ impl Lane {
             .borrow_mut()
             .insert(id)
             .then(|| Rc::new(Claim { lane, id }))
+    }
+
+    /// What the store is told once it works again after a failure.
+    pub fn recovered(&self) -> Option<LaneNote> {
+        self.failures.set(0);
+        self.noted.replace(false).then(|| LaneNote {
+            lane: self.name.clone(),
+            not_before: 0,
+            failures: 0,
+            reason: None,
+        })
     }
 
     /// Waits for a word: true = there is more mail, false = the place is wanted.
