@@ -19,7 +19,11 @@ mod dns;
 mod journal;
 #[path = "house/net.rs"]
 mod net;
+#[path = "house/offline.rs"]
+mod offline;
 #[path = "house/peer.rs"]
 mod peer;
+#[path = "house/reports.rs"]
+mod reports;
 #[path = "house/site.rs"]
 mod site;

@@ -46,6 +46,12 @@ pub fn find(pattern: &str) -> Result<(), Vec<String>> {
     )
 }
 
+/// All lines that are kept.
+#[allow(dead_code, reason = "for looking at what a test does")]
+pub fn all() -> Vec<String> {
+    LINES.with_borrow(Clone::clone)
+}
+
 /// The first line that looks like this; forgets nothing.
 pub fn seen(pattern: &str) -> Option<String> {
     LINES.with_borrow(|lines| lines.iter().find(|line| is_like(line, pattern)).cloned())

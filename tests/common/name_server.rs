@@ -83,16 +83,16 @@ fn serve_udp(udp: &UdpSocket, zone: &Mutex<Zone>, stop: &AtomicBool) {
         };
         let sent = zone.lock().unwrap().respond(&octets[..length], false);
         let again = udp.try_clone().unwrap();
-        let send = move || {
+        let answer = move || {
             sleep(Duration::from_millis(sent.after));
             for message in sent.messages {
                 let _gone = again.send_to(&message, peer);
             }
         };
         if sent.after > 0 {
-            spawn(send);
+            spawn(answer);
         } else {
-            send();
+            answer();
         }
     }
 }

@@ -66,7 +66,7 @@ pub struct Net {
     open: Cell<usize>,
     /// Who was called, and when in milliseconds.
     pub calls: RefCell<Vec<(u64, SocketAddr)>>,
-    /// Questions to name servers.
+    /// Questions that somebody had for name servers.
     pub questions: Cell<u64>,
     pub executor: LocalExecutor<'static>,
     stores: RefCell<Vec<Store>>,
@@ -132,7 +132,19 @@ pub fn play<F: Future<Output = ()>>(test: impl FnOnce(Rc<Net>) -> F) {
         stores: RefCell::default(),
         seed: Cell::new(1),
     });
+    let _told = Told;
     async_io::block_on(test(net));
+}
+
+/// Tells the log of a test that fails.
+struct Told;
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            journal::all().iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
 }
 
 impl Net {
@@ -146,17 +158,33 @@ impl Net {
         self.places.borrow_mut().insert(at, place);
     }
 
-    /// Nothing is there any more.
-    pub fn remove(&self, at: &str) {
-        self.places.borrow_mut().remove(&at.parse().unwrap());
-    }
-
     /// More lines for the zone.
     pub fn names(&self, zone: &str) {
         let mut held = self.zone.borrow_mut();
         for line in zone.lines() {
             held.add(line.trim());
         }
+    }
+
+    /// A stranger's connection to a server.
+    pub fn stranger(self: &Rc<Self>, at: &str) -> Async<UnixStream> {
+        let Some(Place::Serve(serve)) = self.places.borrow().get(&at.parse().unwrap()).cloned()
+        else {
+            panic!("nobody at {at}");
+        };
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        self.serve(serve, Async::new(theirs).unwrap(), [192, 0, 2, 99].into());
+        Async::new(ours).unwrap()
+    }
+
+    fn serve(self: &Rc<Self>, serve: Serve, stream: Async<UnixStream>, from: IpAddr) {
+        let net = self.clone();
+        net.open.set(net.open.get() + 1);
+        let served = async move {
+            let _open = Open(net);
+            serve(stream, from).await;
+        };
+        self.executor.spawn(served).detach();
     }
 
     /// Waited for before the clock moves.
@@ -175,7 +203,7 @@ impl Net {
     pub async fn settle(&self) {
         let mut quiet = 0;
         loop {
-            let mut moved = self.tick();
+            self.tick();
             let stores = self.stores.borrow().clone();
             for store in stores {
                 store.settle().await.unwrap();
@@ -188,9 +216,9 @@ impl Net {
             for _ in 0..2 {
                 yield_now().await;
             }
-            moved |= self.tick();
+            let moved = self.tick();
             quiet = if moved { 0 } else { quiet + 1 };
-            if quiet >= if busy { 4 } else { 2 } {
+            if quiet >= if busy { 3 } else { 1 } {
                 return;
             }
         }
@@ -288,13 +316,7 @@ impl Net {
             Some(Place::Serve(serve)) => {
                 let (ours, theirs) = UnixStream::pair()?;
                 let (ours, theirs) = (Async::new(ours)?, Async::new(theirs)?);
-                let net = self.clone();
-                net.open.set(net.open.get() + 1);
-                let served = async move {
-                    let _open = Open(net);
-                    serve(theirs, from).await;
-                };
-                self.executor.spawn(served).detach();
+                self.serve(serve, theirs, from);
                 Ok(Socket::Unix(ours))
             }
         }
@@ -369,6 +391,7 @@ impl World for Outside {
     }
 
     fn datagrams(&self, _: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        self.net.questions.set(self.net.questions.get() + 1);
         if self.net.down.get() {
             return Err(io::ErrorKind::NetworkUnreachable.into());
         }
@@ -399,7 +422,6 @@ struct Letters {
 impl Datagrams for Letters {
     fn send<'a>(&'a self, octets: &'a [u8]) -> Local<'a, io::Result<()>> {
         let net = &self.net;
-        net.questions.set(net.questions.get() + 1);
         if !net.names_silent.get() {
             let sent = net.zone.borrow().respond(octets, false);
             let at = net.now() + sent.after + net.latency.get();

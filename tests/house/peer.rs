@@ -16,7 +16,6 @@ use super::net::{Net, Place};
 pub struct Event {
     /// In upper case: `MAIL`, `RCPT`, …
     pub verb: String,
-    pub line: String,
     /// How often this verb came to this peer, with this time.
     pub times: u32,
     /// In seconds since the start.
@@ -28,8 +27,6 @@ pub struct Event {
 pub enum Act {
     /// The connection ends without a word.
     Die,
-    /// Nothing more is ever said.
-    Hang,
     /// These lines, parted by `|`; all but the last with a hyphen.
     Say(String),
 }
@@ -118,7 +115,7 @@ impl Peer {
         self.taken.borrow().last().cloned().expect("a message")
     }
 
-    fn act(&self, verb: &str, line: &str, usual: impl FnOnce() -> String) -> Act {
+    fn act(&self, verb: &str, usual: impl FnOnce() -> String) -> Act {
         let times = {
             let mut log = self.log.borrow_mut();
             log.push(verb.to_owned());
@@ -126,7 +123,6 @@ impl Peer {
         };
         let event = Event {
             verb: verb.to_owned(),
-            line: line.to_owned(),
             times: u32::try_from(times).unwrap(),
             now: self.net.now() / 1000,
         };
@@ -137,7 +133,7 @@ impl Peer {
     async fn serve(&self, stream: Async<UnixStream>, _: IpAddr) -> std::io::Result<()> {
         self.sessions.set(self.sessions.get() + 1);
         let mut stream = BufReader::new(stream);
-        let act = self.act("", "", || "220 peer.test ESMTP".to_owned());
+        let act = self.act("", || "220 peer.test ESMTP".to_owned());
         if !answer(&mut stream, act).await? {
             return Ok(());
         }
@@ -150,7 +146,14 @@ impl Peer {
             let line = line.trim_end();
             let verb = line.split([' ', ':']).next().unwrap_or("");
             let verb = verb.to_uppercase();
-            let act = self.act(&verb, line, || self.usual(&verb));
+            let nobody = matches!(verb.as_str(), "DATA") && message.rcpt.is_empty();
+            let act = match (
+                verb.as_str(),
+                nobody || (verb == "RCPT" && message.mail.is_empty()),
+            ) {
+                (_, true) => Act::Say("554 5.5.1 No valid recipients".to_owned()),
+                _ => self.act(&verb, || self.usual(&verb)),
+            };
             let fine = matches!(&act, Act::Say(text) if text.starts_with(['2', '3']));
             match verb.as_str() {
                 "MAIL" if fine => {
@@ -165,10 +168,13 @@ impl Peer {
             if !answer(&mut stream, act).await? || verb == "QUIT" {
                 return Ok(());
             }
+            if matches!(verb.as_str(), "RSET" | "EHLO" | "HELO") {
+                message = Taken::default();
+            }
             if verb == "DATA" && fine {
                 message.text = text(&mut stream).await?;
                 message.at = self.net.now() / 1000;
-                let act = self.act(".", "", || "250 2.0.0 Ok: queued as PEER".to_owned());
+                let act = self.act(".", || "250 2.0.0 Ok: queued as PEER".to_owned());
                 if matches!(&act, Act::Say(text) if text.starts_with('2')) {
                     self.taken.borrow_mut().push(std::mem::take(&mut message));
                 }
@@ -197,19 +203,58 @@ impl Peer {
 async fn answer(stream: &mut BufReader<Async<UnixStream>>, act: Act) -> std::io::Result<bool> {
     match act {
         Act::Die => Ok(false),
-        Act::Hang => std::future::pending().await,
         Act::Say(text) => {
             let lines: Vec<_> = text.split('|').collect();
             let mut out = String::new();
             for (at, line) in lines.iter().enumerate() {
                 let (code, rest) = line.split_at(3);
                 let mark = if at + 1 < lines.len() { "-" } else { " " };
-                out.push_str(&format!("{code}{mark}{}\r\n", rest.trim_start()));
+                out.extend([code, mark, rest.trim_start(), "\r\n"]);
             }
             stream.get_mut().write_all(out.as_bytes()).await?;
             Ok(!text.starts_with("421"))
         }
     }
+}
+
+/// Brings a message to a server, as a stranger does: what it says to each step.
+pub async fn bring(stream: Async<UnixStream>, from: &str, to: &str, text: &str) -> Vec<String> {
+    let mut stream = BufReader::new(stream);
+    let mut said = vec![];
+    let body = format!("{text}\r\n.");
+    let lines = [
+        String::new(),
+        "EHLO stranger.test".to_owned(),
+        format!("MAIL FROM:<{from}>"),
+        format!("RCPT TO:<{to}>"),
+        "DATA".to_owned(),
+        body,
+        "QUIT".to_owned(),
+    ];
+    for line in lines {
+        if !line.is_empty() {
+            let line = format!("{line}\r\n");
+            let sent = stream.get_mut().write_all(line.as_bytes()).await;
+            sent.unwrap();
+        }
+        let mut reply = String::new();
+        loop {
+            let mut piece = String::new();
+            if stream.read_line(&mut piece).await.unwrap() == 0 {
+                return said;
+            }
+            reply.push_str(&piece);
+            if piece.as_bytes().get(3) != Some(&b'-') {
+                break;
+            }
+        }
+        let goes_on = reply.starts_with(['2', '3']);
+        said.push(reply.trim_end().to_owned());
+        if !goes_on {
+            return said;
+        }
+    }
+    said
 }
 
 async fn text(stream: &mut BufReader<Async<UnixStream>>) -> std::io::Result<String> {

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use pillarbox::base::id::{ContentId, Uid};
 use pillarbox::base::memory::Memory;
 use pillarbox::base::secret::Secret;
+use pillarbox::base::time::Clock as _;
 use pillarbox::mail::address::Address;
 use pillarbox::mail::domain::Domain;
 use pillarbox::mail::summary::SummaryBuilder;
-use pillarbox::net::drive::{Ground, drive};
+use pillarbox::net::certificate;
+use pillarbox::net::drive::{Ground, Shake, drive};
 use pillarbox::net::house::{House, Limits};
 use pillarbox::net::resolve::Resolver;
 use pillarbox::net::stream::{Socket, Stream};
+use pillarbox::net::tls::Tls;
 use pillarbox::net::trust::Trust;
 use pillarbox::net::world::{Local, World};
 use pillarbox::policy::connection::Client;
-use pillarbox::proto::smtp::server::{Options as Offer, Session};
+use pillarbox::proto::smtp::server::{self, Options as Offer, Session};
 use pillarbox::service::login::Login;
 use pillarbox::service::outbound::{self, Outbound};
 use pillarbox::service::password::{Cost, Passwords};
@@ -32,7 +35,6 @@ use super::net::{NAMES, Net, Outside, Place};
 use crate::disk::MemoryDisk;
 
 pub struct Site {
-    pub net: Rc<Net>,
     pub store: Store,
     running: Option<Running>,
     pub outbound: Rc<Outbound>,
@@ -68,6 +70,18 @@ impl Letter {
 impl Site {
     /// `hostname` at `ip`, with an MX on port 25; its names are for the test to publish.
     pub fn new(net: &Rc<Net>, hostname: &str, ip: &str) -> Rc<Self> {
+        Self::with(net, hostname, ip, None)
+    }
+
+    /// One whose MX offers STARTTLS with a certificate that it signed itself.
+    pub fn with_tls(net: &Rc<Net>, hostname: &str, ip: &str) -> Rc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let key = certificate::self_signed(folder.path(), hostname, net.clock.time());
+        let tls = Tls::new(key.unwrap(), false).unwrap();
+        Self::with(net, hostname, ip, Some(tls))
+    }
+
+    fn with(net: &Rc<Net>, hostname: &str, ip: &str, tls: Option<Tls>) -> Rc<Self> {
         let ip: IpAddr = ip.parse().unwrap();
         let world: Rc<dyn World> = Rc::new(Outside {
             net: net.clone(),
@@ -121,12 +135,11 @@ impl Site {
             options,
             Memory::new(u64::MAX),
         ));
-        let serve = mx(hostname, &world, &doors, &outbound);
+        let serve = mx(hostname, &world, &doors, &outbound, tls);
         net.place(&format!("{ip}:25"), Place::Serve(serve));
         let run = outbound.run();
         net.executor.spawn(run).detach();
         Rc::new(Self {
-            net: net.clone(),
             store,
             running: Some(running),
             outbound,
@@ -285,6 +298,7 @@ fn mx(
     world: &Rc<dyn World>,
     doors: &Rc<smtp::Shared>,
     outbound: &Rc<Outbound>,
+    tls: Option<Tls>,
 ) -> super::net::Serve {
     let (world, doors) = (world.clone(), doors.clone());
     let (hostname, outbound) = (hostname.to_owned(), outbound.clone());
@@ -293,10 +307,14 @@ fn mx(
         let now = world.now();
         let ground = Ground {
             world: world.clone(),
-            tls: None,
+            tls: tls.clone().map(Shake::Server),
             seat: house.enter(from, now).expect("a seat"),
         };
-        let mut session = Session::new(Offer::new(hostname.clone()), now);
+        let mut offer = Offer::new(hostname.clone());
+        if tls.is_some() {
+            offer.tls = server::Tls::Offered;
+        }
+        let mut session = Session::new(offer, now);
         let client = Client::new(from, None);
         let mut door = Door::new(doors.clone(), Kind::Mx, client, None);
         let outbound = outbound.clone();

@@ -93,7 +93,7 @@ pub async fn ask(
             }
             let until = now.plus(wait).min(deadline);
             let said = one(world, server, name, kind, (until, deadline)).await;
-            let word = match said {
+            let answer = match said {
                 Ok(mut response) => match response.code {
                     NO_ERROR | NO_SUCH_NAME if !response.is_lame() => {
                         server.shunned.set(Instant(0));
@@ -116,7 +116,7 @@ pub async fn ask(
                     }
                 }
             };
-            last = format!("name server {}: {word}", server.ip());
+            last = format!("name server {}: {answer}", server.ip());
         }
         order = silent;
     }

@@ -63,8 +63,8 @@ impl World for Net {
             if now >= until.0 {
                 return Poll::Ready(());
             }
-            let next = net.arrivals.borrow().range(now + 1..).next().copied();
-            net.clock.set(next.map_or(until.0, |at| at.min(until.0)));
+            let first = net.arrivals.borrow().range(now + 1..).next().copied();
+            net.clock.set(first.map_or(until.0, |at| at.min(until.0)));
             context.waker().wake_by_ref();
             Poll::Pending
         }))
@@ -144,6 +144,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     smol::block_on(future)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with answers")]
 fn found<T>(records: T) -> Answer<T> {
     Ok(Found {
         records,
@@ -305,7 +306,8 @@ fn aliases() {
         half.test CNAME c.test\nhalf.test PARTIAL\nlost.test CNAME nowhere.test\nlost.test PARTIAL\n"
         .to_owned();
     for number in 0..12 {
-        zone.push_str(&format!("l{number}.test CNAME l{}.test\n", number + 1));
+        let line = format!("l{number}.test CNAME l{}.test\n", number + 1);
+        zone.push_str(&line);
     }
     zone.push_str("l12.test A 192.0.2.2");
     let (_, names) = net(&zone);
@@ -427,11 +429,12 @@ fn the_machine_may_change_its_mind() {
 /// Over real sockets, where datagrams do not do.
 #[test]
 fn tcp() {
-    let many: String = (0..200)
-        .map(|n| format!("big.test TXT number {n}\n"))
+    let many: Vec<_> = (0..200)
+        .map(|n| format!("big.test TXT number {n}"))
         .collect();
+    let many = many.join("\n");
     let zone = format!(
-        "{many}big.test TC\nlow.test LOWERCASE\nlow.test MX 1 a.test\nplain.test MX 1 a.test\n\
+        "{many}\nbig.test TC\nlow.test LOWERCASE\nlow.test MX 1 a.test\nplain.test MX 1 a.test\n\
         garbage.test TC\ngarbage.test GARBAGE"
     );
     let stub = Stub::new(Zone::parse(&zone));

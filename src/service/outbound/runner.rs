@@ -45,6 +45,12 @@ impl Outbound {
                 let (until, waiting) = this.round();
                 let tell = told.plus_seconds(TELL);
                 let until = if waiting { until.min(tell) } else { until };
+                // What TLS holds goes when nothing was sent for a while.
+                let until = if this.parts.trust.rest() {
+                    until.min(world.now().plus_seconds(TELL))
+                } else {
+                    until
+                };
                 let rung = async {
                     let _rung = this.bell.1.recv().await;
                 };
