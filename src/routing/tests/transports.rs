@@ -37,7 +37,8 @@ fn patterns() {
     let told = parse_pattern("*.example.com").unwrap_err().to_string();
     assert_eq!(
         told,
-        "\"*.example.com\" is no pattern; there are user@domain, domain, .domain and *"
+        "\"*.example.com\" is no pattern; there are user@domain, domain, .domain, \
+         from:user@domain, from:domain and *"
     );
 }
 

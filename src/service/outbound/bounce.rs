@@ -172,8 +172,10 @@ impl Outbound {
                 let settles = settles.clone();
                 let made = self.make(entry, &recipients, &original, now);
                 match self.deliver(entry, action, made, back, settles).await {
-                    Ok(()) | Err(Failure::Store(Refusal::NoEntry)) => return true,
-                    Err(Failure::Store(Refusal::Broken(Broken::Stopped))) => return true,
+                    Ok(())
+                    | Err(Failure::Store(Refusal::NoEntry | Refusal::Broken(Broken::Stopped))) => {
+                        return true;
+                    }
                     Err(failure) => {
                         log::error!("{}: the report waits: {failure:?}", entry.queued.id);
                     }

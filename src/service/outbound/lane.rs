@@ -12,13 +12,12 @@ use smol::channel::{Receiver, Sender, bounded};
 use crate::{
     base::id::QueueId,
     mail::{address::Address, domain::Domain},
-    routing::{Directory, LookupFailed, NextHop, Options, Way, nexthop},
-    routing::{nexthop::stored, transport::Host},
+    routing::{Directory, LookupFailed, NextHop, Options, Way, nexthop, nexthop::stored},
     schedule::Window,
     service::lookup::Rows,
     store::{
         directory::TransportTls,
-        queue::{QueueEntry, QueuedRecipient, Uptime},
+        queue::{LaneNote, QueueEntry, QueuedRecipient, Uptime},
     },
 };
 
@@ -72,13 +71,7 @@ impl Lane {
             return stored(&self.name);
         }
         let domain = Domain::parse(&self.name)?;
-        Some(match domain.ip() {
-            Some(ip) => NextHop::Host {
-                host: Host::Ip(ip),
-                port: 25,
-            },
-            None => NextHop::Mx { domain, port: 25 },
-        })
+        Some(NextHop::Mx { domain, port: 25 })
     }
 
     /// How many entries somebody has in hand.
@@ -102,6 +95,17 @@ impl Lane {
             .borrow_mut()
             .insert(id)
             .then(|| Rc::new(Claim { lane, id }))
+    }
+
+    /// What the store is told once it works again after a failure.
+    pub fn recovered(&self) -> Option<LaneNote> {
+        self.failures.set(0);
+        self.noted.replace(false).then(|| LaneNote {
+            lane: self.name.clone(),
+            not_before: 0,
+            failures: 0,
+            reason: None,
+        })
     }
 
     /// Waits for a word: true = there is more mail, false = the place is wanted.

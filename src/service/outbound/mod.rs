@@ -184,6 +184,7 @@ impl Outbound {
     }
 
     /// What the store says; where it cannot be read, the log has it.
+    #[expect(clippy::unused_self, reason = "reads as what it is told")]
     fn told<T>(&self, found: Result<T, Broken>) -> Option<T> {
         found
             .inspect_err(|broken| log::error!("queue: {broken}"))

@@ -207,9 +207,11 @@ impl Outbound {
 
     /// For SCRAM: printable, without commas.
     fn nonce(&self) -> String {
-        let mut octets = [0; 24];
+        let mut octets = [0; 48];
         self.parts.world.random().fill(&mut octets);
-        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+        // Four random bits a letter.
+        let letter = |octet: &u8| char::from(b'A'.saturating_add(octet & 15));
+        octets.iter().map(letter).collect()
     }
 
     /// A foreign reverse-path under a domain of ours (FW-11); `None`: it stays as it is.

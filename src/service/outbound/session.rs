@@ -190,8 +190,8 @@ impl<'a> Courier<'a> {
             if self.outbound.parts.house.is_stopping() || self.lane.cooling.get() {
                 return None;
             }
-            let word = self.lane.park();
-            let told = async { word.recv().await.unwrap_or(false) };
+            let told = self.lane.park();
+            let told = async { told.recv().await.unwrap_or(false) };
             let late = async {
                 world.sleep(until).await;
                 false
@@ -398,7 +398,7 @@ impl<'a> Courier<'a> {
         }
         let came = recipients.into_iter().zip(outcomes);
         let came = came.map(|(recipient, outcome)| (recipient, self.what(outcome, report.dsn)));
-        let note = self.outbound.recovered(self.lane);
+        let note = self.lane.recovered();
         let outcome = Outcome {
             claim: &claim,
             entry: &entry,

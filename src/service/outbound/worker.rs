@@ -175,13 +175,13 @@ impl Outbound {
         job: Box<Job>,
         slot: &Slot,
     ) -> Option<Box<Job>> {
-        let slow = async {
+        let dawdling = async {
             let world = &self.parts.world;
             world.sleep(world.now().plus(SLOW)).await;
             slot.dawdles();
             std::future::pending().await
         };
-        let reach = match self.reach(hop, &job).or(slow).await {
+        let reach = match self.reach(hop, &job).or(dawdling).await {
             Ok(reach) => reach,
             Err(Failure::Fails { code, status, text }) => {
                 self.heard();
@@ -367,7 +367,7 @@ impl Outbound {
     ) -> Result<Socket, Missed> {
         let world = &self.parts.world;
         let start = world.now();
-        let slow = async {
+        let late = async {
             world.sleep(start.plus(SLOW)).await;
             if let Some(slot) = slot {
                 slot.dawdles();
@@ -375,7 +375,7 @@ impl Outbound {
             world.sleep(start.plus_seconds(CONNECT_WAIT)).await;
             Err(std::io::ErrorKind::TimedOut.into())
         };
-        let connected = world.connect(&call.endpoint).or(slow).await;
+        let connected = world.connect(&call.endpoint).or(late).await;
         let near = match &call.endpoint {
             Endpoint::Tcp(address) => address.ip().is_loopback(),
             Endpoint::Unix(_) => true,
@@ -448,17 +448,6 @@ impl Outbound {
         };
         self.settle(lane, outcome);
         self.age(lane, relay, status, text);
-    }
-
-    /// What the store is told once a lane that failed works again.
-    pub(super) fn recovered(&self, lane: &Lane) -> Option<LaneNote> {
-        lane.failures.set(0);
-        lane.noted.replace(false).then(|| LaneNote {
-            lane: lane.name.clone(),
-            not_before: 0,
-            failures: 0,
-            reason: None,
-        })
     }
 }
 
