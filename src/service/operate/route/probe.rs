@@ -136,10 +136,10 @@ async fn send(context: &Context<'_>, name: &str, to: &Address) -> Result<(bool, 
     while world.now() < until {
         world.sleep(world.now().plus(LOOK)).await;
         let Some(row) = queue::named(context, &id)? else {
-            return Ok((
-                true,
-                format!("{id} has left the queue (pillarbox mail trace {id})"),
-            ));
+            return Ok(match trace::fate(context, &id).await {
+                Some((sent, text)) => (sent, format!("{id}: {text}")),
+                None => (true, format!("{id} has left the queue")),
+            });
         };
         let waits = row.recipients.into_iter().find_map(|one| one.reason);
         if let Some(reason) = waits {
