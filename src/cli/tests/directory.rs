@@ -370,7 +370,7 @@ const OTHERS: &[(&str, &str, u8, &str)] = &[
         "{\"route\":\"p\",\"hosts\":[\"a.test\"],\"port\":465,\"tls\":\"implicit\",\"user\":\"me\",\
          \"from_rewrite\":\"off\",\"from\":null,\"default\":false}\n",
     ),
-    ("queue list", "", 0, ""),
+    ("queue list", "", 0, "nothing waits\n"),
     // ST-6: hashes of other servers.
     (
         "user add h@home.test --password-hash-stdin",

@@ -97,8 +97,8 @@ fn ux_56_without_a_network() {
     assert!(all.contains("failing: Clock: it says 1970-01-01"), "{all}");
     // What is paused is told.
     let pause = queue::Request::Pause;
-    let paused = queue::operate(&context(world.time()), pause, false);
-    async_io::block_on(paused).unwrap();
+    let here = context(world.time());
+    async_io::block_on(queue::operate(&here, pause, false)).unwrap();
     let reply = async_io::block_on(operate(&context(world.time()))).unwrap();
     let all = reply.text().join("\n");
     assert!(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Filter, Page, Row, SLICE, State, Waiting, is_paused};
+use super::{Filter, Page, Row, SLICE, State, Waiting, is_paused, text::plain};
 use crate::{
     base::id::QueueId,
     mail::domain::Domain,
@@ -193,7 +193,8 @@ impl<'a> View<'a> {
         Ok(Waiting {
             address: one.address.clone(),
             lane: one.lane().to_owned(),
-            reason,
+            // JSON ends on terminals, too.
+            reason: reason.map(|reason| plain(&reason)),
             tries: one.tries,
             next_try_seconds: (!held && !self.paused).then(|| due.saturating_sub(now)),
         })

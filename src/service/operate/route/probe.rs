@@ -136,10 +136,10 @@ async fn send(context: &Context<'_>, name: &str, to: &Address) -> Result<(bool, 
     while world.now() < until {
         world.sleep(world.now().plus(LOOK)).await;
         let Some(row) = queue::named(context, &id)? else {
-            return Ok((
-                true,
-                format!("{id} has left the queue (pillarbox mail trace {id})"),
-            ));
+            return Ok(match trace::fate(context, &id).await {
+                Some((sent, text)) => (sent, format!("{id}: {text}")),
+                None => (true, format!("{id} has left the queue")),
+            });
         };
         let waits = row.recipients.into_iter().find_map(|one| one.reason);
         if let Some(reason) = waits {
@@ -273,30 +273,34 @@ fn greeting(route: &Route, says: &impl Fn(&str) -> bool) -> String {
 }
 
 fn handshake(route: &Route, host: &str, says: &impl Fn(&str) -> bool) -> String {
-    if says("expired") || says("not valid yet") || says("notvalidyet") {
+    let ports = other_port(route);
+    if says("expired") || says("not valid before") {
         format!(
             "the certificate of {host} is out of date, or the clock of this box is wrong (date); if the \
              clock is right, only the provider can mend it"
         )
-    } else if says("not valid for") || says("name") {
+    } else if says("certificate is for") {
         format!("the certificate is for another name than {host}: give --host the name that it has")
-    } else if says("unknown issuer") || says("unknownissuer") || says("self-signed") {
+    } else if says("not trusted") || says("nobody but itself") {
         format!(
             "nobody known vouches for the certificate of {host}: wrong host, or somebody is in between; \
              the password was not sent"
         )
-    } else if says("not offer") || says("no starttls") || says("plain") {
+    } else if says("not offered") {
         format!(
-            "it offers no encryption on port {}, so the password was not sent: give {}, or for a server \
-             of your own network --tls none",
-            route.port,
-            other_port(route)
+            "it offers no encryption on port {}, so the password was not sent: give {ports}, or for a \
+             server of your own network --tls none",
+            route.port
+        )
+    } else if says("in plain text") && route.tls == RouteTls::Implicit {
+        format!(
+            "it begins in clear on port {}: give --tls starttls for this port, or {ports}",
+            route.port
         )
     } else {
         format!(
-            "no encrypted connection with TLS {}: wrong port? Most providers take {}",
-            tls(route.tls),
-            other_port(route)
+            "no encrypted connection with TLS {}: wrong port? Most providers take {ports}",
+            tls(route.tls)
         )
     }
 }
@@ -346,7 +350,7 @@ const LOGINS: &[(&str, &str)] = &[
 ];
 
 fn auth(host: &str, says: &impl Fn(&str) -> bool) -> String {
-    if says("not offer") || says("no mechanism") {
+    if says("no log-in is offered") || says("no mechanism in common") {
         return "it offers no log-in that we know; without a password: add the route without --user"
             .to_owned();
     }
@@ -404,25 +408,29 @@ mod tests {
             (ProbeStep::Connect, "timed out", "nothing came back"),
             (
                 ProbeStep::Tls,
-                "invalid peer certificate: Expired",
+                "the certificate of mx has expired: on 2026-01-01",
                 "out of date",
             ),
             (
                 ProbeStep::Tls,
-                "STARTTLS is not offered",
+                "TLS is required, but was not offered by host mx",
                 "offers no encryption",
             ),
             (
                 ProbeStep::Tls,
-                "invalid peer certificate: UnknownIssuer",
+                "the certificate of mx is signed by nobody but itself",
                 "nobody known vouches",
             ),
             (
                 ProbeStep::Tls,
-                "invalid peer certificate: certificate not valid for name \"x\"",
+                "the certificate is for mx.a.test, not for smtp.away.test",
                 "for another name",
             ),
-            (ProbeStep::Tls, "received corrupt message", "wrong port?"),
+            (
+                ProbeStep::Tls,
+                "mx ended the connection in the middle of the TLS handshake",
+                "wrong port?",
+            ),
             (ProbeStep::Name, "no such name", "has no address"),
             (ProbeStep::Greeting, "no greeting", "--tls implicit"),
             (
@@ -459,7 +467,8 @@ mod tests {
             assert!(hint.contains(want), "{host}: {hint}");
         }
         let implicit = route("smtp.away.test", 587, RouteTls::Implicit);
-        let hint = hint(ProbeStep::Greeting, &implicit, "no TLS");
-        assert!(hint.contains("does not begin with TLS"), "{hint}");
+        let text = "mx answers in plain text at this port, not with TLS";
+        let hint = hint(ProbeStep::Tls, &implicit, text);
+        assert!(hint.contains("it begins in clear"), "{hint}");
     }
 }
