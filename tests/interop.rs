@@ -30,6 +30,8 @@ mod house;
 mod interimap;
 #[path = "interop/kill.rs"]
 mod kill;
+#[path = "interop/local.rs"]
+mod local;
 #[path = "interop/mbsync.rs"]
 mod mbsync;
 #[path = "interop/neomutt.rs"]

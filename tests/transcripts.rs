@@ -45,6 +45,12 @@ fn submission() {
     play_all("submission", Protocol::Submission, 10);
 }
 
+/// What only the listeners for programs and devices know.
+#[test]
+fn local() {
+    play_all("local", Protocol::Local, 6);
+}
+
 /// What only the MX listener's service knows.
 #[test]
 fn mx() {
@@ -64,7 +70,7 @@ fn pop3() {
 }
 
 fn is_of_the_machine(script: &str) -> bool {
-    let words = ["auth", "authenticated", "kept"];
+    let words = ["auth", "authenticated", "bare", "kept"];
     let word = |line: &str| line.split(' ').next().is_some_and(|w| words.contains(&w));
     script.lines().any(word)
 }

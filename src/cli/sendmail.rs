@@ -9,7 +9,9 @@ mod talk;
 
 use std::{
     ffi::OsString,
-    io::{self, Read as _, Write as _},
+    fs::File,
+    io::{self, BufReader, Read as _, Write as _},
+    os::fd::AsFd as _,
     path::Path,
 };
 
@@ -113,7 +115,10 @@ fn smtp(terminal: &mut Terminal<'_>, config: &Config) -> u8 {
     // Ends with the process: nobody waits for more to be typed once the server has closed.
     let _sending = std::thread::spawn(move || {
         let mut octets = vec![0; 16 * 1024];
-        while let Ok(length @ 1..) = io::stdin().read(&mut octets) {
+        let Ok(mut typed) = input() else {
+            return;
+        };
+        while let Ok(length @ 1..) = typed.read(&mut octets) {
             if ahead
                 .write_all(octets.get(..length).unwrap_or_default())
                 .is_err()
@@ -144,7 +149,9 @@ fn deliver(terminal: &mut Terminal<'_>, name: &str, config: &Config, arguments: 
         0 => u64::MAX,
         octets => octets,
     };
-    let message = match Message::read(&mut io::stdin().lock(), arguments, limit) {
+    let read =
+        input().and_then(|input| Message::read(&mut BufReader::new(input), arguments, limit));
+    let message = match read {
         Ok(Some(message)) => message,
         Ok(None) => return complain(DATA_ERR, "the message is larger than limit.message_size"),
         Err(error) => return complain(IO_ERR, &error.to_string()),
@@ -188,6 +195,11 @@ fn deliver(terminal: &mut Terminal<'_>, name: &str, config: &Config, arguments: 
             complain(TEMP_FAIL, &text)
         }
     }
+}
+
+/// Standard input, past the lock that the terminal holds on it.
+fn input() -> io::Result<File> {
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 /// `-f '<>'` and `-f ''` are the null sender.

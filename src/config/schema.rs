@@ -103,8 +103,10 @@ impl Default {
     #[must_use]
     pub fn text(&self, role: Role, profile: Profile, machine: &Machine) -> String {
         match (self, profile) {
-            (Self::ByRole(text, _), _) if role == Role::Mailbox => (*text).to_owned(),
-            (Self::ByRole(_, text), _) => (*text).to_owned(),
+            (Self::ByRole(mailbox, relay), _) => match role {
+                Role::Mailbox => (*mailbox).to_owned(),
+                Role::Relay => (*relay).to_owned(),
+            },
             (Self::ByProfile(text, _, _), Profile::Tiny)
             | (Self::ByProfile(_, text, _), Profile::Small)
             | (Self::ByProfile(_, _, text), Profile::Normal)

@@ -288,7 +288,7 @@ impl Spool {
             match verdict(door.ask(question).await) {
                 Ok(()) => {}
                 Err(Some(reply)) if reply.is_permanent() => return all(&reply),
-                Err(reply) => return Outcome::Later(words(reply)),
+                Err(reply) => return Outcome::Later(words(reply.as_ref())),
             }
         }
         for to in &envelope.recipients {
@@ -300,7 +300,7 @@ impl Spool {
             match verdict(door.ask(Question::Recipient { path, parameters }).await) {
                 Ok(()) => {}
                 Err(Some(reply)) if reply.is_permanent() => refused.push((to.clone(), reply)),
-                Err(reply) => return Outcome::Later(words(reply)),
+                Err(reply) => return Outcome::Later(words(reply.as_ref())),
             }
         }
         if refused.len() == envelope.recipients.len() {
@@ -309,7 +309,7 @@ impl Spool {
         match verdict(door.ask(Question::Begin).await) {
             Ok(()) => {}
             Err(Some(reply)) if reply.is_permanent() => return all(&reply),
-            Err(reply) => return Outcome::Later(words(reply)),
+            Err(reply) => return Outcome::Later(words(reply.as_ref())),
         }
         let size = match pour(&mut door, message).await {
             Ok(size) => size,
@@ -318,7 +318,7 @@ impl Spool {
         match verdict(door.ask(Question::End { size }).await) {
             Ok(()) => Outcome::Taken(refused),
             Err(Some(reply)) if reply.is_permanent() => all(&reply),
-            Err(reply) => Outcome::Later(words(reply)),
+            Err(reply) => Outcome::Later(words(reply.as_ref())),
         }
     }
 
@@ -355,7 +355,7 @@ impl Spool {
             }
             match said {
                 Ok(()) => return Ok(()),
-                Err(reply) => reason = words(reply),
+                Err(reply) => reason = words(reply.as_ref()),
             }
         }
         Err(format!("it cannot go back: {reason}"))
@@ -407,7 +407,7 @@ fn verdict(answer: Answer) -> Result<(), Option<Reply>> {
     }
 }
 
-fn words(reply: Option<Reply>) -> String {
+fn words(reply: Option<&Reply>) -> String {
     reply.map_or_else(
         || "nobody can tell how it went".to_owned(),
         |reply| format!("{} {}", reply.code, reply.lines.join(" ")),

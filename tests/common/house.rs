@@ -12,6 +12,7 @@ use std::time::Duration;
 use pillarbox::base::id::{ContentId, FolderId, Uid, UserId};
 use pillarbox::base::machine::Secured;
 use pillarbox::base::memory::Memory;
+use pillarbox::base::network::Network;
 use pillarbox::mail::address::Address;
 use pillarbox::mail::domain::Domain;
 use pillarbox::mail::flag::Flags;
@@ -29,7 +30,7 @@ use pillarbox::service::notify::Registry;
 use pillarbox::service::password::{Cost, Passwords};
 use pillarbox::service::pop3::{Pop3, Shared as Pop3Shared};
 use pillarbox::service::smtp::{self, Door, Kind};
-use pillarbox::store::directory::Usage;
+use pillarbox::store::directory::{Device, Edit, Swap, Usage};
 use pillarbox::store::request::{Deliver, Recipient};
 use pillarbox::store::{self, Reader, Reply, Request, Running, Store};
 
@@ -59,7 +60,11 @@ pub struct Stored {
 /// Which service a script speaks with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
+    /// Printers and cameras.
+    Devices,
     Imap,
+    /// Programs on this machine.
+    Local,
     Pop3,
     /// The MX.
     Smtp,
@@ -205,6 +210,8 @@ impl House {
                 }
                 return Box::new(pump);
             }
+            Protocol::Devices => (Kind::Devices, self.near_options()),
+            Protocol::Local => (Kind::Local, self.near_options()),
             Protocol::Smtp => (Kind::Mx, self.smtp.clone()),
             Protocol::Submission => (Kind::Submission, self.submission_options()),
         };
@@ -215,6 +222,17 @@ impl House {
             pump.secure(tls);
         }
         Box::new(pump)
+    }
+
+    /// Of the listeners for programs and devices.
+    fn near_options(&self) -> server::Options {
+        server::Options {
+            auth: Auth::Anybody,
+            bare_lf: true,
+            bare_local_parts: true,
+            requiretls: false,
+            ..self.smtp.clone()
+        }
     }
 
     fn submission_options(&self) -> server::Options {
@@ -324,6 +342,36 @@ impl House {
             "idle_wait" => {
                 self.imap.idle_wait = number();
                 self.pop3.idle_wait = number();
+            }
+            "allow_uids" => {
+                let uids = value.split(',').map(|uid| uid.parse().unwrap()).collect();
+                self.doors(|door| door.local.allow_uids = Some(uids));
+            }
+            "device" => {
+                let mut words = value.split(' ').map(str::to_owned);
+                let name = words.next().unwrap();
+                let now = Some(Device {
+                    addresses: vec![words.next().unwrap()],
+                    senders: words.next().into_iter().collect(),
+                    recipients: words.next().into_iter().collect(),
+                    rate: 3,
+                    enabled: true,
+                });
+                let edit = Edit::Device(Swap {
+                    name,
+                    was: None,
+                    now,
+                });
+                self.edit(edit).await;
+            }
+            "rate" => self.doors(|door| door.local.rate.count = number()),
+            "relay" => self.doors(|door| {
+                door.local.relay = value == "on";
+                door.routing.null_client = value == "on";
+            }),
+            "trusted" => {
+                let network = Network::parse(value).unwrap();
+                self.doors(|door| door.local.trusted = vec![network]);
             }
             "local_port" => self.doors(|door| door.local_port = Some(value.to_owned())),
             "login" => self.imap.login = value == "on",

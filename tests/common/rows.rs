@@ -164,7 +164,7 @@ impl House {
         self.store.request(request).await.unwrap();
     }
 
-    async fn edit(&self, edit: Edit) {
+    pub async fn edit(&self, edit: Edit) {
         self.store.request(Request::Edit(vec![edit])).await.unwrap();
     }
 

@@ -369,7 +369,9 @@ impl Player {
         let (mut protocol, mut tls) = (self.protocol, self.implicit.take());
         for word in words {
             match word {
+                "devices" => protocol = Protocol::Devices,
                 "imap" => protocol = Protocol::Imap,
+                "local" => protocol = Protocol::Local,
                 "mx" => protocol = Protocol::Smtp,
                 "pop3" => protocol = Protocol::Pop3,
                 "submission" => protocol = Protocol::Submission,

@@ -22,7 +22,6 @@ const LATER: &[(&str, &str)] = &[
     ("IM-6", "extensions, second tier"),
     ("IM-7", "extensions, third tier"),
     ("IM-8", "the off-switch"),
-    ("SR-19", "the local listeners"),
     ("ST-4", "the trace"),
     ("TR-11", "sending"),
 ];

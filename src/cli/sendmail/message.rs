@@ -114,7 +114,7 @@ fn named(block: &[u8]) -> Vec<String> {
         // One reader for all address lists: it looks at `To:`.
         let value = header::unfold(field.value);
         let line = [b"To: ", value.as_ref(), b"\r\n\r\n"].concat();
-        for mailbox in Envelope::from_header(&line).to.iter() {
+        for mailbox in &Envelope::from_header(&line).to {
             let local = mailbox
                 .local
                 .as_ref()

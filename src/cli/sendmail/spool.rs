@@ -30,13 +30,11 @@ pub fn leave(folder: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<(
         return Err(error);
     }
     // Who may not read the folder may not have it synced; its file is.
-    match File::open(folder) {
-        Ok(folder) => folder.sync_all(),
-        Err(_) => {
-            rustix::fs::sync();
-            Ok(())
-        }
+    if let Ok(folder) = File::open(folder) {
+        return folder.sync_all();
     }
+    rustix::fs::sync();
+    Ok(())
 }
 
 fn write(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //! process with nothing else to do, so it waits for each answer.
 
 use std::{
-    fmt,
+    fmt::{self, Write as _},
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
@@ -92,7 +92,8 @@ impl Talk {
             None => {}
         }
         if let Some(envid) = &envelope.envid {
-            mail.push_str(&format!(" ENVID={}", xtext(envid)));
+            mail.push_str(" ENVID=");
+            mail.push_str(&xtext(envid));
         }
         self.say(&mail)?;
         let notify = envelope.notify.map_or(String::new(), |notify| {
@@ -167,7 +168,7 @@ fn xtext(text: &str) -> String {
         if (b'!'..=b'~').contains(&octet) && !matches!(octet, b'+' | b'=') {
             out.push(char::from(octet));
         } else {
-            out.push_str(&format!("+{octet:02X}"));
+            let _infallible = write!(out, "+{octet:02X}");
         }
     }
     out

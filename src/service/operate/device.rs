@@ -63,9 +63,9 @@ pub(super) async fn operate(
             rate,
         } => {
             let row = Device {
-                addresses: each(&addresses, |text| range(text))?,
-                senders: each(&senders, |text| who(text))?,
-                recipients: each(&recipients, |text| who(text))?,
+                addresses: each(&addresses, range)?,
+                senders: each(&senders, who)?,
+                recipients: each(&recipients, who)?,
                 rate: rate.map_or(Ok(RATE), |rate| hourly(&rate))?,
                 enabled: true,
             };
@@ -128,9 +128,9 @@ async fn add(
         );
     }
     for router in inside(&networks) {
-        done.push_str(&format!(
-            "\nnote: {router} is your router: it may not send, listed or not"
-        ));
+        done.push_str("\nnote: ");
+        done.push_str(&router.to_string());
+        done.push_str(" is your router: it may not send, listed or not");
     }
     Ok(Reply::Done(done))
 }
