@@ -17,6 +17,8 @@ mod check;
 mod client;
 #[path = "crash/controls.rs"]
 mod controls;
+#[path = "crash/crowd.rs"]
+mod crowd;
 #[path = "crash/cuts.rs"]
 mod cuts;
 #[path = "crash/damage.rs"]

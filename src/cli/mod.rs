@@ -6,6 +6,7 @@ mod alias;
 mod app_password;
 mod completion;
 mod config;
+mod device;
 mod dkim;
 mod doctor;
 mod domain;
@@ -58,6 +59,7 @@ static TABLE: Command = Command::noun(
         app_password::NOUN,
         completion::NOUN,
         config::NOUN,
+        device::NOUN,
         dkim::NOUN,
         doctor::NOUN,
         domain::NOUN,
@@ -114,24 +116,28 @@ pub fn run_in(terminal: &mut Terminal<'_>, arguments: impl IntoIterator<Item = O
             return 64;
         }
     };
-    let exit = match result {
-        Ok(exit) => exit,
-        Err(Stop::Declined) => {
+    let exit = result.unwrap_or_else(|stop| failed(terminal, stop));
+    terminal.end(exit)
+}
+
+/// Says why a command ended early; returns the exit code.
+fn failed(terminal: &mut Terminal<'_>, stop: Stop) -> u8 {
+    match stop {
+        Stop::Declined => {
             terminal.complain("pillarbox: nothing was done");
             1
         }
-        Err(Stop::Mistakes(lines)) => {
+        Stop::Mistakes(lines) => {
             for line in lines {
                 terminal.complain(&line);
             }
             78
         }
-        Err(Stop::Problem(problem)) => {
+        Stop::Problem(problem) => {
             terminal.complain(&format!("pillarbox: {}", problem.text));
             problem.kind.exit()
         }
-    };
-    terminal.end(exit)
+    }
 }
 
 fn version(line: &Line) -> String {

@@ -129,7 +129,6 @@ fn list(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8,
 }
 
 /// What `mailq` prints.
-#[allow(dead_code, reason = "the program mailq is to call it")]
 pub(super) fn mailq(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, Stop> {
     let mut mailq = Mailq::default();
     let exit = pages(

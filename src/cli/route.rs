@@ -152,7 +152,7 @@ const SEND: Opt = Opt::value(
     "to",
     "ADDRESS",
     Value::Text,
-    "Send a message there as well, and wait for what becomes of it",
+    "Send a message there as well, the way that mail to it leaves, and wait for what becomes of it",
 );
 
 fn add(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8, Stop> {

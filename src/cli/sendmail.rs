@@ -89,17 +89,14 @@ pub fn run(terminal: &mut Terminal<'_>, name: &str, words: &[OsString]) -> u8 {
             }
         };
     match arguments.mode {
-        Mode::Queue => queue(terminal),
+        Mode::Queue => {
+            let listed = super::queue::mailq(terminal, &global);
+            listed.unwrap_or_else(|stop| super::failed(terminal, stop))
+        }
         Mode::Smtp => smtp(terminal, &config),
         Mode::Nothing => 0,
         Mode::Deliver => deliver(terminal, name, &config, &arguments),
     }
-}
-
-/// `mailq`.
-fn queue(terminal: &mut Terminal<'_>) -> u8 {
-    let words = ["pillarbox", "queue", "list"];
-    super::run_in(terminal, words.into_iter().map(OsString::from))
 }
 
 /// `-bs`: SMTP on standard input and output, with the server at the other end.

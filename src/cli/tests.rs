@@ -465,10 +465,10 @@ const LIFE: &[(&str, &str, u8, &str)] = &[
         "limit.message_size = \"20MiB\"; in effect from the next start on",
     ),
     (
-        "config set queue.give_up 2d",
+        "config set web.remote true",
         "",
         0,
-        "queue.give_up = \"2d\"; kept for a later version",
+        "web.remote = true; kept for a later version",
     ),
     (
         "config set address.delimiter -",

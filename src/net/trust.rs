@@ -128,8 +128,8 @@ impl Trust {
         }))
     }
 
-    /// Drops what was not used for long; to be called now and then.
-    pub fn rest(&self) {
+    /// Drops what was not used for long; says whether anything is left that wants another call later.
+    pub fn rest(&self) -> bool {
         let now = self.0.world.now();
         let mut roots = self.0.roots.borrow_mut();
         if roots
@@ -138,6 +138,7 @@ impl Trust {
         {
             *roots = None;
         }
+        roots.is_some()
     }
 
     /// Has no deadline of its own.

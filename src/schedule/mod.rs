@@ -20,7 +20,7 @@ pub struct Options {
 /// What has to be done about the age of a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// It has failed (status 4.4.7, OQ-4).
+    /// It has failed (status 4.4.7).
     GiveUp,
     /// Nothing.
     Keep,

@@ -13,7 +13,7 @@ fn options() -> Options {
 }
 
 #[test]
-fn oq_2_pauses_double_up_to_the_longest() {
+fn oq_3_pauses_double_up_to_the_longest() {
     for (tries, pause) in [
         (0, 300),
         (1, 300),
@@ -51,7 +51,7 @@ fn oq_2_pauses_double_up_to_the_longest() {
 }
 
 #[test]
-fn oq_3_oq_4_age_is_judged() {
+fn oq_3_age_is_judged() {
     use Verdict::{GiveUp, Keep, Warn};
     let never = Options {
         warn_after: 0,

@@ -25,6 +25,9 @@ const LOOK: u64 = 10;
 /// DNS is asked so often, in seconds.
 const ASK: Duration = Duration::from_hours(1);
 
+/// Keys of one domain that are looked after in one go.
+const STEPS: usize = 8;
+
 /// The algorithms of which a domain has keys.
 pub const ALGORITHMS: [DkimAlgorithm; 2] = [DkimAlgorithm::Rsa, DkimAlgorithm::Ed25519];
 
@@ -183,52 +186,61 @@ pub async fn keep(store: Store, resolver: Rc<Resolver>, world: Rc<dyn World>) {
 /// The store cannot be read.
 pub async fn tend(store: &Store, resolver: Option<&Resolver>, now: Time) -> Result<(), Broken> {
     for (domain, _) in store.read(Reader::domains)? {
-        let rows = store.read(|reader| reader.dkim_keys(&domain))?;
-        for (selector, row) in &rows {
-            let edits = match row.state {
-                DkimState::Active => continue,
-                DkimState::Pending if row.private.reveal().is_empty() => {
-                    match finish(&domain, selector, row, &rows, now).await {
-                        Ok(edit) => vec![edit],
-                        Err(bad) => {
-                            log::error!("dkim: {selector}._domainkey.{domain}: {bad}");
-                            continue;
-                        }
-                    }
-                }
-                DkimState::Pending => match resolver {
-                    Some(resolver) if is_published(resolver, &domain, selector, row).await => {
-                        turn(&domain, &rows, &[selector], now)
-                    }
-                    _ => continue,
-                },
-                DkimState::Retired => {
-                    let since = row.retired.map_or(0, |at| now.0.saturating_sub(at.0));
-                    if since < PUBLISHED {
-                        continue;
-                    }
-                    vec![swap(&domain, selector, Some(row.clone()), None)]
-                }
+        // One key at a time, each with what became of the others.
+        for _ in 0..STEPS {
+            let rows = store.read(|reader| reader.dkim_keys(&domain))?;
+            let Some((selector, edits, done)) = next(&domain, &rows, resolver, now).await else {
+                break;
             };
             match store.request(Request::Edit(edits)).await {
-                Ok(_) => log::info!("dkim: {selector}._domainkey.{domain}: {}", told(row)),
+                Ok(_) => log::info!("dkim: {selector}._domainkey.{domain}: {done}"),
                 // An admin was quicker.
                 Err(Refusal::Changed) => {}
-                Err(refusal) => log::warn!("dkim: {selector}._domainkey.{domain}: {refusal}"),
+                Err(refusal) => {
+                    log::warn!("dkim: {selector}._domainkey.{domain}: {refusal}");
+                    break;
+                }
             }
-            // The rows have changed: the rest is for the next time, which comes at once.
-            break;
         }
     }
     Ok(())
 }
 
-fn told(was: &DkimKey) -> &'static str {
-    match was.state {
-        DkimState::Retired => "removed: its record is no longer needed",
-        _ if was.private.reveal().is_empty() => "made",
-        _ => "seen in DNS: signs from now on",
+/// What is to be done first with the keys of a domain, and how the log says it.
+async fn next<'a>(
+    domain: &str,
+    rows: &'a [(String, DkimKey)],
+    resolver: Option<&Resolver>,
+    now: Time,
+) -> Option<(&'a str, Vec<Edit>, &'static str)> {
+    for (selector, row) in rows {
+        match row.state {
+            DkimState::Pending if row.private.reveal().is_empty() => {
+                match finish(domain, selector, row, rows, now).await {
+                    Ok(edit) => return Some((selector, vec![edit], "made")),
+                    Err(bad) => log::error!("dkim: {selector}._domainkey.{domain}: {bad}"),
+                }
+            }
+            DkimState::Pending => {
+                if let Some(resolver) = resolver
+                    && is_published(resolver, domain, selector, row).await
+                {
+                    let edits = turn(domain, rows, &[selector], now);
+                    return Some((selector, edits, "seen in DNS: signs from now on"));
+                }
+            }
+            DkimState::Retired if row.retired.is_none_or(|at| is_over(at, now)) => {
+                let edit = swap(domain, selector, Some(row.clone()), None);
+                return Some((selector, vec![edit], "removed: its record can go"));
+            }
+            DkimState::Active | DkimState::Retired => {}
+        }
     }
+    None
+}
+
+fn is_over(retired: Time, now: Time) -> bool {
+    now.0.saturating_sub(retired.0) >= PUBLISHED
 }
 
 /// Makes a key. It signs at once where the domain has no other of its kind.

@@ -223,7 +223,7 @@ impl Model {
                 .filter(|(due, _)| *due > uptime && *due <= not_before)
                 .collect();
             waiting.sort_unstable();
-            for (_, id) in waiting.into_iter().take(16) {
+            for (_, id) in waiting.into_iter().take(4) {
                 if let Some(entry) = self.view.queue.get_mut(&id) {
                     entry.hasten(uptime, Some(&name));
                 }

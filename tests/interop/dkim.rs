@@ -57,12 +57,12 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         "From:  Alice \t Long\r\n Name\r\n\t<alice@home.test>  \r\nTo: {many}last@away.test\r\n\
          SUBJECT:   a\t\tb  \r\n\r\n  text \t with   space  \r\n\t\r\n\r\nmore \r\n\r\n\r\n \r\n"
     );
-    let twice = "From: alice@home.test\r\nTo: a@away.test\r\nTo: b@away.test\r\nCc:\r\n\
+    let twice = "From: alice@home.test\r\nResent-To: a@away.test\r\nResent-To: b@away.test\r\nCc:\r\n\
         Subject: one\r\nList-Unsubscribe: <mailto:x@y>\r\nReferences: <a@b>\r\n <c@d>\r\n\r\nhi";
     let utf8 = "From: Jürgen <jürgen@home.test>\r\nSubject: Grüße\r\nMIME-Version: 1.0\r\n\
         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n";
     let long = format!("{PLAIN}{}", "0123456789 abcdef \r\n".repeat(20_000));
-    vec![
+    let all: Vec<(_, Vec<u8>)> = vec![
         ("plain", PLAIN.into()),
         ("folded", folded.into()),
         ("twice", twice.into()),
@@ -75,7 +75,15 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("long", long.into()),
         ("forwarded", forwarded()),
         ("report", report()),
-    ]
+    ];
+    // OpenDKIM reads no message without a date.
+    let dated = |message: Vec<u8>| match message.windows(6).any(|six| six == b"\nDate:") {
+        true => message,
+        false => [&b"Date: Sat, 21 Nov 2026 14:53:35 +0000\r\n"[..], &message].concat(),
+    };
+    all.into_iter()
+        .map(|(name, message)| (name, dated(message)))
+        .collect()
 }
 
 /// Somebody else's, signed there, passed on under our name (UX-10).

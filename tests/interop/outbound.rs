@@ -2,8 +2,11 @@
 //! accounts, Dovecot over LMTP.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +19,10 @@ const TEXT: &str = ".dot\r\nf\u{fc}r\r\n..\r\nlast\r\n";
 
 /// anna sends a message; its subject finds it again.
 fn send(house: &House, to: &[&str], subject: &str) {
+    send_text(house, to, subject, TEXT);
+}
+
+fn send_text(house: &House, to: &[&str], subject: &str, text: &str) {
     let mut smtp = Smtp::to(house.submission).unwrap();
     let login = STANDARD.encode(format!("\0{ANNA}\0{PASSWORD}"));
     smtp.command(&format!("AUTH PLAIN {login}"), "235").unwrap();
@@ -25,8 +32,8 @@ fn send(house: &House, to: &[&str], subject: &str) {
         smtp.command(&format!("RCPT TO:<{to}>"), "250").unwrap();
     }
     smtp.command("DATA", "354").unwrap();
-    let stuffed = TEXT.replace("\r\n.", "\r\n..");
-    let content = format!("From: {ANNA}\r\nSubject: {subject}\r\n\r\n.{stuffed}.\r\n");
+    let content = format!("From: {ANNA}\r\nSubject: {subject}\r\n\r\n{text}");
+    let content = content.replace("\r\n.", "\r\n..") + ".\r\n";
     smtp.0.send(content).unwrap();
     smtp.expect("250").unwrap();
 }
@@ -172,6 +179,64 @@ fn oq_3_peers_that_are_unwell() {
     assert_eq!(house.log().matches("status=deferred").count(), 3);
 }
 
+/// OQ-12: a peer that has enough in the middle of a message and goes: what it said is what counts.
+#[test]
+fn oq_12_a_peer_that_refuses_in_between() {
+    let house = House::new();
+    let listener = TcpListener::bind(("127.0.0.1", free_port())).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    leads(&house, "full.test", &format!("smtp:[127.0.0.1]:{port}"));
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        stream.write_all(b"220 full.test\r\n").unwrap();
+        for reply in [
+            "250-full.test\r\n250 8BITMIME",
+            "250 Ok",
+            "250 Ok",
+            "354 go",
+        ] {
+            lines.next().unwrap().unwrap();
+            stream.write_all(format!("{reply}\r\n").as_bytes()).unwrap();
+        }
+        lines.next().unwrap().unwrap();
+        stream.write_all(b"552 5.3.4 Enough of this\r\n").unwrap();
+    });
+    let text = "0123456789abcdef\r\n".repeat(500_000);
+    send_text(&house, &["you@full.test"], "much", &text);
+    log_says(
+        &house,
+        "said: 552 5.3.4 Enough of this (in reply to end of DATA command)",
+    );
+    log_says(&house, "status=bounced");
+    peer.join().unwrap();
+    queue_is_empty(&house);
+}
+
+/// OQ-2: another box binds the log-in to the channel.
+#[test]
+fn oq_2_an_account_at_another_box() {
+    let (house, provider) = (House::new(), House::new());
+    leads(&provider, "far.test", "discard:");
+    for (name, port, tls) in [
+        ("implicit", provider.submissions, "implicit"),
+        ("starttls", provider.submission, "starttls"),
+    ] {
+        let port = port.to_string();
+        let account = ["route", "add", name, "--host", "localhost", "--port", &port];
+        let more = ["--tls", tls, "--user", ANNA, "--password-stdin"];
+        house.operate(&[&account[..], &more].concat(), &format!("{PASSWORD}\n"));
+        house.operate(&["route", "default", name], "");
+        let to = format!("{name}@far.test");
+        send(&house, &[&to], name);
+        log_says(&provider, &format!("to=<{to}>"));
+    }
+    queue_is_empty(&house);
+    let log = provider.log();
+    let bound = "sasl_method=SCRAM-SHA-256-PLUS, sasl_username=anna@home.test";
+    assert_eq!(log.matches(bound).count(), 2, "{log}");
+}
+
 /// Postfix and Dovecot, ended with the value.
 struct Peer {
     folder: tempfile::TempDir,
@@ -232,7 +297,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             let dovecot = fs::read_to_string(self.path("dovecot.log")).unwrap_or_default();
             eprintln!("Postfix:\n{}\nDovecot:\n{dovecot}", self.log());
         }

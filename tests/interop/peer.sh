@@ -81,9 +81,8 @@ maillog_file = $folder/log
 maillog_file_prefixes = $folder
 import_environment = MAIL_CONFIG
 CF
-sed -e '/^smtp  *inet /d' -e '/^#/d' \
-    -e 's/^\([a-z-]* *\(unix\|unix-dgram\|fifo\) *[^ ]* *[^ ]*  *\)[y-]\( .*\)/\1n\3/' \
-    /usr/share/postfix/master.cf.dist > "$etc/master.cf"
+# Without a chroot.
+awk '/^[a-z]/ && !/^smtp  *inet / { $5 = "n"; print }' /usr/share/postfix/master.cf.dist > "$etc/master.cf"
 grep -q '^postlog ' "$etc/master.cf" || echo 'postlog unix-dgram n - n - 1 postlogd' >> "$etc/master.cf"
 needs="-o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject"
 cat >> "$etc/master.cf" <<CF

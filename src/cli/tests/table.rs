@@ -97,6 +97,14 @@ const VERBS: &[Verb] = &[
         ("198.51.100.1", 67),
     ),
     verb(
+        "device add",
+        "camera 192.0.2.9",
+        How::Change,
+        ("printer 192.0.2.7", 73),
+    ),
+    verb("device list", "", How::Look, NO),
+    verb("device remove", "printer", How::Change, ("none", 67)),
+    verb(
         "alias add",
         "new@home.test b@home.test",
         How::Change,
@@ -305,6 +313,7 @@ fn furnish(data: &Path) {
         ("app-password add a@home.test phone", ""),
         ("alias add info@home.test a@home.test,x@away.test", ""),
         ("access add 192.0.2.0/24 reject", ""),
+        ("device add printer 192.0.2.7 --from @home.test", ""),
         ("transport add away.test smtp:[192.0.2.1]:2525", ""),
         ("config set log.level debug", ""),
         (

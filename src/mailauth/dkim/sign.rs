@@ -306,13 +306,13 @@ mod tests {
         let (header, body) = parts();
         let twice = [b"Cc: a@b\r\nSUBJECT :  two\r\n\twords \r\nX: y\r\n", header].concat();
         for header in [header, &twice, b"", b"\r\n", b"junk\r\n\r\n"] {
-            let signed = signer.sign(header, &body, Time(1_795_272_815));
-            let fields: Vec<_> = header::fields(&signed).collect();
+            let out = signer.sign(header, &body, Time(1_795_272_815));
+            let fields: Vec<_> = header::fields(&out).collect();
             assert_eq!(fields.len(), 2);
             for (field, (public, is_ed)) in fields.iter().zip([(&public, false), (&ed, true)]) {
-                verify(&signed[field.whole.clone()], header, body, public, is_ed);
+                verify(&out[field.whole.clone()], header, body, public, is_ed);
             }
-            for line in String::from_utf8(signed).unwrap().lines() {
+            for line in String::from_utf8(out).unwrap().lines() {
                 assert!(line.len() <= COLUMNS, "{line}");
             }
         }

@@ -1,6 +1,6 @@
 //! Handshakes over a pair of sockets: certificates that we made against each way to judge them.
 
-use std::os::unix::net::UnixStream;
+use std::{cell::Cell, os::unix::net::UnixStream};
 
 use async_io::{Async, block_on};
 use futures_rustls::{
@@ -28,11 +28,11 @@ use crate::{
 const SUMMER: i64 = 1_780_272_000;
 
 #[derive(Debug)]
-struct At(Time);
+struct At(Time, Cell<u64>);
 
 impl World for At {
     fn now(&self) -> Instant {
-        Instant(0)
+        Instant(self.1.get())
     }
 
     fn time(&self) -> Time {
@@ -46,6 +46,10 @@ impl World for At {
     fn random(&self) -> &dyn Random {
         unreachable!("nobody asks")
     }
+}
+
+fn at(time: i64) -> Rc<At> {
+    Rc::new(At(Time(time), Cell::new(0)))
 }
 
 /// An authority, one below it, and what a server sends.
@@ -164,7 +168,7 @@ fn shake(
 
 fn trust(chain: &Chain, time: i64) -> Trust {
     let roots = vec![chain.root.to_vec(), b"no certificate".to_vec()];
-    Trust::with_roots(Rc::new(At(Time(time))), roots)
+    Trust::with_roots(at(time), roots)
 }
 
 fn named(chain: &Chain, name: &str, time: i64) -> Result<(), String> {
@@ -235,7 +239,7 @@ fn ux_58_each_failure_is_named() {
 /// What is no TLS server: one that greets in clear, one that is too old, one that hangs up.
 #[test]
 fn ux_58_no_tls_there() {
-    let trust = Trust::with_roots(Rc::new(At(Time(SUMMER))), vec![]);
+    let trust = Trust::with_roots(at(SUMMER), vec![]);
     let outgoing = Outgoing {
         trust: trust.clone(),
         server_name: "mx.a.test".to_owned(),
@@ -286,7 +290,7 @@ fn ux_37_without_a_calendar_dates_do_not_count() {
 #[test]
 fn opportunistic_takes_any_certificate() {
     let chain = Chain::new(&["other.test"], 2020, 2021);
-    let trust = Trust::with_roots(Rc::new(At(Time(SUMMER))), vec![]);
+    let trust = Trust::with_roots(at(SUMMER), vec![]);
     for versions in [&[&TLS12], &[&TLS13]] {
         let server = chain.server(versions);
         shake(&trust, server, "mx.a.test", Verify::Nothing).unwrap();
@@ -316,7 +320,7 @@ fn record(usage: u8, selector: u8, matching: u8, octets: &[u8]) -> Tlsa {
 
 fn dane(chain: &Chain, records: Vec<Tlsa>, names: &[&str]) -> Result<(), String> {
     // No authority of the machine counts.
-    let trust = Trust::with_roots(Rc::new(At(Time(SUMMER))), vec![]);
+    let trust = Trust::with_roots(at(SUMMER), vec![]);
     let names = names.iter().map(|name| (*name).to_owned()).collect();
     let verify = Verify::Dane { records, names };
     shake(&trust, chain.server(&[&TLS13]), "mx.a.test", verify)
@@ -400,14 +404,22 @@ fn dane_records_that_fit_nothing_or_are_of_no_use() {
     assert!(usable(&good));
 }
 
-/// The machine's roots are read once, and dropped when nobody asks.
+/// The machine's roots are read once, dropped when nobody asks, and read anew in time.
 #[test]
 fn roots_rest() {
-    let trust = Trust::default();
-    if let Ok(first) = block_on(trust.roots()) {
-        assert!(Arc::ptr_eq(&first, &block_on(trust.roots()).unwrap()));
-        trust.rest();
-        assert!(trust.0.roots.borrow().is_some());
-        assert!(first.len() > 10);
-    }
+    let world = at(SUMMER);
+    let trust = Trust::new(world.clone());
+    assert!(!trust.rest());
+    // A machine may have none.
+    let Ok(first) = block_on(trust.roots()) else {
+        return;
+    };
+    assert!(Arc::ptr_eq(&first, &block_on(trust.roots()).unwrap()));
+    assert!(first.len() > 10 && trust.rest());
+    world.1.set(IDLE * 1000);
+    assert!(!trust.rest());
+    let second = block_on(trust.roots()).unwrap();
+    assert!(!Arc::ptr_eq(&first, &second));
+    world.1.set((IDLE + STALE) * 1000);
+    assert!(!Arc::ptr_eq(&second, &block_on(trust.roots()).unwrap()));
 }

@@ -15,7 +15,7 @@ use crate::{
         value::Value,
     },
     net::certificate::{self, Files},
-    service::operate::{Context, Kind, Problem, Reply, domain, kept, user},
+    service::operate::{Context, Kind, Problem, Reply, device, domain, kept, user},
     store::{self, directory::DomainClass},
 };
 
@@ -124,6 +124,12 @@ async fn set(
     }
     let value = key.parse(text);
     let value = value.map_err(|wrong| Problem::new(Kind::BadData, wrong))?;
+    if let Value::Networks(networks) = &value
+        && key.name == schema::SMTP_TRUSTED_NETWORKS.name
+        && let Some(text) = device::forbidden(networks)
+    {
+        return Err(Problem::new(Kind::BadData, text));
+    }
     // The file may have changed since it was read.
     let config = match &context.renew {
         Some(renew) if !dry_run => (renew.0)().map_err(|wrong| {

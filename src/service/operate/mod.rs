@@ -6,6 +6,7 @@ pub mod alias;
 pub mod app_password;
 pub mod check;
 pub mod config;
+pub mod device;
 pub mod dkim;
 pub mod dns;
 pub mod doctor;
@@ -77,6 +78,7 @@ pub enum Request {
     Alias(alias::Request),
     AppPassword(app_password::Request),
     Config(config::Request),
+    Device(device::Request),
     Dkim(dkim::Request),
     Doctor,
     Domain(domain::Request),
@@ -100,6 +102,7 @@ pub enum Reply {
     AppPasswords(Vec<app_password::Row>),
     Certificates(Vec<tls::Row>),
     DefaultRoute(route::Default),
+    Devices(Vec<device::Row>),
     /// A change, in one line for people, and notes in further lines.
     Done(String),
     Domains(Vec<domain::Row>),
@@ -213,6 +216,7 @@ impl Reply {
             Self::AppPasswords(rows) => app_password::text(rows),
             Self::Certificates(rows) => tls::text(rows),
             Self::DefaultRoute(default) => vec![default.text()],
+            Self::Devices(rows) => device::text(rows),
             Self::Done(text) => text.lines().map(ToOwned::to_owned).collect(),
             Self::Domains(rows) => domain::text(rows),
             Self::Exported(_) => Vec::new(),
@@ -244,6 +248,7 @@ impl Reply {
             Self::AppPasswords(rows) => objects(rows),
             Self::Certificates(rows) => rows.iter().map(object).collect(),
             Self::DefaultRoute(default) => vec![object(default)],
+            Self::Devices(rows) => objects(rows),
             Self::Done(line) => vec![object(&serde_json::json!({ "done": line }))],
             Self::Domains(rows) => objects(rows),
             Self::Exported(_) => Vec::new(),
@@ -293,6 +298,7 @@ pub async fn operate(context: &Context<'_>, call: Call) -> Result<Reply, Problem
             app_password::operate(context, request, call.dry_run).await
         }
         Request::Config(request) => config::operate(context, &request, call.dry_run).await,
+        Request::Device(request) => device::operate(context, request, call.dry_run).await,
         Request::Dkim(request) => dkim::operate(context, request, call.dry_run).await,
         Request::Doctor => doctor::operate(context).await,
         Request::Domain(request) => domain::operate(context, request, call.dry_run).await,

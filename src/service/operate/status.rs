@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     net::tls::Tls,
-    service::operate::{Context, Kind, Problem, Reply, name, tls},
+    service::operate::{Context, Kind, Problem, Reply, name, queue, tls},
     store,
 };
 
@@ -61,6 +61,14 @@ pub struct Report {
     pub postmaster: Option<String>,
     /// Messages that wait to leave.
     pub queued: u64,
+    /// Since the oldest of them arrived.
+    pub queue_oldest_seconds: u64,
+    /// Ways out whose last try failed.
+    pub queue_failing: u64,
+    /// Nothing is sent until it is resumed.
+    pub queue_paused: bool,
+    /// The queue in words.
+    pub queue: String,
     /// Until the certificate that most clients get ends; negative since it has.
     pub certificate_days: Option<i64>,
     pub smtp_sessions: u64,
@@ -78,9 +86,8 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         return Err(Problem::new(Kind::NotRunning, NOT_RUNNING));
     };
     let figures = context.store.status();
-    let (domains, queued) = context
-        .store
-        .read(|reader| Ok((reader.domains()?, reader.queue_count()?)))?;
+    let domains = context.store.read(store::Reader::domains)?;
+    let queue = queue::overview(context)?;
     let certificate_days = running
         .tls
         .as_ref()
@@ -124,6 +131,14 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         }
         _ => {}
     }
+    if queue.paused {
+        let text = "sending is paused (pillarbox queue resume)";
+        say(State::Warning, text.to_owned());
+    }
+    if let Some((lane, _, reason)) = queue.reasons.first() {
+        let text = format!("mail for {lane} waits: {reason} (pillarbox queue list)");
+        say(State::Warning, text);
+    }
     if domains.is_empty() {
         let text = "there is no domain yet (pillarbox domain add NAME)";
         say(State::Warning, text.to_owned());
@@ -140,7 +155,11 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         profile: context.config.profile().name().to_owned(),
         domains: u64::try_from(domains.len()).unwrap_or(u64::MAX),
         postmaster: name::postmaster(context)?,
-        queued,
+        queued: queue.waiting,
+        queue_oldest_seconds: queue.oldest_seconds,
+        queue_failing: u64::try_from(queue.failing).unwrap_or(u64::MAX),
+        queue_paused: queue.paused,
+        queue: queue.text(),
         certificate_days,
         smtp_sessions: running.smtp_sessions,
         imap_sessions: running.imap_sessions,
@@ -172,16 +191,10 @@ impl Report {
         if let Some(person) = &self.postmaster {
             lines.push(format!("mail for postmaster, abuse and root: {person}"));
         }
+        lines.push(format!("queue: {}", self.queue));
         lines.push(format!(
-            "{} domains, {} messages queued{}; store: {} MiB live of {} MiB, {} MiB free, change {}",
+            "{} domains; store: {} MiB live of {} MiB, {} MiB free, change {}",
             self.domains,
-            self.queued,
-            // Whoever waits for mail to leave is told.
-            if self.queued > 0 {
-                " (this version does not send yet)"
-            } else {
-                ""
-            },
             mebibytes(self.live_octets),
             mebibytes(self.log_octets),
             mebibytes(self.free_octets),

@@ -90,6 +90,8 @@ pub struct Outbound {
     lanes: RefCell<HashMap<String, Rc<Lane>>>,
     slots: Slots,
     reading: Semaphore,
+    /// Lanes that wait for a place.
+    wanted: Cell<usize>,
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
     probing: Cell<bool>,
@@ -129,6 +131,7 @@ impl Outbound {
             lanes: RefCell::default(),
             slots: Slots::default(),
             reading: Semaphore::new(READING),
+            wanted: Cell::new(0),
             outcomes: Cell::new(0),
             probing: Cell::new(false),
             hurried: Cell::new(None),

@@ -45,6 +45,12 @@ impl Outbound {
                 let (until, waiting) = this.round();
                 let tell = told.plus_seconds(TELL);
                 let until = if waiting { until.min(tell) } else { until };
+                // What TLS holds goes when nothing was sent for a while.
+                let until = if this.parts.trust.rest() {
+                    until.min(world.now().plus_seconds(TELL))
+                } else {
+                    until
+                };
                 let rung = async {
                     let _rung = this.bell.1.recv().await;
                 };
@@ -133,8 +139,10 @@ impl Outbound {
         let Some(found) = self.told(found) else {
             return (clock.plus_seconds(1), true);
         };
+        let mut wanted = 0_usize;
         for (name, row) in &found.due {
             if (up || is_near(name)) && !self.start(name, row, now) {
+                wanted = wanted.saturating_add(1);
                 // A connection that only waits for more mail makes room.
                 let lanes: Vec<_> = self.lanes.borrow().values().cloned().collect();
                 let _one = lanes
@@ -142,6 +150,7 @@ impl Outbound {
                     .any(|lane| lane.name != *name && lane.tell(false));
             }
         }
+        self.wanted.set(wanted);
         let mut until = match found.next {
             Some(due) => {
                 let seconds = due.saturating_sub(now).min(86_400);

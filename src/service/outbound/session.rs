@@ -32,6 +32,8 @@ use crate::{
 /// Messages over one connection, and how long it is used, in seconds.
 const MESSAGES_MAX: u32 = 100;
 const USED_MAX: u64 = 300;
+/// After so many messages others get their turn, if they wait for one.
+const TURN: u32 = 10;
 /// How long it waits for more mail, in milliseconds.
 const IDLE: u64 = 2000;
 /// Recipients of one transaction (RFC 5321 section 4.5.3.1.8).
@@ -159,11 +161,22 @@ impl<'a> Courier<'a> {
         }
     }
 
+    /// Whether another lane waits for a place that this one has held for long, or beside others.
+    fn gives_way(&self) -> bool {
+        let wanted = &self.outbound.wanted;
+        let enough = self.lane.workers.get() > 1 || self.done >= TURN;
+        let gives = self.done > 0 && enough && wanted.get() > 0 && self.job.is_none();
+        if gives {
+            wanted.set(wanted.get().saturating_sub(1));
+        }
+        gives
+    }
+
     /// The next message: one that is there, or one that comes soon.
     async fn next_job(&mut self) -> Option<Box<Job>> {
         let world = &self.outbound.parts.world;
         let old = world.now() >= self.since.plus_seconds(USED_MAX);
-        if self.done >= MESSAGES_MAX || (old && self.done > 0) {
+        if self.done >= MESSAGES_MAX || (old && self.done > 0) || self.gives_way() {
             return None;
         }
         if let Some(job) = self.job.take() {

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -12,8 +13,12 @@ use memchr::memmem;
 use crate::{
     base::time::Time,
     mail::{
+        address::Address,
+        domain::Domain,
         envelope::Envelope,
+        header,
         rewrite::{self, Rewrite},
+        srs,
     },
     mailauth::dkim::{BodyHash, Key, Signer},
     policy::limits::HEADER_MAX,
@@ -77,6 +82,13 @@ impl Keys {
         kept.insert(domain.to_owned(), Kept { rows, signer });
         Ok(found)
     }
+
+    /// The same for the domain of a header's author.
+    fn of_author(&self, header: &[u8]) -> Result<Option<Arc<Signer>>, Broken> {
+        let envelope = Envelope::from_header(header);
+        let author = envelope.from.iter().find_map(|mailbox| mailbox.address());
+        author.map_or(Ok(None), |author| self.of(author.domain.as_str()))
+    }
 }
 
 fn signer(domain: &str, rows: &[(String, DkimKey)]) -> Option<Signer> {
@@ -130,15 +142,17 @@ impl Outgoing {
             content: content.another(),
         };
         // A header that is longer than any that was taken stays as it is.
-        let Some(header) = header(&mut content, start)? else {
+        let Some(header) = block(&mut content, start)? else {
             return Ok(out);
         };
         out.body = start.saturating_add(header.len() as u64);
+        let borrowed =
+            keys.of_author(&header)?.is_some() && is_passed_on(&header, &leaving.reverse);
         out.header = match &leaving.rewrite {
             Some(rewrite) => rewrite::from(&header, rewrite),
             None => header,
         };
-        if let Some(signer) = whose(&out.header, keys, &leaving.reverse)? {
+        if !borrowed && let Some(signer) = whose(&out.header, keys, &leaving.reverse)? {
             let hash = hash(&mut content, out.body)?;
             let signatures = signer.sign(&out.header, &hash, leaving.now);
             out.header.splice(..0, signatures);
@@ -178,7 +192,7 @@ impl Outgoing {
 }
 
 /// The header block with its empty line; all of a message that has none. `None` where it does not end.
-fn header(content: &mut Content, start: u64) -> Result<Option<Vec<u8>>, Broken> {
+fn block(content: &mut Content, start: u64) -> Result<Option<Vec<u8>>, Broken> {
     let mut block: Vec<u8> = Vec::new();
     loop {
         let at = start.saturating_add(block.len() as u64);
@@ -207,16 +221,49 @@ fn header(content: &mut Content, start: u64) -> Result<Option<Vec<u8>>, Broken> 
 
 /// Who signs: the author's domain, as DMARC looks at that one (RFC 7489 section 3.1), else the sender's.
 fn whose(header: &[u8], keys: &Keys, reverse: &str) -> Result<Option<Arc<Signer>>, Broken> {
-    let envelope = Envelope::from_header(header);
-    let author = envelope.from.iter().find_map(|mailbox| mailbox.address());
-    if let Some(author) = author
-        && let Some(signer) = keys.of(author.domain.as_str())?
-    {
+    if let Some(signer) = keys.of_author(header)? {
         return Ok(Some(signer));
     }
     match reverse.rsplit_once('@') {
         Some((_, domain)) => keys.of(&domain.to_ascii_lowercase()),
         None => Ok(None),
+    }
+}
+
+/// Whether a message came from anybody outside and only goes on here: a signature of the domain that it
+/// claims to be from would make it look like ours. It is so where its reverse-path is rewritten, and where
+/// our own trace field, which is the first one, names a public address that did not log in.
+fn is_passed_on(header: &[u8], reverse: &str) -> bool {
+    let sender = Address::parse(reverse);
+    if sender.is_some_and(|sender| srs::is_rewritten(&sender.local)) {
+        return true;
+    }
+    let Some(trace) = header::value(header, "Received") else {
+        return false;
+    };
+    let trace = String::from_utf8_lossy(&header::unfold(trace)).into_owned();
+    let words: Vec<&str> = trace.split_whitespace().collect();
+    let with = words.windows(4).find_map(|four| match four {
+        ["by", _, "with", kind] => Some(*kind),
+        _ => None,
+    });
+    if words.first() != Some(&"from") || with.is_some_and(|kind| kind.ends_with('A')) {
+        return false;
+    }
+    // What the client said comes first, and has no bracket of this kind.
+    let address = trace
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .and_then(|(inner, _)| inner.split_whitespace().last())
+        .and_then(Domain::parse)
+        .and_then(|literal| literal.ip());
+    address.is_none_or(is_public)
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
+        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
     }
 }
 

@@ -253,7 +253,7 @@ pub fn edit(
 /// Lanes that are looked at between two changes of the index.
 const SLICE: usize = 256;
 /// Entries of a lane that are due at once with it: those whose try ended with a failure of the lane.
-const HASTENED: usize = 16;
+const HASTENED: usize = 4;
 
 /// Applies that every lane may be tried again, and shows the entries of each that wait for nothing else.
 /// Those that are due already are not looked at.

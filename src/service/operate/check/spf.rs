@@ -155,10 +155,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Whether the record of `domain` lets one of our addresses send.
+    /// Whether the record of `domain` lets one of our addresses send. All of it is walked: another sender
+    /// makes a receiver ask for more.
     fn record<'b>(&'b mut self, domain: &'b str, text: &'b str, depth: u32) -> Local<'b, bool> {
         Box::pin(async move {
-            let mut redirect = None;
+            let (mut redirect, mut verdict) = (None, None);
             for term in text.split_ascii_whitespace().skip(1) {
                 if self.lookups > LOOKUPS_MAX || self.wrong.is_some() || self.late.is_some() {
                     return false;
@@ -169,24 +170,26 @@ impl Walk<'_> {
                     continue;
                 }
                 // Other modifiers (RFC 7208 section 6).
-                if lower
-                    .split_once('=')
-                    .is_some_and(|(name, _)| !name.contains([':', '/']))
-                {
+                let modifier = lower.split_once('=');
+                if modifier.is_some_and(|(name, _)| !name.contains([':', '/'])) {
                     continue;
                 }
                 let bare = lower.trim_start_matches(['+', '-', '~', '?']);
                 let allows = bare.len() == lower.len() || lower.starts_with('+');
-                if self.term(domain, bare, depth).await {
-                    if bare == "all" && allows && depth == 0 {
-                        self.everybody = true;
-                    }
-                    return allows;
+                let fits = self.term(domain, bare, depth).await;
+                if fits && verdict.is_none() {
+                    verdict = Some(allows);
+                }
+                // What stands behind it counts for nobody (RFC 7208 section 5.1).
+                if bare == "all" {
+                    self.everybody |= allows && depth == 0;
+                    return verdict.unwrap_or_default();
                 }
             }
-            match redirect {
-                Some(to) => self.include(&to, depth).await,
-                None => false,
+            match (verdict, redirect) {
+                (Some(verdict), _) => verdict,
+                (None, Some(to)) => self.include(&to, depth).await,
+                (None, None) => false,
             }
         })
     }

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod list;
+mod overview;
 mod show;
 mod text;
 
@@ -16,9 +17,10 @@ use crate::{
     store::{self, Reader, queue::QueueEntry},
 };
 
+pub(super) use overview::overview;
 pub use show::Message;
 pub use text::{Mailq, mailq};
-pub(super) use text::{plain, text};
+pub(super) use text::{plain, size, text};
 
 /// Entries that are read in one go.
 const SLICE: usize = 256;

@@ -32,6 +32,7 @@ const HOSTS_MAX: usize = 16;
 pub(super) use presets::text as presets;
 pub use presets::{Filled, Preset, all, fill};
 pub use probe::Probed;
+pub(super) use probe::probe;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Request {

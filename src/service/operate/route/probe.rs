@@ -4,11 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use super::{find, own_address, tls};
 use crate::{
+    config::schema,
+    mail::{address::Address, summary::SummaryBuilder},
     service::{
-        operate::{Context, Kind, Problem, Reply, queue::plain, status},
+        operate::{
+            Context, Kind, Outside, Problem, Reply,
+            name::address,
+            queue::{self, plain},
+            status, trace,
+        },
         outbound::{ProbeStep, Probed as Found},
     },
-    store::directory::{Route, RouteTls},
+    store::{
+        self,
+        content::Body,
+        directory::{Route, RouteTls},
+        queue::{BodyKind, Queued, QueuedRecipient},
+        request::Deliver,
+    },
 };
 
 /// How a test went.
@@ -25,21 +38,121 @@ pub struct Probed {
     pub reply: String,
     /// What to do.
     pub hint: Option<String>,
+    /// What became of a message that was sent as well.
+    pub message: Option<String>,
 }
+
+/// Seconds in which a message of a test should have left.
+const WAIT: u64 = 40;
+/// Pause between two looks at it, in milliseconds.
+const LOOK: u64 = 250;
 
 pub(super) async fn test(
     context: &Context<'_>,
     name: &str,
     to: Option<&str>,
 ) -> Result<Reply, Problem> {
+    let to = to.map(address).transpose()?;
+    let mut probed = probe(context, name).await?;
+    if let Some(to) = to
+        && probed.ok
+    {
+        let (ok, text) = send(context, &probed.route, &to).await?;
+        probed.ok = ok;
+        probed.message = Some(text);
+    }
+    Ok(Reply::Probed(probed))
+}
+
+/// Connects as mail would.
+pub(in crate::service::operate) async fn probe(
+    context: &Context<'_>,
+    name: &str,
+) -> Result<Probed, Problem> {
     let (name, route) = find(context, name)?;
     let Some(outbound) = context.outbound else {
         return Err(Problem::new(Kind::NotRunning, status::NOT_RUNNING));
     };
-    let _ = to;
     let sender = own_address(&route).unwrap_or_default();
     let found = outbound.probe(&name, &sender).await;
-    Ok(Reply::Probed(Probed::new(name, &route, &found)))
+    Ok(Probed::new(name, &route, &found))
+}
+
+/// Sends a message through the queue and waits for what becomes of it.
+async fn send(context: &Context<'_>, name: &str, to: &Address) -> Result<(bool, String), Problem> {
+    let Some(Outside { world, .. }) = &context.outside else {
+        return Err(Problem::new(Kind::NotRunning, status::NOT_RUNNING));
+    };
+    let route = context.store.read(|reader| reader.route(name))?;
+    let Some(from) = route.as_ref().and_then(own_address) else {
+        let text = "a message needs a sender: give the route one (pillarbox route set NAME --from ADDRESS)";
+        return Err(Problem::new(Kind::BadData, text));
+    };
+    let mut random = [0; 8];
+    world.random().fill(&mut random);
+    let id = format!("T{:016X}", u64::from_le_bytes(random));
+    let host = context.config.text(&schema::HOSTNAME);
+    let text = format!(
+        "From: {from}\r\nTo: {to}\r\nSubject: Test of the route {name}\r\nDate: {}\r\nMessage-ID: \
+         <{id}@{host}>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nThis \
+         message was sent by pillarbox route test on {host}.\r\n",
+        context.now.rfc5322()
+    );
+    let mut summary = SummaryBuilder::new();
+    summary.push(text.as_bytes());
+    let deliver = Deliver {
+        prefix: Vec::new(),
+        summary: summary.finish().encode(),
+        body: Body::small(text.into_bytes()),
+        received: context.now,
+        to: Vec::new(),
+        queue: Some(Queued {
+            id: id.clone(),
+            sender: from,
+            submitter: None,
+            envid: None,
+            ret: None,
+            body: BodyKind::SevenBit,
+            smtputf8: false,
+            requiretls: false,
+            recipients: vec![QueuedRecipient {
+                address: to.to_string(),
+                transport: Some(format!("relay:{name}")),
+                ..QueuedRecipient::default()
+            }],
+        }),
+        settles: Vec::new(),
+        warns: None,
+    };
+    let done = context
+        .store
+        .request(store::Request::Deliver(deliver))
+        .await;
+    done.map_err(|refusal| Problem::refused(&refusal, "the test message"))?;
+    if let Some(outbound) = context.outbound {
+        outbound.wake();
+    }
+    let until = world.now().plus_seconds(WAIT);
+    while world.now() < until {
+        world.sleep(world.now().plus(LOOK)).await;
+        let Some(row) = queue::named(context, &id)? else {
+            return Ok((
+                true,
+                format!("{id} has left the queue (pillarbox mail trace {id})"),
+            ));
+        };
+        let waits = row.recipients.into_iter().find_map(|one| one.reason);
+        if let Some(reason) = waits {
+            return Ok((
+                false,
+                format!("{id} waits: {reason} (pillarbox queue show {id})"),
+            ));
+        }
+    }
+    Ok((
+        false,
+        format!("{id} still waits (pillarbox queue show {id})"),
+    ))
 }
 
 impl Probed {
@@ -52,6 +165,7 @@ impl Probed {
             step: found.failed.map(|step| word(step).to_owned()),
             hint: found.failed.map(|step| hint(step, route, &reply)),
             reply,
+            message: None,
         }
     }
 
@@ -72,7 +186,8 @@ impl Probed {
         if !self.reply.is_empty() {
             lines.push(format!("    it says: {}", self.reply));
         }
-        lines.extend(self.hint.iter().map(|hint| format!("    {hint}")));
+        let more = self.hint.iter().chain(&self.message);
+        lines.extend(more.map(|text| format!("    {text}")));
         lines
     }
 
@@ -258,4 +373,93 @@ fn sender(host: &str, reply: &str, says: &impl Fn(&str) -> bool) -> String {
     }
     "the provider does not take this sender: give --from an address of your account there"
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::secret::Secret, store::directory::FromRewrite};
+
+    fn route(host: &str, port: u16, tls: RouteTls) -> Route {
+        Route {
+            hosts: vec![host.to_owned()],
+            port,
+            tls,
+            user: Some("me@home.test".to_owned()),
+            password: Secret::new(b"hush".to_vec()),
+            from_rewrite: FromRewrite::Off,
+            from: None,
+            secret_in: 0,
+        }
+    }
+
+    /// UX-58: each mistake has its own text.
+    #[test]
+    fn ux_58_each_failure_has_its_own_hint() {
+        let plain = route("smtp.away.test", 587, RouteTls::StartTls);
+        let mut seen = std::collections::BTreeSet::new();
+        for (step, reply, want) in [
+            (ProbeStep::Auth, "535 5.7.8 Error", "password is wrong"),
+            (ProbeStep::Connect, "Connection refused", "wrong port?"),
+            (ProbeStep::Connect, "timed out", "nothing came back"),
+            (
+                ProbeStep::Tls,
+                "invalid peer certificate: Expired",
+                "out of date",
+            ),
+            (
+                ProbeStep::Tls,
+                "STARTTLS is not offered",
+                "offers no encryption",
+            ),
+            (
+                ProbeStep::Tls,
+                "invalid peer certificate: UnknownIssuer",
+                "nobody known vouches",
+            ),
+            (
+                ProbeStep::Tls,
+                "invalid peer certificate: certificate not valid for name \"x\"",
+                "for another name",
+            ),
+            (ProbeStep::Tls, "received corrupt message", "wrong port?"),
+            (ProbeStep::Name, "no such name", "has no address"),
+            (ProbeStep::Greeting, "no greeting", "--tls implicit"),
+            (
+                ProbeStep::Sender,
+                "553 not owned by user",
+                "verify the domain",
+            ),
+        ] {
+            let hint = hint(step, &plain, reply);
+            assert!(hint.contains(want), "{reply}: {hint}");
+            assert!(seen.insert(hint), "{reply}");
+        }
+        for (host, step, reply, want) in [
+            (
+                "smtp.gmail.com",
+                ProbeStep::Auth,
+                "535 5.7.8 Username and Password not accepted",
+                "make an app password",
+            ),
+            (
+                "email-smtp.eu-west-1.amazonaws.com",
+                ProbeStep::Sender,
+                "554 Message rejected: Email address is not verified",
+                "verify the domain",
+            ),
+            (
+                "smtp.sendgrid.net",
+                ProbeStep::Auth,
+                "535 Authentication failed",
+                "the word apikey",
+            ),
+        ] {
+            let hint = hint(step, &route(host, 587, RouteTls::StartTls), reply);
+            assert!(hint.contains(want), "{host}: {hint}");
+        }
+        let implicit = route("smtp.away.test", 587, RouteTls::Implicit);
+        let hint = hint(ProbeStep::Greeting, &implicit, "no TLS");
+        assert!(hint.contains("does not begin with TLS"), "{hint}");
+    }
 }

@@ -71,6 +71,18 @@ pub(super) async fn operate(context: &Context<'_>, request: Request) -> Result<R
     Ok(Reply::Stories(with_queue(context, stories, &what)?))
 }
 
+/// What became of a message of one recipient, and whether somebody has it.
+pub(super) async fn fate(context: &Context<'_>, id: &str) -> Option<(bool, String)> {
+    let (log, wanted) = (context.log.clone()?, find::Wanted::new(id));
+    let stories = blocking::unblock(move || find::find(&log, &wanted)).await;
+    let story = stories
+        .into_iter()
+        .find(|story| story.id.as_deref() == Some(id))?;
+    let mut events = story.events.into_iter().rev();
+    let event = events.find(|event| event.log.starts_with("to=<"))?;
+    Some((event.log.contains(" status=sent"), event.text))
+}
+
 /// What waits, with how it waits: also what the log has forgotten.
 fn with_queue(
     context: &Context<'_>,

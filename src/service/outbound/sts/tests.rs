@@ -1,5 +1,7 @@
 //! MTA-STS: records, policies and answers as tables; what is remembered.
 
+mod life;
+
 use super::{fetch::body, *};
 
 fn txt(records: &[&str]) -> Option<String> {
