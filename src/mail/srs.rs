@@ -67,6 +67,20 @@ impl Srs {
         Some(Address::new(local, domain)?.to_string())
     }
 
+    /// The same to the end: what went out from here twice stands for a reverse-path of our own making.
+    ///
+    /// # Errors
+    ///
+    /// As [`Srs::reverse`].
+    pub fn original(&self, local: &str, now: Time) -> Result<String, Unreadable> {
+        let address = self.reverse(local, now)?;
+        let again = address
+            .rsplit_once('@')
+            .filter(|(local, _)| is_rewritten(local))
+            .and_then(|(local, _)| self.reverse(local, now).ok());
+        Ok(again.unwrap_or(address))
+    }
+
     /// The path to which a bounce to this (unquoted) local part goes on.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ impl Site {
             message_size: 35 << 20,
             segment: store::log::SEGMENT,
             tiny: true,
-            secret: [7; 16],
+            secret: secret(ip),
             folders: 100,
             keywords: 100,
             clock: net.clock.clone(),
@@ -135,7 +135,8 @@ impl Site {
             options,
             Memory::new(u64::MAX),
         ));
-        let serve = mx(hostname, &world, &doors, &outbound, tls);
+        doors.sends(&outbound);
+        let serve = mx(hostname, &world, &doors, tls);
         net.place(&format!("{ip}:25"), Place::Serve(serve));
         let run = outbound.run();
         net.executor.spawn(run).detach();
@@ -292,16 +293,24 @@ impl Site {
     }
 }
 
+/// Nobody knows another's.
+fn secret(ip: IpAddr) -> [u8; 16] {
+    let mut secret = [7; 16];
+    if let IpAddr::V4(ip) = ip {
+        secret[..4].copy_from_slice(&ip.octets());
+    }
+    secret
+}
+
 /// Port 25.
 fn mx(
     hostname: &str,
     world: &Rc<dyn World>,
     doors: &Rc<smtp::Shared>,
-    outbound: &Rc<Outbound>,
     tls: Option<Tls>,
 ) -> super::net::Serve {
     let (world, doors) = (world.clone(), doors.clone());
-    let (hostname, outbound) = (hostname.to_owned(), outbound.clone());
+    let hostname = hostname.to_owned();
     let house = House::new(Limits::default());
     Rc::new(move |stream, from| -> Local<'static, ()> {
         let now = world.now();
@@ -317,12 +326,9 @@ fn mx(
         let mut session = Session::new(offer, now);
         let client = Client::new(from, None);
         let mut door = Door::new(doors.clone(), Kind::Mx, client, None);
-        let outbound = outbound.clone();
         Box::pin(async move {
             let stream = Stream::Plain(Socket::Unix(stream));
             drive(&ground, stream, &mut session, &mut door).await;
-            // Until the service rings by itself.
-            outbound.wake();
         })
     })
 }

@@ -335,7 +335,7 @@ impl Outbound {
             return None;
         }
         let now = self.parts.world.time();
-        Address::parse(&self.srs.reverse(&address.local, now).ok()?)
+        Address::parse(&self.srs.original(&address.local, now).ok()?)
     }
 
     /// What goes back of the message: whether it is all of it, and its octets. What cannot be read does

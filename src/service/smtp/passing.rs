@@ -41,7 +41,7 @@ impl Door {
             return route(rights, forward);
         }
         let now = self.shared.world.time();
-        let sender = self.shared.srs.reverse(&address.local, now).ok();
+        let sender = self.shared.srs.original(&address.local, now).ok();
         let Some(sender) = sender.and_then(|sender| Address::parse(&sender)) else {
             return Routed {
                 outcome: Err(Refusal::Unknown),
