@@ -19,6 +19,7 @@ fn own() -> Own {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where an answer does")]
 fn found<T>(records: T) -> Answer<T> {
     Ok(Found {
         records,

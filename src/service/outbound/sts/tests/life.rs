@@ -252,7 +252,7 @@ fn oq_9_the_life_of_a_policy() {
     assert!(
         rooms
             .store
-            .read(|reader| reader.settings())
+            .read(store::Reader::settings)
             .unwrap()
             .is_empty()
     );
