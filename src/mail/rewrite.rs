@@ -101,7 +101,8 @@ pub fn from(block: &[u8], rewrite: &Rewrite) -> Vec<u8> {
     }
     authors.retain(|mailbox| mailbox.host.is_some());
     let concerned = |mailbox: &Mailbox<'_>| rewrite.concerns(&spelled(mailbox));
-    if !authors.iter().any(concerned) && !(authors.is_empty() && rewrite.mode != Mode::Off) {
+    let nobody = authors.is_empty() && rewrite.mode != Mode::Off;
+    if !nobody && !authors.iter().any(concerned) {
         return block.to_vec();
     }
     let useful = authors

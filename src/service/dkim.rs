@@ -292,4 +292,4 @@ pub fn is_record(text: &[u8], public: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(in crate::service) mod tests;

@@ -77,9 +77,11 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("report", report()),
     ];
     // OpenDKIM reads no message without a date.
-    let dated = |message: Vec<u8>| match message.windows(6).any(|six| six == b"\nDate:") {
-        true => message,
-        false => [&b"Date: Sat, 21 Nov 2026 14:53:35 +0000\r\n"[..], &message].concat(),
+    let dated = |message: Vec<u8>| {
+        if message.windows(6).any(|six| six == b"\nDate:") {
+            return message;
+        }
+        [&b"Date: Sat, 21 Nov 2026 14:53:35 +0000\r\n"[..], &message].concat()
     };
     all.into_iter()
         .map(|(name, message)| (name, dated(message)))

@@ -148,7 +148,7 @@ fn header(report: &Report<'_>, original: Original<'_>, eight_bit: bool, boundary
     field(&mut out, "Auto-Submitted", "auto-replied");
     field(&mut out, "MIME-Version", "1.0");
     out.push_str("Content-Type: multipart/report; report-type=delivery-status;\r\n");
-    out.push_str(&format!("\tboundary=\"{boundary}\"\r\n"));
+    out.push_str(&["\tboundary=\"", boundary, "\"\r\n"].concat());
     if eight_bit {
         field(&mut out, "Content-Transfer-Encoding", "8bit");
     }

@@ -36,11 +36,11 @@ pub(super) async fn operate(
 
 /// The first keys of a domain that has just been added.
 pub(super) async fn begin(context: &Context<'_>, domain: &str) -> Result<(), Problem> {
-    let edits = dkim::first(domain, context.now).map_err(|bad| unmade(&bad))?;
+    let edits = dkim::first(domain, context.now).map_err(unmade)?;
     edit(context, edits, domain).await
 }
 
-fn unmade(bad: &crate::mailauth::dkim::BadKey) -> Problem {
+fn unmade(bad: crate::mailauth::dkim::BadKey) -> Problem {
     Problem::new(Kind::TryAgain, format!("no key could be made: {bad}"))
 }
 
@@ -119,7 +119,7 @@ async fn complete(
     for (selector, row) in rows {
         if row.public.is_empty() {
             let made = dkim::finish(name, selector, row, rows, context.now).await;
-            edits.push(made.map_err(|bad| unmade(&bad))?);
+            edits.push(made.map_err(unmade)?);
         }
     }
     edit(context, edits, name).await?;
@@ -185,7 +185,7 @@ fn make(now: Time) -> Result<Vec<DkimKey>, Problem> {
     let keys = ALGORITHMS
         .iter()
         .map(|algorithm| dkim::make(*algorithm, now));
-    keys.collect::<Result<_, _>>().map_err(|bad| unmade(&bad))
+    keys.collect::<Result<_, _>>().map_err(unmade)
 }
 
 fn signs(name: &str, selectors: &[&str]) -> String {

@@ -15,7 +15,7 @@ use crate::{
     mail::{
         address::Address,
         domain::Domain,
-        envelope::Envelope,
+        envelope::{Envelope, Mailbox},
         header,
         rewrite::{self, Rewrite},
         srs,
@@ -86,7 +86,7 @@ impl Keys {
     /// The same for the domain of a header's author.
     fn of_author(&self, header: &[u8]) -> Result<Option<Arc<Signer>>, Broken> {
         let envelope = Envelope::from_header(header);
-        let author = envelope.from.iter().find_map(|mailbox| mailbox.address());
+        let author = envelope.from.iter().find_map(Mailbox::address);
         author.map_or(Ok(None), |author| self.of(author.domain.as_str()))
     }
 }

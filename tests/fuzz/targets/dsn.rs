@@ -135,7 +135,7 @@ fn rewriting(hostname: &str, message: &[u8]) {
         mode: Mode::Always,
         address: Address::parse("box@home.test").expect("an address"),
         hostname: hostname.to_owned(),
-        forwarded: message.len() % 2 == 0,
+        forwarded: message.len().is_multiple_of(2),
     };
     let out = rewrite::from(message, &rewrite);
     let from: Vec<_> = fields(&out).filter(|field| field.is("From")).collect();
