@@ -142,7 +142,9 @@ struct Told;
 impl Drop for Told {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            journal::all().iter().for_each(|line| eprintln!("{line}"));
+            for line in journal::all() {
+                eprintln!("{line}");
+            }
         }
     }
 }
@@ -200,6 +202,10 @@ impl Net {
     }
 
     /// Everything moves that can move without time passing.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sockets of the kernel, in real time"
+    )]
     pub async fn settle(&self) {
         let mut quiet = 0;
         loop {

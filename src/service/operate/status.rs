@@ -143,7 +143,7 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         let text = "there is no domain yet (pillarbox domain add NAME)";
         say(State::Warning, text.to_owned());
     }
-    Ok(Reply::Status(Report {
+    Ok(Reply::Status(Box::new(Report {
         state,
         problems,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -167,7 +167,7 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         live_octets: figures.live_octets,
         log_octets: figures.log_octets,
         free_octets: figures.free_octets,
-    }))
+    })))
 }
 
 impl Report {
