@@ -136,7 +136,7 @@ impl Site {
             Memory::new(u64::MAX),
         ));
         doors.sends(&outbound);
-        let serve = mx(hostname, &world, &doors, &outbound, tls);
+        let serve = mx(hostname, &world, &doors, tls);
         net.place(&format!("{ip}:25"), Place::Serve(serve));
         let run = outbound.run();
         net.executor.spawn(run).detach();
@@ -307,11 +307,10 @@ fn mx(
     hostname: &str,
     world: &Rc<dyn World>,
     doors: &Rc<smtp::Shared>,
-    outbound: &Rc<Outbound>,
     tls: Option<Tls>,
 ) -> super::net::Serve {
     let (world, doors) = (world.clone(), doors.clone());
-    let (hostname, outbound) = (hostname.to_owned(), outbound.clone());
+    let hostname = hostname.to_owned();
     let house = House::new(Limits::default());
     Rc::new(move |stream, from| -> Local<'static, ()> {
         let now = world.now();
@@ -327,11 +326,9 @@ fn mx(
         let mut session = Session::new(offer, now);
         let client = Client::new(from, None);
         let mut door = Door::new(doors.clone(), Kind::Mx, client, None);
-        let outbound = outbound.clone();
         Box::pin(async move {
             let stream = Stream::Plain(Socket::Unix(stream));
             drive(&ground, stream, &mut session, &mut door).await;
-            outbound.wake();
         })
     })
 }
