@@ -153,7 +153,7 @@ fn lm_12_ten_minutes_of_failures_and_it_is_down() {
 
 #[test]
 fn lm_12_silence_is_no_failure() {
-    use Event::{Fails, Nothing, Succeeds};
+    use Event::{Fails, Nothing, ProbeFails, Succeeds};
     play(&[
         (86_400, Nothing, true, None, 86_400),
         // One dead host after a quiet day is asked about, and nothing is woken.
