@@ -1,5 +1,7 @@
 //! What the admin chose about mail that leaves.
 
+use std::net::SocketAddr;
+
 use crate::{routing, schedule};
 
 /// Connections to one destination at once: more would be rude to a stranger's server.
@@ -17,7 +19,7 @@ pub struct Options {
     pub deliveries: usize,
     pub per_destination: usize,
     /// Where our own MX listens: mail that would go there has come back (OQ-1).
-    pub mx_ports: Vec<u16>,
+    pub mx: Vec<SocketAddr>,
     /// Refusals for good are treated as ones for now (OQ-5).
     pub soft_bounce: bool,
 }
@@ -36,7 +38,7 @@ impl Options {
             },
             deliveries: 5,
             per_destination: PER_DESTINATION,
-            mx_ports: vec![25],
+            mx: vec![([0; 8], 25).into()],
             soft_bounce: false,
         }
     }

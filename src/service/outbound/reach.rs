@@ -198,10 +198,17 @@ impl Outbound {
 
     fn own(&self) -> Own {
         let options = self.options();
+        let mx = &options.mx;
+        // Where only some addresses of the machine are ours, a neighbour may have the others.
+        let addresses = if mx.is_empty() || mx.iter().any(|mx| mx.ip().is_unspecified()) {
+            self.parts.world.own_addresses()
+        } else {
+            mx.iter().map(SocketAddr::ip).collect()
+        };
         Own {
             hostname: options.hostname.clone(),
-            addresses: self.parts.world.own_addresses(),
-            port: options.mx_ports.first().copied().unwrap_or(25),
+            addresses,
+            port: mx.first().map_or(25, SocketAddr::port),
         }
     }
 
