@@ -1,6 +1,6 @@
 //! `route`: accounts at other mail servers (smart hosts). Passwords go in and never come out.
 
-mod presets;
+pub(in crate::service::operate) mod presets;
 mod probe;
 
 use std::net::IpAddr;
