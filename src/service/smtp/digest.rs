@@ -11,7 +11,7 @@ use crate::{
         path::{ReversePath, parse_forward, parse_reverse},
         trace,
     },
-    proto::smtp::parameter::{Body, MailParameters, RcptParameters},
+    proto::smtp::parameter::{MailParameters, RcptParameters},
     routing::{self, Rights},
     service::{
         inbound::{self, Delivery, Failure, Reception},
@@ -92,21 +92,18 @@ impl Shared {
     async fn send_to(
         &self,
         entries: &[(QueueId, QueueEntry)],
-        mut transaction: Transaction,
+        transaction: Transaction,
         gone: &[String],
     ) -> bool {
         let id = self.next_id();
         let made = self.make(entries, &id).await;
-        let (whole, ascii) = match made {
-            Ok(made) => made,
+        let whole = match made {
+            Ok(whole) => whole,
             Err(failure) => {
                 log::error!("{id}: digest: {failure:?}");
                 return false;
             }
         };
-        if !ascii {
-            transaction.parameters.body = Some(Body::EightBitMime);
-        }
         let size = whole.body.size();
         let settles = entries.iter().map(|(queue, _)| Settled {
             queue: *queue,
@@ -120,7 +117,7 @@ impl Shared {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to,
-            queue: queued(&transaction, &id, None),
+            queue: queued(&transaction, &id, None, whole.eight_bit),
             settles: settles.collect(),
             warns: None,
         };
@@ -164,24 +161,22 @@ impl Shared {
         true
     }
 
-    /// The message, and whether all of it is ASCII.
+    /// The message.
     async fn make(
         &self,
         entries: &[(QueueId, QueueEntry)],
         id: &str,
-    ) -> Result<(inbound::Whole, bool), Failure> {
+    ) -> Result<inbound::Whole, Failure> {
         let mut reception = Reception::begin(&self.store, Vec::new(), None);
-        let mut ascii = true;
         if let [(_, only)] = entries {
             let text = self.text(only).await?;
             reception.write(&text).await;
-            return Ok((reception.finish().await?, text.is_ascii()));
+            return reception.finish().await;
         }
         let boundary = format!("digest/{id}");
         if let (Some((_, first)), Some((_, newest))) = (entries.first(), entries.last()) {
             let block = self.text(newest).await?;
             let head = self.head(&block, id, entries.len(), (first, newest));
-            ascii &= head.is_ascii();
             reception.write(&head).await;
         }
         for (_, entry) in entries {
@@ -190,12 +185,11 @@ impl Shared {
             );
             reception.write(part.as_bytes()).await;
             let text = self.text(entry).await?;
-            ascii &= text.is_ascii();
             reception.write(&text).await;
         }
         let end = format!("\r\n--{boundary}--\r\n");
         reception.write(end.as_bytes()).await;
-        Ok((reception.finish().await?, ascii))
+        reception.finish().await
     }
 
     /// The header of a digest and its first part; `block`: the header of the newest of its messages.

@@ -9,7 +9,7 @@ use crate::{
         trace,
     },
     proto::smtp::{
-        parameter::{self, Body, MailParameters},
+        parameter::{self, MailParameters},
         reply::Reply,
     },
     service::{
@@ -186,7 +186,7 @@ impl Door {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to: users(transaction),
-            queue: queued(transaction, id, submitter),
+            queue: queued(transaction, id, submitter, whole.eight_bit),
             settles: Vec::new(),
             warns: None,
         };
@@ -247,18 +247,20 @@ pub(super) fn users(transaction: &Transaction) -> Vec<Recipient> {
         .collect()
 }
 
-/// The entry for everybody who is not here, with what the envelope asked for.
+/// The entry for everybody who is not here, with what the envelope asked for. `eight_bit`: the content
+/// is; what was declared of it decides nothing, as some declare too much and some nothing.
 pub(super) fn queued(
     transaction: &Transaction,
     id: &str,
     submitter: Option<UserId>,
+    eight_bit: bool,
 ) -> Option<Queued> {
     let leaving = transaction.leaving();
     if leaving.is_empty() {
         return None;
     }
     let MailParameters {
-        body,
+        body: _,
         envid,
         requiretls,
         ret,
@@ -278,9 +280,10 @@ pub(super) fn queued(
             parameter::Ret::Full => Ret::Full,
             parameter::Ret::Headers => Ret::Headers,
         }),
-        body: match body {
-            Some(Body::EightBitMime) => BodyKind::EightBitMime,
-            Some(Body::SevenBit) | None => BodyKind::SevenBit,
+        body: if eight_bit {
+            BodyKind::EightBitMime
+        } else {
+            BodyKind::SevenBit
         },
         smtputf8: *smtputf8,
         requiretls: *requiretls,

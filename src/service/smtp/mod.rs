@@ -45,6 +45,7 @@ use crate::{
 
 /// What the admin chose. A reload swaps it ([`Shared::set_options`]).
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Options {
     /// Our name in `Received:` lines.
     pub hostname: String,
