@@ -425,6 +425,7 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     let _spooled = appliance
         .executor
         .spawn(reception.spool(spool, &appliance.world));
+    let _merged = appliance.executor.spawn(reception.digests());
     let _filling = appliance.executor.spawn(reception.fill());
     let _sending = appliance.executor.spawn(appliance.outbound.run());
     let keys = dkim::keep(

@@ -79,6 +79,8 @@ pub struct Outbound {
     options: RefCell<Rc<Options>>,
     /// Something may be due.
     bell: (Sender<()>, Receiver<()>),
+    /// Something of a digest was released.
+    freed: (Sender<()>, Receiver<()>),
     /// Failures of mail with the null reverse-path: nobody hears of them (OQ-4).
     dropped: Cell<u64>,
     policies: Policies,
@@ -122,6 +124,7 @@ impl Outbound {
         Rc::new(Self {
             options: RefCell::new(Rc::new(parts.options.clone())),
             bell: bounded(1),
+            freed: bounded(1),
             dropped: Cell::new(0),
             policies: Policies::new(Rc::clone(resolver), sts),
             keys: Keys::new(parts.store.clone()),
@@ -154,6 +157,11 @@ impl Outbound {
     /// Mail was put into the queue, or what is known of it has changed: hold, retry, pause and the like.
     pub fn wake(&self) {
         let _rung_already = self.bell.0.try_send(());
+    }
+
+    /// Ready when mail that waited for a digest is due by itself (LM-11).
+    pub async fn freed(&self) {
+        let _rung = self.freed.1.recv().await;
     }
 
     /// How many reports were not made because their message was one already (OQ-4).

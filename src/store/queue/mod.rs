@@ -26,6 +26,10 @@ pub(in crate::store) use settle::{
     add, decide, decide_settles, hold, remove, retry, set_uptime, settle, settle_all, wake,
 };
 
+/// How the transport of a recipient begins whose mail waits for a digest (LM-11): such an entry is held
+/// from the start.
+pub const DIGEST: &str = "digest:";
+
 /// What is kept with a message from its envelope.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Queued {
@@ -70,6 +74,13 @@ pub struct QueuedRecipient {
 }
 
 impl QueuedRecipient {
+    /// Whether its mail waits for a digest.
+    #[must_use]
+    pub fn is_merged(&self) -> bool {
+        let transport = self.transport.as_deref();
+        transport.is_some_and(|text| text.starts_with(DIGEST))
+    }
+
     /// The lane it waits in: its transport, else the domain.
     #[must_use]
     pub fn lane(&self) -> &str {
