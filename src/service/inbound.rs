@@ -72,10 +72,12 @@ enum Stage {
 struct Stream {
     incoming: Incoming,
     summary: SummaryBuilder,
+    eight_bit: bool,
 }
 
 impl Stream {
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        self.eight_bit |= !octets.is_ascii();
         self.summary.push(octets);
         self.incoming.write(octets).await
     }
@@ -89,6 +91,8 @@ pub struct Whole {
     pub message_id: Option<String>,
     /// Of a submitted message: whom its header says it is from.
     pub authors: Vec<Author>,
+    /// Not all of it is ASCII, whatever was declared (RFC 6152 section 3).
+    pub eight_bit: bool,
     summary: Vec<u8>,
 }
 
@@ -113,6 +117,7 @@ impl Reception {
         let stream = Box::new(Stream {
             incoming: store.incoming(),
             summary: SummaryBuilder::new(),
+            eight_bit: false,
         });
         Self {
             stage: Stage::Header {
@@ -149,6 +154,7 @@ impl Reception {
                 body: stream.incoming.finish().await?,
                 message_id: self.message_id,
                 authors: self.authors,
+                eight_bit: stream.eight_bit,
             }),
             Stage::Failed(failure) => Err(failure),
             Stage::Header { .. } => Err(Failure::HeaderTooBig),

@@ -116,9 +116,22 @@ impl Outbound {
     pub(super) fn unheard(&self) {
         let _now = self.now();
         let mut network = self.network.borrow_mut();
-        let was = network.is_up();
         network.failure(self.parts.world.now());
-        if was && !network.is_up() {
+        let doubted = network.next_probe().is_some();
+        drop(network);
+        if doubted {
+            self.wake();
+        }
+    }
+
+    /// Nor does who was asked for nothing else but that.
+    pub(super) fn silent(&self) {
+        let _now = self.now();
+        let down = self
+            .network
+            .borrow_mut()
+            .probe_failed(self.parts.world.now());
+        if down {
             log::warn!("there is no network: mail waits, and does not age");
         }
     }

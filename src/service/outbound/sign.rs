@@ -189,6 +189,23 @@ impl Outgoing {
         let at = self.body.saturating_add(from.saturating_sub(header));
         self.content.read(at)
     }
+
+    /// The same, as much of it as fits into 64 KiB without reading anything twice: a small message comes
+    /// in one piece.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::read`].
+    pub fn piece(&mut self, from: u64) -> Result<Vec<u8>, Broken> {
+        let mut piece = self.read(from)?.to_vec();
+        loop {
+            let more = self.read(from.saturating_add(piece.len() as u64))?;
+            if more.is_empty() || piece.len().saturating_add(more.len()) > PIECE_MAX {
+                return Ok(piece);
+            }
+            piece.extend_from_slice(more);
+        }
+    }
 }
 
 /// The header block with its empty line; all of a message that has none. `None` where it does not end.

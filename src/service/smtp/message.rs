@@ -8,7 +8,7 @@ use crate::{
         trace,
     },
     proto::smtp::{
-        parameter::{self, Body, MailParameters},
+        parameter::{self, MailParameters},
         reply::Reply,
     },
     service::{
@@ -193,7 +193,7 @@ impl Door {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to: to.collect(),
-            queue: self.queued(transaction, id),
+            queue: self.queued(transaction, id, whole.eight_bit),
             settles: Vec::new(),
             warns: None,
         };
@@ -210,14 +210,15 @@ impl Door {
         Ok(())
     }
 
-    /// The entry for everybody who is not here, with what the envelope asked for.
-    fn queued(&self, transaction: &Transaction, id: &str) -> Option<Queued> {
+    /// The entry for everybody who is not here, with what the envelope asked for. `eight_bit`: the content
+    /// is; what was declared of it decides nothing, as some declare too much and some nothing.
+    fn queued(&self, transaction: &Transaction, id: &str, eight_bit: bool) -> Option<Queued> {
         let leaving = transaction.leaving();
         if leaving.is_empty() {
             return None;
         }
         let MailParameters {
-            body,
+            body: _,
             envid,
             requiretls,
             ret,
@@ -237,9 +238,10 @@ impl Door {
                 parameter::Ret::Full => Ret::Full,
                 parameter::Ret::Headers => Ret::Headers,
             }),
-            body: match body {
-                Some(Body::EightBitMime) => BodyKind::EightBitMime,
-                Some(Body::SevenBit) | None => BodyKind::SevenBit,
+            body: if eight_bit {
+                BodyKind::EightBitMime
+            } else {
+                BodyKind::SevenBit
             },
             smtputf8: *smtputf8,
             requiretls: *requiretls,
