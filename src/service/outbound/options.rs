@@ -1,5 +1,7 @@
 //! What the admin chose about mail that leaves.
 
+use std::path::PathBuf;
+
 use crate::{routing, schedule};
 
 /// Connections to one destination at once: more would be rude to a stranger's server.
@@ -10,7 +12,10 @@ pub const PER_DESTINATION: usize = 5;
 pub struct Options {
     /// Our own name, in EHLO and in reports.
     pub hostname: String,
+    /// Without what the file of aliases says.
     pub routing: routing::Options,
+    /// The file of aliases (LM-2): reports go by it too.
+    pub aliases: Option<PathBuf>,
     /// `queue.*`.
     pub schedule: schedule::Options,
     /// `limit.deliveries`: connections at once.
@@ -28,6 +33,7 @@ impl Options {
         Self {
             hostname: hostname.into(),
             routing: routing::Options::default(),
+            aliases: None,
             schedule: schedule::Options {
                 first_retry: 300,
                 max_retry: 14_400,
