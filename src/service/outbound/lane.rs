@@ -259,7 +259,10 @@ mod tests {
                 body: BodyKind::SevenBit,
                 smtputf8: false,
                 requiretls: false,
-                recipients: vec![recipient("x@away.test", true), recipient("y@away.test", false)],
+                recipients: vec![
+                    recipient("x@away.test", true),
+                    recipient("y@away.test", false),
+                ],
             },
         };
         let sorted = lookup::look(&place.store, |rows| {
