@@ -213,6 +213,7 @@ impl Settings {
     pub fn outbound(&self, hostname: &str, mx: Vec<SocketAddr>) -> service::outbound::Options {
         service::outbound::Options {
             routing: self.routing(hostname),
+            aliases: self.programs.aliases.clone(),
             schedule: self.schedule,
             deliveries: self.deliveries,
             mx,

@@ -36,6 +36,7 @@ pub use self::{
     bounce::srs,
     options::{Options, PER_DESTINATION},
     probe::{ProbeStep, Probed},
+    reach::is_near,
 };
 use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
@@ -48,7 +49,7 @@ use crate::{
         world::{Local, World},
     },
     schedule::Network,
-    service::smtp::journal::queue_id,
+    service::{names::NamesFile, smtp::journal::queue_id},
     store::{Broken, Store, queue::Uptime},
 };
 
@@ -86,6 +87,8 @@ pub struct Outbound {
     policies: Policies,
     keys: Keys,
     srs: Srs,
+    /// What the file of aliases says.
+    names: NamesFile,
     network: RefCell<Network>,
     uptime: Cell<Uptime>,
     /// Those that somebody works on.
@@ -129,6 +132,7 @@ impl Outbound {
             policies: Policies::new(Rc::clone(resolver), sts),
             keys: Keys::new(parts.store.clone()),
             srs: srs(&parts.store),
+            names: NamesFile::default(),
             network: RefCell::new(Network::new(world.now())),
             uptime: Cell::new(0),
             lanes: RefCell::default(),

@@ -1,6 +1,6 @@
 //! What the admin chose about mail that leaves.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{routing, schedule};
 
@@ -12,7 +12,10 @@ pub const PER_DESTINATION: usize = 5;
 pub struct Options {
     /// Our own name, in EHLO and in reports.
     pub hostname: String,
+    /// Without what the file of aliases says.
     pub routing: routing::Options,
+    /// The file of aliases (LM-2): reports go by it too.
+    pub aliases: Option<PathBuf>,
     /// `queue.*`.
     pub schedule: schedule::Options,
     /// `limit.deliveries`: connections at once.
@@ -30,6 +33,7 @@ impl Options {
         Self {
             hostname: hostname.into(),
             routing: routing::Options::default(),
+            aliases: None,
             schedule: schedule::Options {
                 first_retry: 300,
                 max_retry: 14_400,
