@@ -493,7 +493,10 @@ fn changes() {
         },
         Change::RetryQueued(vec![QueueId(3)]),
         Change::Uptime(601),
-        Change::WakeLanes { uptime: 602 },
+        Change::WakeLanes {
+            lanes: vec!["away.test".to_owned()],
+            uptime: 602,
+        },
     ]);
     for (name, change) in [
         ("change-edit", edit),

@@ -22,6 +22,8 @@ const TELL: u64 = 600;
 const LOOK: usize = 64;
 /// The same while the network is down: some lead to this machine.
 const LOOK_NEAR: usize = 256;
+/// Lanes that are woken in one change of the store: nobody else's change waits for longer.
+const WOKEN: usize = 256;
 
 /// What a look at the lanes found.
 #[derive(Default)]
@@ -92,11 +94,33 @@ impl Outbound {
         self.wake_lanes().await;
     }
 
-    async fn wake_lanes(&self) {
-        let request = Request::WakeLanes { uptime: self.now() };
-        if let Err(refusal) = self.parts.store.request(request).await {
-            log::error!("queue: {refusal}");
+    /// All that wait may be tried now.
+    pub async fn wake_lanes(&self) {
+        let uptime = self.now();
+        let mut last = (uptime.saturating_add(1), String::new());
+        loop {
+            let slice = self.parts.store.read(|reader| {
+                let mut slice = Vec::new();
+                let mut next = reader.next_lane_after(last.0, &last.1)?;
+                while let Some((due, name)) = next.filter(|_| slice.len() < WOKEN) {
+                    next = reader.next_lane_after(due, &name)?;
+                    slice.push((due, name));
+                }
+                Ok(slice)
+            });
+            let slice = self.told(slice).unwrap_or_default();
+            let Some(end) = slice.last() else { break };
+            last.clone_from(end);
+            let request = Request::WakeLanes {
+                lanes: slice.into_iter().map(|(_, name)| name).collect(),
+                uptime,
+            };
+            if let Err(refusal) = self.parts.store.request(request).await {
+                log::error!("queue: {refusal}");
+                break;
+            }
         }
+        self.wake();
     }
 
     /// Something came from outside.
@@ -105,10 +129,7 @@ impl Outbound {
         if self.network.borrow_mut().success(self.parts.world.now()) {
             log::info!("the network is back");
             let this = Rc::clone(self);
-            (self.parts.spawn)(Box::pin(async move {
-                this.wake_lanes().await;
-                this.wake();
-            }));
+            (self.parts.spawn)(Box::pin(async move { this.wake_lanes().await }));
         }
     }
 

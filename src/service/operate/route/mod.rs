@@ -243,17 +243,18 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
+    if let Some(outbound) = context.outbound {
+        return outbound.wake_lanes().await;
+    }
     let Ok(uptime) = context.store.read(Reader::uptime) else {
         return;
     };
+    let lanes = Vec::new();
     // If it fails, mail leaves a little later.
     let _later = context
         .store
-        .request(store::Request::WakeLanes { uptime })
+        .request(store::Request::WakeLanes { lanes, uptime })
         .await;
-    if let Some(outbound) = context.outbound {
-        outbound.wake();
-    }
 }
 
 async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
