@@ -1,7 +1,10 @@
 //! A file of aliases for names of this machine, as `/etc/aliases` is one (LM-2): `name: target, target`,
 //! with comments, quotes and lines that go on. Programs, files and `:include:` are never targets (LM-4).
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
 
 use crate::{
     mail::{address::Address, domain::Domain},
@@ -59,12 +62,17 @@ impl Names {
                     Err(problem) => say(problem.to_string()),
                 }
             }
-            if found.len() > TARGETS_MAX || names.0.len() >= NAMES_MAX {
-                say("this is too much".to_owned());
-            } else if names.0.contains_key(&name) {
-                say(format!("{name} is there already: the first one counts"));
-            } else if !found.is_empty() {
-                names.0.insert(name, found);
+            let full = found.len() > TARGETS_MAX || names.0.len() >= NAMES_MAX;
+            match names.0.entry(name) {
+                _ if full => say("this is too much".to_owned()),
+                Entry::Occupied(there) => {
+                    let name = there.key();
+                    say(format!("{name} is there already: the first one counts"));
+                }
+                Entry::Vacant(free) if !found.is_empty() => {
+                    free.insert(found);
+                }
+                Entry::Vacant(_) => {}
             }
         }
         (names, mistakes)
@@ -123,7 +131,7 @@ fn split(text: &str, sign: char, once: bool) -> Vec<String> {
         if c == '"' {
             quoted = !quoted;
         }
-        if c == sign && !quoted && !(once && !parts.is_empty()) {
+        if c == sign && !quoted && (parts.is_empty() || !once) {
             parts.push(std::mem::take(&mut part));
         } else {
             part.push(c);
@@ -171,7 +179,7 @@ mod tests {
 
     /// LM-2, LM-4.
     #[test]
-    fn a_file_as_debian_writes_it() {
+    fn lm_2_a_file_as_debian_writes_it() {
         let (names, mistakes) = read(
             "# See man 5 aliases for format\n\
              mailer-daemon: postmaster\n\

@@ -34,15 +34,14 @@ use pillarbox::store::directory::{Device, Edit, Swap, Usage};
 use pillarbox::store::request::{Deliver, Recipient};
 use pillarbox::store::{self, Reader, Reply, Request, Running, Store};
 
+mod option;
+
 use super::disk::{Faults, MemoryDisk};
 use super::pump::{Connection, Pump};
 use super::world::TestWorld;
 
 /// In octets.
 const MESSAGE_SIZE: u64 = 35 << 20;
-
-/// Looks at a store that recovers, 10 ms apart.
-const TRIES: u32 = 300;
 
 /// A folder as the store has it.
 #[derive(Debug, Default)]
@@ -286,6 +285,35 @@ impl House {
         self.client = Client::new(ip, None);
     }
 
+    /// The digests that are due by now leave.
+    pub async fn digests(&self) {
+        self.doors.send_digests().await;
+    }
+
+    /// As `queue release all` does.
+    pub async fn release(&self) {
+        let entries = self.store.read(|reader| reader.queue(None, 1000)).unwrap();
+        let queues = entries.into_iter().filter(|(_, entry)| entry.held);
+        let queues = queues.map(|(id, _)| id).collect();
+        let held = false;
+        let request = Request::HoldQueued { queues, held };
+        self.store.request(request).await.unwrap();
+    }
+
+    /// As after a restart: what the listeners knew by heart is gone.
+    pub async fn forget(&mut self) {
+        let doors = smtp::Shared::new(
+            self.store.clone(),
+            self.world.clone(),
+            self.resolver.clone(),
+            self.login.clone(),
+            (*self.doors.options()).clone(),
+            self.memory.clone(),
+        );
+        self.doors = Rc::new(doors);
+        self.doors.remember().await;
+    }
+
     /// A line of the zone that name servers have; from the first one on there are some.
     pub fn zone(&self, line: &str) {
         self.world.zone.borrow_mut().add(line);
@@ -293,164 +321,6 @@ impl House {
         self.resolver.set_servers(vec![]);
         self.resolver
             .set_servers(vec![([192, 0, 2, 53], 53).into()]);
-    }
-
-    /// As a reload does.
-    fn doors(&self, change: impl FnOnce(&mut smtp::Options)) {
-        let mut options = (*self.doors.options()).clone();
-        change(&mut options);
-        self.doors.set_options(options);
-    }
-
-    async fn set(&self, key: &str, value: &str) {
-        let (key, value) = (key.to_owned(), Some(value.to_owned()));
-        let request = Request::Set { key, value };
-        self.store.request(request).await.unwrap();
-    }
-
-    pub async fn option(&mut self, key: &str, value: &str) {
-        let number = || value.parse::<u64>().unwrap();
-        let small = || value.parse::<u32>().unwrap();
-        match key {
-            "append_limit" => self.imap.append_limit = number(),
-            "broken" => {
-                self.faults.broken.store(value == "on", Ordering::SeqCst);
-                self.recover().await;
-            }
-            "check_helo" => self.doors(|door| door.check_helo = value == "on"),
-            "check_sender" => self.doors(|door| door.check_sender = value == "on"),
-            "compressed" => self.places.count.limit(number()),
-            "command_wait_s" => self.smtp.command_wait_s = number(),
-            "data_wait_s" => self.smtp.data_wait_s = number(),
-            "default_route" => self.set(DEFAULT_ROUTE, value).await,
-            "delimiter" => self.doors(|door| door.routing.delimiter = value.chars().next()),
-            "disabled" => {
-                let user = self.user(value);
-                let request = Request::SetUserEnabled {
-                    user,
-                    enabled: false,
-                };
-                self.store.request(request).await.unwrap();
-            }
-            "full" => {
-                self.faults.full.store(value == "on", Ordering::SeqCst);
-                // The writer looks at the disk when it has something to do.
-                self.store.settle().await.unwrap();
-            }
-            "hide_agent" => self.doors(|door| door.hide_agent = value == "on"),
-            "hide_client" => self.doors(|door| door.hide_client = value == "on"),
-            "idle_wait" => {
-                self.imap.idle_wait = number();
-                self.pop3.idle_wait = number();
-            }
-            "allow_uids" => {
-                let uids = value.split(',').map(|uid| uid.parse().unwrap()).collect();
-                self.doors(|door| door.local.allow_uids = Some(uids));
-            }
-            "device" => {
-                let mut words = value.split(' ').map(str::to_owned);
-                let name = words.next().unwrap();
-                let now = Some(Device {
-                    addresses: vec![words.next().unwrap()],
-                    senders: words.next().into_iter().collect(),
-                    recipients: words.next().into_iter().collect(),
-                    rate: 3,
-                    enabled: true,
-                });
-                let edit = Edit::Device(Swap {
-                    name,
-                    was: None,
-                    now,
-                });
-                self.edit(edit).await;
-            }
-            "rate" => self.doors(|door| door.local.rate.count = number()),
-            "relay" => self.doors(|door| {
-                door.local.relay = value == "on";
-                door.routing.null_client = value == "on";
-            }),
-            "trusted" => {
-                let network = Network::parse(value).unwrap();
-                self.doors(|door| door.local.trusted = vec![network]);
-            }
-            "local_port" => self.doors(|door| door.local_port = Some(value.to_owned())),
-            "login" => self.imap.login = value == "on",
-            "mails_max" => self.smtp.mails_max = small(),
-            "old_outlook" => {
-                if let Auth::Offered(auth) = &mut self.submission.auth {
-                    auth.old_outlook = value == "on";
-                }
-            }
-            "memory" => self.memory.limit(number()),
-            "password" => {
-                let (address, password) = value.split_once(' ').unwrap();
-                self.password(address, password).await;
-            }
-            "plaintext_auth" => self.plaintext_loopback = value == "loopback",
-            "postmaster" => {
-                self.doors(|door| door.routing.postmaster = Some(value.to_owned()));
-            }
-            "queue_entries" => self.doors(|door| door.queue_entries = number()),
-            "queue_octets" => self.doors(|door| door.queue_octets = number()),
-            "recipients_max" => self.smtp.recipients_max = small(),
-            "removed" => {
-                let user = self.user(value);
-                let request = Request::RemoveUser { user, purge: false };
-                self.store.request(request).await.unwrap();
-            }
-            "size_limit" => {
-                self.smtp.size_limit = number();
-                self.submission.size_limit = number();
-            }
-            "soft_bounce" => {
-                let on = value == "on";
-                self.doors(|door| door.soft_bounce = on);
-                self.smtp.soft_bounce = on;
-                self.submission.soft_bounce = on;
-            }
-            "slice_octets" => self.slice_octets = value.parse().unwrap(),
-            "starttls" => self.imap.starttls = value == "on",
-            "tls" => {
-                self.pop3.tls = value != "off";
-                self.smtp.tls = match value {
-                    "off" => Tls::Off,
-                    "required" => Tls::Required,
-                    _ => Tls::Offered,
-                }
-            }
-            "unreadable" => {
-                let on = value == "on";
-                self.faults.unreadable_soon.store(on, Ordering::SeqCst);
-                if !on {
-                    self.faults.readable();
-                    self.recover().await;
-                }
-            }
-            "unwritable" => {
-                self.faults
-                    .unwritable
-                    .store(value == "on", Ordering::SeqCst);
-                self.recover().await;
-            }
-            _ => panic!("no such option: {key}"),
-        }
-    }
-
-    /// Once the disk is back the store finds its way as soon as somebody wishes something.
-    async fn recover(&self) {
-        let faulty = [&self.faults.broken, &self.faults.unwritable];
-        if faulty.iter().any(|fault| fault.load(Ordering::SeqCst)) {
-            return;
-        }
-        for _ in 0..TRIES {
-            let settled = self.store.settle().await.is_ok();
-            if settled && self.store.read(Reader::sequence).is_ok() {
-                return;
-            }
-            self.world.pass(1);
-            sleep(Duration::from_millis(10));
-        }
-        panic!("the store does not recover");
     }
 
     /// Makes the filters that no search has made yet; of how many messages.

@@ -74,6 +74,10 @@ async fn futures_of<T>(mut all: Vec<std::pin::Pin<Box<impl Future<Output = T>>>>
 
 /// Finds and settles what is due next; the shortest time to find it, in microseconds (the machine may be
 /// busy).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what is measured"
+)]
 fn pick(world: &mut World, now: u64, count: u32) -> u128 {
     let mut best = u128::MAX;
     for _ in 0..count {
@@ -101,6 +105,10 @@ fn pick(world: &mut World, now: u64, count: u32) -> u128 {
     best
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what is measured"
+)]
 fn crowd(entries: u64, lanes: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(State::default());

@@ -226,8 +226,8 @@ fn lanes_follow_what_is_left_of_the_queue() {
                 .drive(world.store().request(send.request(None)))
                 .unwrap();
             let view = model::view(&world.store(), true).unwrap();
-            let last = view.queue.keys().last().unwrap();
-            assert!(last > known.last().unwrap(), "{last} was given before");
+            let given = view.queue.keys().last().unwrap();
+            assert!(given > known.last().unwrap(), "{given} was given before");
         }
     }
     assert!(lost > 10, "{lost} lost something");

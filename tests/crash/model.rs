@@ -127,6 +127,9 @@ impl Wish {
         if let Some(flag) = self.flag() {
             return Request::Flag(flag);
         }
+        if let Some(request) = self.clone().of_the_queue() {
+            return request;
+        }
         match self.clone() {
             Self::AddApp(user, name) => Request::AddAppPassword {
                 user: UserId(user),
@@ -172,19 +175,13 @@ impl Wish {
                 folder: FolderId(folder),
                 uids,
             },
-            Self::Hold(queues, held) => Request::HoldQueued {
-                queues: queues.into_iter().map(QueueId).collect(),
-                held,
-            },
-            Self::Leave(user) => Request::RemoveUser {
-                user: UserId(user),
-                purge: false,
-            },
+            Self::Leave(user) => leave(user, false),
             Self::Move(from, to, uids) => Request::Move {
                 from: FolderId(from),
                 to: FolderId(to),
                 uids,
             },
+            Self::Purge(user) => leave(user, true),
             Self::Password(user, password) => Request::SetPassword {
                 user: UserId(user),
                 password: Secret::new(password.into_bytes()),
@@ -194,10 +191,6 @@ impl Wish {
                 changed: true,
                 was: None,
             },
-            Self::Purge(user) => Request::RemoveUser {
-                user: UserId(user),
-                purge: true,
-            },
             Self::Remove(folder, uids) => Request::RemoveMessages {
                 folder: FolderId(folder),
                 uids,
@@ -206,7 +199,6 @@ impl Wish {
                 user: UserId(user),
                 id,
             },
-            Self::RemoveQueued(id) => Request::RemoveQueued { queue: QueueId(id) },
             Self::Rename(folder, name) => Request::RenameFolder {
                 folder: FolderId(folder),
                 name,
@@ -215,13 +207,37 @@ impl Wish {
                 let queued = (!others.is_empty()).then(|| queued(tag, &others));
                 deliver(tag, size, streamed, to, queued, settles)
             }
-            Self::Retry(queues) => Request::RetryQueued {
-                queues: queues.into_iter().map(QueueId).collect(),
-            },
             Self::Send(tag, size, to, others) => {
                 let queued = queued(tag, &others);
                 deliver(tag, size, streamed, to, Some(queued), vec![])
             }
+            Self::Set(key, value) => Request::Set { key, value },
+            Self::Subscribe(user, name, on) => Request::Subscribe {
+                user: UserId(user),
+                name,
+                on,
+            },
+            _ => unreachable!(),
+        }
+    }
+}
+
+fn leave(user: u32, purge: bool) -> Request {
+    let user = UserId(user);
+    Request::RemoveUser { user, purge }
+}
+
+impl Wish {
+    fn of_the_queue(self) -> Option<Request> {
+        Some(match self {
+            Self::Hold(queues, held) => Request::HoldQueued {
+                queues: queues.into_iter().map(QueueId).collect(),
+                held,
+            },
+            Self::RemoveQueued(id) => Request::RemoveQueued { queue: QueueId(id) },
+            Self::Retry(queues) => Request::RetryQueued {
+                queues: queues.into_iter().map(QueueId).collect(),
+            },
             Self::Settle(settled, lane, uptime) => Request::Settle {
                 settled,
                 lane,
@@ -229,18 +245,10 @@ impl Wish {
             },
             Self::Uptime(uptime) => Request::Uptime(uptime),
             Self::Wake(uptime, lanes) => Request::WakeLanes { lanes, uptime },
-            Self::Flag(..) | Self::FlagSince(..) | Self::Seen(..) => unreachable!(),
-            Self::Set(key, value) => Request::Set { key, value },
-            Self::Subscribe(user, name, on) => Request::Subscribe {
-                user: UserId(user),
-                name,
-                on,
-            },
-        }
+            _ => return None,
+        })
     }
-}
 
-impl Wish {
     fn flag(&self) -> Option<Flag> {
         Some(match self.clone() {
             Self::Flag(folder, uids, mode, flags, keywords) => Flag {

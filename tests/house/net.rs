@@ -142,7 +142,9 @@ struct Told;
 impl Drop for Told {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            journal::all().iter().for_each(|line| eprintln!("{line}"));
+            for line in journal::all() {
+                eprintln!("{line}");
+            }
         }
     }
 }
@@ -200,6 +202,10 @@ impl Net {
     }
 
     /// Everything moves that can move without time passing.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sockets of the kernel, in real time"
+    )]
     pub async fn settle(&self) {
         let mut quiet = 0;
         loop {
@@ -311,7 +317,8 @@ impl Net {
         }
         let place = self.places.borrow().get(&to).cloned();
         match place {
-            None => Err(io::ErrorKind::ConnectionRefused.into()),
+            // ECONNREFUSED, worded as the kernel's.
+            None => Err(io::Error::from_raw_os_error(111)),
             Some(Place::Silent) => pending().await,
             Some(Place::Serve(serve)) => {
                 let (ours, theirs) = UnixStream::pair()?;

@@ -64,8 +64,14 @@ impl House {
         } else {
             "listen.local = \"off\"\n"
         };
+        // Senders' domains are made up, and nobody is to be asked about them.
+        let check = if settings.contains("smtp.check_sender") {
+            ""
+        } else {
+            "smtp.check_sender = false\n"
+        };
         let configuration = format!(
-            "{hostname}{plaintext}{local}\
+            "{hostname}{plaintext}{local}{check}\
              listen.mx = [\"127.0.0.1:{mx}\"]\n\
              listen.imap = [\"127.0.0.1:{imap}\"]\n\
              listen.imaps = [\"127.0.0.1:{imaps}\"]\n\

@@ -30,6 +30,12 @@ fn certificate(house: &House) -> PathBuf {
     file
 }
 
+/// A box that keeps what is for the outside.
+fn quiet(house: House) -> House {
+    house.operate(&["queue", "pause"], "");
+    house
+}
+
 /// What waits for the outside.
 fn queue(house: &House) -> String {
     house.operate(&["queue", "list", "--json"], "")
@@ -70,7 +76,7 @@ fn swaks_logs_in_over_starttls_and_tls() {
         (true, "PLAIN"),
         (true, "LOGIN"),
     ] {
-        let house = House::new();
+        let house = quiet(House::new());
         let (port, flag) = if tls {
             (house.submissions, "--tlsc")
         } else {
@@ -88,7 +94,7 @@ fn swaks_logs_in_over_starttls_and_tls() {
 
 #[test]
 fn swaks_hears_why_not() {
-    let house = House::with("tls.plaintext_auth = \"off\"");
+    let house = quiet(House::with("tls.plaintext_auth = \"off\""));
     // SU-1: nothing in the clear.
     let (success, said) = swaks(house.submission, &[]).outcome();
     assert!(!success);
@@ -135,7 +141,7 @@ fn swaks_hears_why_not() {
 #[test]
 fn curl_sends_over_both() {
     for tls in [false, true] {
-        let house = House::new();
+        let house = quiet(House::new());
         let url = if tls {
             format!("smtps://127.0.0.1:{}/laptop", house.submissions)
         } else {
@@ -165,7 +171,7 @@ fn msmtp_with_every_mechanism() {
         ("scram-sha-256", true),
         ("scram-sha-256", false),
     ] {
-        let house = House::new();
+        let house = quiet(House::new());
         let (port, starttls) = if tls {
             (house.submissions, "off")
         } else {
@@ -189,7 +195,7 @@ fn msmtp_with_every_mechanism() {
 
 #[test]
 fn smtplib_sends() {
-    let house = House::with("tls.plaintext_auth = \"off\"");
+    let house = quiet(House::with("tls.plaintext_auth = \"off\""));
     let said = Program::python("submit.py")
         .env("SUBMISSION", house.submission.to_string())
         .env("SUBMISSIONS", house.submissions.to_string())
@@ -205,7 +211,7 @@ fn smtplib_sends() {
 /// 1.3: it has to be told what to use.
 #[test]
 fn mutt_sends() {
-    let house = House::new();
+    let house = quiet(House::new());
     let rc = format!(
         "set smtp_url=\"smtps://anna%40home.test@localhost:{}/\"\nset smtp_pass=\"{PASSWORD}\"\n\
          set from=\"{ANNA}\"\nset use_from=yes\nset envelope_from_address=\"{ANNA}\"\nset use_envelope_from=yes\n\
@@ -228,7 +234,7 @@ fn mutt_sends() {
 #[test]
 fn s_nail_sends() {
     for tls in [true, false] {
-        let house = House::new();
+        let house = quiet(House::new());
         let (scheme, port) = if tls {
             ("smtps", house.submissions)
         } else {
@@ -260,7 +266,7 @@ fn s_nail_sends() {
 #[test]
 fn nodemailer_sends() {
     for (port, secure) in [(0, "true"), (1, "false")] {
-        let house = House::new();
+        let house = quiet(House::new());
         let port = [house.submissions, house.submission][port];
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/submit.js");
         let said = Program::new("node")
@@ -282,7 +288,7 @@ fn nodemailer_sends() {
 #[test]
 fn lettre_sends() {
     for starttls in [false, true] {
-        let house = House::new();
+        let house = quiet(House::new());
         let port = if starttls {
             house.submission
         } else {
@@ -301,7 +307,7 @@ fn lettre_sends() {
 /// SU-13: the lines that people find in every howto.
 #[test]
 fn openssl_recipes() {
-    let house = House::new();
+    let house = quiet(House::new());
     // `-crlf` makes line ends of them.
     let hello = "EHLO laptop\nQUIT\n";
     for arguments in [vec!["-starttls", "smtp", "-connect"], vec!["-connect"]] {
@@ -348,7 +354,7 @@ fn openssl_recipes() {
 /// SR-23: what was sent in the clear behind STARTTLS is never carried out.
 #[test]
 fn nothing_is_carried_over_the_handshake() {
-    let house = House::new();
+    let house = quiet(House::new());
     for port in [house.mx, house.submission] {
         let mut smtp = Smtp::to(port).unwrap();
         smtp.0
@@ -369,7 +375,7 @@ fn nothing_is_carried_over_the_handshake() {
 /// A Postfix of somebody who sends everything through this box.
 #[test]
 fn postfix_uses_us_as_its_relay() {
-    let house = House::new();
+    let house = quiet(House::new());
     let postfix = Postfix::start(&house);
     Program::new("sendmail")
         .env("MAIL_CONFIG", postfix.folder())
@@ -385,7 +391,7 @@ fn postfix_uses_us_as_its_relay() {
 
 #[test]
 fn testssl_finds_nothing_above_low() {
-    let house = House::new();
+    let house = quiet(House::new());
     let found = house.path("testssl.json");
     for (port, more) in [
         (house.submissions, &["--quiet"][..]),

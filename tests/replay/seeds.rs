@@ -336,6 +336,7 @@ fn queued() -> Queued {
             orcpt: Some("rfc822;c@away.test".to_owned()),
             srs: Some("home.test".to_owned()),
             transport: Some("relay:out".to_owned()),
+            pinned: true,
             ..QueuedRecipient::default()
         }],
     }

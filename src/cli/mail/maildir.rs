@@ -75,15 +75,14 @@ impl Maildir {
     ///
     /// The disk says no.
     pub fn part(&mut self, part: &Part) -> io::Result<()> {
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let path = self.folder.join("tmp").join(part.uid.to_string());
-                Open {
-                    file: BufWriter::new(create(&path)?),
-                    lines: Lines::default(),
-                    path,
-                }
+        let mut open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let path = self.folder.join("tmp").join(part.uid.to_string());
+            Open {
+                file: BufWriter::new(create(&path)?),
+                lines: Lines::default(),
+                path,
             }
         };
         let file = &mut open.file;

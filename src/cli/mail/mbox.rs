@@ -2,6 +2,7 @@
 //! read.
 
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{self, BufWriter, Write as _},
     path::Path,
@@ -34,8 +35,6 @@ struct Open {
     body: bool,
     /// The line before was a field of somebody's state: what is folded below it goes, too.
     skipped: bool,
-    /// The last piece ended in LF.
-    ended: bool,
     /// The next piece goes on with a line.
     within: bool,
 }
@@ -61,14 +60,13 @@ impl Mbox {
     ///
     /// The disk says no.
     pub fn part(&mut self, part: &Part) -> io::Result<()> {
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let date = Time(part.date);
-                let (sender, year) = (sender(&part.octets), date.calendar().year());
-                writeln!(self.file, "From {sender} {} {year:04}", date.asctime())?;
-                Open::default()
-            }
+        let mut open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let date = Time(part.date);
+            let (sender, year) = (sender(&part.octets), date.calendar().year());
+            writeln!(self.file, "From {sender} {} {year:04}", date.asctime())?;
+            Open::default()
         };
         let states = states(part, self.folder.as_deref());
         let mut lines = std::mem::take(&mut open.lines);
@@ -97,7 +95,6 @@ impl Mbox {
 impl Open {
     fn line(&mut self, line: &[u8], states: &str, file: &mut BufWriter<File>) -> io::Result<()> {
         let within = std::mem::replace(&mut self.within, !line.ends_with(b"\n"));
-        self.ended = !self.within;
         if !self.body && !within {
             if line == b"\n" {
                 self.body = true;
@@ -128,7 +125,7 @@ impl Open {
 
     /// The line end that may lack, and the empty line between messages.
     fn end(&mut self, states: &str, file: &mut BufWriter<File>) -> io::Result<()> {
-        if !self.ended {
+        if self.within {
             file.write_all(b"\n")?;
         }
         if !self.body {
@@ -165,13 +162,13 @@ fn states(part: &Part, folder: Option<&str>) -> String {
         (Flags::DRAFT, 'T'),
     ]);
     if !more.is_empty() {
-        text.push_str(&format!("X-Status: {more}\n"));
+        let _ = writeln!(text, "X-Status: {more}");
     }
     if !part.keywords.is_empty() {
-        text.push_str(&format!("X-Keywords: {}\n", part.keywords.join(" ")));
+        let _ = writeln!(text, "X-Keywords: {}", part.keywords.join(" "));
     }
     if let Some(folder) = folder {
-        text.push_str(&format!("X-Folder: {folder}\n"));
+        let _ = writeln!(text, "X-Folder: {folder}");
     }
     text
 }

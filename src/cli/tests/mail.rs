@@ -192,7 +192,7 @@ fn st_4_maildir() {
         ("mail export a@home.test --mbox none/x/y", 65),
     ] {
         let target = folder.path().join("never");
-        let target = if line.ends_with("y") {
+        let target = if line.ends_with('y') {
             String::new()
         } else {
             target.display().to_string()

@@ -118,7 +118,7 @@ pub enum Reply {
     Records(Vec<dns::Record>),
     Routes(Vec<route::Row>),
     Settings(Vec<config::Row>),
-    Status(status::Report),
+    Status(Box<status::Report>),
     Store(store::Report),
     Stories(Vec<trace::Story>),
     Test(test::Report),

@@ -101,7 +101,7 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         certificate_days,
         domains.is_empty(),
     );
-    Ok(Reply::Status(Report {
+    Ok(Reply::Status(Box::new(Report {
         state,
         problems,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -126,7 +126,7 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         live_octets: figures.live_octets,
         log_octets: figures.log_octets,
         free_octets: figures.free_octets,
-    }))
+    })))
 }
 
 /// What is not well, and how bad that is.

@@ -38,6 +38,15 @@ impl Outbound {
     ///
     /// The store refuses; the entry may be held then.
     pub async fn give_back(&self, id: QueueId) -> Result<Returned, Refusal> {
+        self.give_back_as(id, TEXT).await
+    }
+
+    /// The same for a reason of our own.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses; the entry may be held then.
+    pub async fn give_back_as(&self, id: QueueId, text: &str) -> Result<Returned, Refusal> {
         let hold = |held| Request::HoldQueued {
             queues: vec![id],
             held,
@@ -60,7 +69,7 @@ impl Outbound {
             queue: id,
             recipients: gone.map(|one| (one.address.clone(), Fate::Gone)).collect(),
         };
-        let notices = self.told_of(&entry);
+        let notices = self.told_of(&entry, text);
         if notices.is_empty() || !self.report(&entry, &notices, &settled).await {
             let settle = Request::Settle {
                 settled: vec![settled],
@@ -74,7 +83,7 @@ impl Outbound {
     }
 
     /// A line in the log for each recipient, and what the sender hears of those it wants to hear of.
-    fn told_of(&self, entry: &QueueEntry) -> Vec<Notice> {
+    fn told_of(&self, entry: &QueueEntry, text: &str) -> Vec<Notice> {
         let notice = |one: &QueuedRecipient| {
             self.log(
                 entry,
@@ -83,7 +92,7 @@ impl Outbound {
                     relay: "none",
                     dsn: STATUS,
                     status: "bounced",
-                    text: TEXT,
+                    text,
                 },
             );
             let wanted = one.notify.is_none_or(|notify| notify.has(Notify::FAILURE));
@@ -94,7 +103,7 @@ impl Outbound {
                     action: Action::Failed,
                     status: STATUS.to_owned(),
                     remote: None,
-                    text: TEXT.to_owned(),
+                    text: text.to_owned(),
                     tried: None,
                     until: None,
                 })

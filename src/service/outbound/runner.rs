@@ -12,7 +12,7 @@ use crate::{
     schedule::Network,
     store::{
         Broken, Request,
-        queue::{Lane as Row, Uptime},
+        queue::{DIGEST, Lane as Row, Uptime},
     },
 };
 
@@ -175,6 +175,10 @@ impl Outbound {
         };
         let mut wanted = 0_usize;
         for (name, row) in &found.due {
+            if name.starts_with(DIGEST) {
+                let _rung_already = self.freed.0.try_send(());
+                continue;
+            }
             if (up || is_near(name)) && !self.start(name, row, now) {
                 wanted = wanted.saturating_add(1);
                 // A connection that only waits for more mail makes room.

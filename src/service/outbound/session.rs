@@ -91,6 +91,8 @@ pub(super) struct Courier<'a> {
     since: Instant,
     /// The peer was ready for mail.
     pub started: bool,
+    /// The connection was made for a message that requires proof (RFC 8689).
+    proves: bool,
     /// The next message; after the end, one that was not sent.
     pub job: Option<Box<Job>>,
     sending: Option<Sending>,
@@ -114,6 +116,7 @@ impl<'a> Courier<'a> {
             outbound,
             lane,
             slot: Some(slot),
+            proves: job.entry.queued.requiretls,
             job: Some(job),
             ..Self::probing(outbound, lane, terms, String::new())
         }
@@ -134,6 +137,7 @@ impl<'a> Courier<'a> {
             terms,
             since: outbound.parts.world.now(),
             started: false,
+            proves: false,
             job: None,
             sending: None,
             done: 0,
@@ -166,7 +170,7 @@ impl<'a> Courier<'a> {
                 return Answer::Quit;
             };
             let needs_proof = job.entry.queued.requiretls && !self.terms.verified;
-            if (needs_proof && self.done > 0) || job.level != self.terms.level {
+            if (needs_proof && !self.proves) || job.level != self.terms.level {
                 self.job = Some(job);
                 return Answer::Quit;
             }
@@ -256,6 +260,7 @@ impl<'a> Courier<'a> {
                 return None;
             }
         };
+        let plain = reverse.is_ascii() && recipients.iter().all(|one| one.address.is_ascii());
         let transaction = Transaction {
             reverse,
             recipients: recipients.iter().map(recipient).collect(),
@@ -264,7 +269,8 @@ impl<'a> Courier<'a> {
                 BodyKind::SevenBit => Body::SevenBit,
                 BodyKind::BinaryMime | BodyKind::EightBitMime => Body::EightBitMime,
             },
-            smtputf8: entry.queued.smtputf8,
+            // An alias may have brought an address that its sender does not know of (RFC 6531 3.4).
+            smtputf8: entry.queued.smtputf8 || !plain,
             requiretls: entry.queued.requiretls,
             envid: entry.queued.envid.clone(),
             ret: entry.queued.ret.map(|ret| match ret {

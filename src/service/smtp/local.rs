@@ -193,6 +193,10 @@ fn is_listed(list: &[String], address: &Address) -> bool {
 /// What the device table and the trusted networks say of an address: the smallest range counts.
 fn device(shared: &Shared, ip: IpAddr) -> Result<Guest, LookupFailed> {
     let options = shared.options();
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "`Rows::devices` is for one lifetime only"
+    )]
     let rows = lookup::find(&shared.store, |rows| rows.devices())?;
     let ranges = |row: &Device| -> Vec<Network> {
         let texts = row.addresses.iter();

@@ -14,7 +14,7 @@ use crate::{
         },
         message::content,
         queue::{
-            Fate, LaneNote, QueueEntry, Queued, Settled, Uptime, entry,
+            Fate, LaneNote, QueueEntry, Queued, QueuedRecipient, Settled, Uptime, entry,
             lane::{self, Lanes},
             named, totals, uptime,
         },
@@ -138,7 +138,7 @@ pub fn add(
         size: accepted.octets(),
         arrived: accepted.date,
         since,
-        held: false,
+        held: queued.recipients.iter().any(QueuedRecipient::is_merged),
         queued: queued.clone(),
     };
     for to in &mut entry.queued.recipients {

@@ -170,7 +170,9 @@ fn what_is_due_is_found_among_100_000() {
 }
 
 /// What an entry shows of its recipients: address, tries, when it is due, transport.
-fn shown(index: &Index, id: u64) -> Option<Vec<(String, u32, Uptime, Option<String>)>> {
+type Shown = (String, u32, Uptime, Option<String>);
+
+fn shown(index: &Index, id: u64) -> Option<Vec<Shown>> {
     let entry = entry(&index.snapshot().unwrap(), QueueId(id)).unwrap()?;
     let all = entry.queued.recipients.into_iter();
     Some(

@@ -16,6 +16,7 @@ use crate::{Failure, Options, quantile};
 const MADE_BEFORE: usize = 512 << 20;
 /// The sink waits so long for one more message.
 const PATIENCE: Duration = Duration::from_secs(60);
+const LINGER: Duration = Duration::from_millis(2500);
 
 struct Job {
     addr: String,
@@ -39,7 +40,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         to: options.text("to")?.split(',').map(str::to_owned).collect(),
         count,
         messages: (0..made)
-            .map(|number| [corpus.message(number), b".\r\n".to_vec()].concat())
+            .map(|number| {
+                let message = corpus.message(number);
+                let message = match options.has("user") {
+                    true => written_by(&message, options.text_or("from", "")),
+                    false => message,
+                };
+                [message, b".\r\n".to_vec()].concat()
+            })
             .collect(),
         next: AtomicUsize::new(0),
         start: Barrier::new(sessions + 1),
@@ -79,6 +87,8 @@ pub fn run(options: &Options) -> Result<(), Failure> {
             let seconds = (sink.wait(count, PATIENCE)? - start).as_secs_f64();
             let rate = f64::from(u32::try_from(count)?) / seconds;
             let connections = sink.connections();
+            // The last replies are read, and the connections given up, before the sink goes.
+            thread::sleep(LINGER);
             format!(" through_seconds={seconds:.3} through={rate:.1} connections={connections}")
         }
         None => String::new(),
@@ -101,6 +111,21 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         watch.map_or(String::new(), |watch| format!(" {}", watch.end()))
     );
     Ok(())
+}
+
+/// With this author: who logs in writes in no other name.
+fn written_by(message: &[u8], author: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + author.len());
+    let mut in_header = true;
+    for line in message.split_inclusive(|octet| *octet == b'\n') {
+        in_header &= line != b"\r\n";
+        if in_header && line.starts_with(b"From:") {
+            out.extend_from_slice(format!("From: <{author}>\r\n").as_bytes());
+        } else {
+            out.extend_from_slice(line);
+        }
+    }
+    out
 }
 
 /// The command that logs in (RFC 4616).

@@ -1,5 +1,7 @@
 //! The queue in a few figures, for `status` and `doctor`.
 
+use std::fmt::Write as _;
+
 use super::{
     is_paused,
     text::{plain, span},
@@ -51,13 +53,14 @@ impl Overview {
             text.push_str("; there seems to be no network");
         }
         if let Some((lane, waiting, reason)) = self.reasons.first() {
-            text.push_str(&format!("; for {lane} ({waiting}): {reason}"));
+            let _ = write!(text, "; for {lane} ({waiting}): {reason}");
         }
         if self.failing > 1 {
             let more = self.failing.saturating_sub(1);
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "; {more} more do not take mail (pillarbox queue list)"
-            ));
+            );
         }
         text
     }

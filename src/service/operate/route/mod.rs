@@ -1,6 +1,6 @@
 //! `route`: accounts at other mail servers (smart hosts). Passwords go in and never come out.
 
-mod presets;
+pub(in crate::service::operate) mod presets;
 mod probe;
 
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use crate::{
             name::{address, domain_name, shown},
             some,
         },
+        outbound::is_near,
     },
     store::{
         self, Reader,
@@ -211,6 +212,15 @@ async fn put(
             "\nnote: without TLS the password crosses the network readable; use it only inside your \
              own network",
         );
+    }
+    if let Some(host) = row.hosts.iter().find(|host| is_near(host))
+        && row.tls != RouteTls::None
+    {
+        let note = format!(
+            "\nnote: nobody certifies {host}: its certificate is not verified, TLS only encrypts; use it \
+             only inside your own network"
+        );
+        what.push_str(&note);
     }
     if !dry_run {
         let swap = Swap {

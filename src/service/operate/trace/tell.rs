@@ -83,12 +83,10 @@ fn notice(rest: &str) -> Option<String> {
 
 /// The value behind a name, to the next comma outside of brackets.
 fn field<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
-    let at = match rest.strip_prefix(name) {
-        Some(value) => value,
-        None => {
-            let (_, value) = rest.split_once(&format!(" {name}"))?;
-            value
-        }
+    let at = if let Some(value) = rest.strip_prefix(name) {
+        value
+    } else {
+        rest.split_once(&format!(" {name}"))?.1
     };
     let end = if at.starts_with('<') {
         at.find(">,").map(|at| at.saturating_add(1))
