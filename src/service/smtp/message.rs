@@ -22,7 +22,7 @@ use crate::{
         warning,
     },
     store::{
-        queue::{BodyKind, Notify, Queued, QueuedRecipient, Ret},
+        queue::{BodyKind, Notify, Queued, QueuedRecipient, Ret, Uptime},
         request::Recipient,
     },
 };
@@ -224,6 +224,7 @@ impl Door {
             size: _,
             smtputf8,
         } = &transaction.parameters;
+        let now = self.shared.outbound().map_or(0, |outbound| outbound.now());
         Some(Queued {
             id: id.to_owned(),
             sender: match &transaction.reverse {
@@ -243,18 +244,22 @@ impl Door {
             },
             smtputf8: *smtputf8,
             requiretls: *requiretls,
-            recipients: leaving.iter().map(queued_recipient).collect(),
+            recipients: leaving
+                .iter()
+                .map(|leaving| queued_recipient(leaving, now))
+                .collect(),
         })
     }
 }
 
-fn queued_recipient(leaving: &Leaving<'_>) -> QueuedRecipient {
+fn queued_recipient(leaving: &Leaving<'_>, now: Uptime) -> QueuedRecipient {
     QueuedRecipient {
         address: leaving.address.to_owned(),
         notify: leaving.parameters.notify.map(notify),
         orcpt: leaving.parameters.orcpt.clone(),
         srs: leaving.srs.then(|| leaving.domain.to_owned()),
         transport: leaving.transport.map(str::to_owned),
+        due: now,
         ..QueuedRecipient::default()
     }
 }
