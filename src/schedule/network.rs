@@ -57,6 +57,15 @@ impl Network {
         std::mem::take(&mut self.down)
     }
 
+    /// Somebody outside was heard at `at`, which may be a while ago. While it is not up only what is
+    /// told as [`Network::success`] counts.
+    pub fn seen(&mut self, at: Instant) {
+        if self.is_up() && at > self.success {
+            self.success = at;
+            self.failing = false;
+        }
+    }
+
     /// An attempt, or a probe, ended without a word from outside.
     pub fn failure(&mut self, now: Instant) {
         self.failing = true;

@@ -233,7 +233,11 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
-    let Ok(uptime) = context.store.read(Reader::uptime) else {
+    let uptime = match context.outbound {
+        Some(outbound) => Ok(outbound.now()),
+        None => context.store.read(Reader::uptime),
+    };
+    let Ok(uptime) = uptime else {
         return;
     };
     // If it fails, mail leaves a little later.
@@ -242,7 +246,7 @@ async fn wake(context: &Context<'_>) {
         .request(store::Request::WakeLanes { uptime })
         .await;
     if let Some(outbound) = context.outbound {
-        outbound.wake();
+        outbound.afresh();
     }
 }
 
