@@ -122,7 +122,15 @@ async fn add(
         now: Some(Transport { target, tls }),
     };
     edit(context, vec![Edit::Transport(swap)], &pattern).await?;
+    afresh(context);
     Ok(Reply::Done(format!("added {done}")))
+}
+
+/// What waits may have another way out now.
+fn afresh(context: &Context<'_>) {
+    if let Some(outbound) = context.outbound {
+        outbound.afresh();
+    }
 }
 
 /// Refuses a level where nothing is spoken that it could be about.
@@ -158,6 +166,7 @@ async fn remove(context: &Context<'_>, pattern: &str, dry_run: bool) -> Result<R
         now: None,
     };
     edit(context, vec![Edit::Transport(swap)], &pattern).await?;
+    afresh(context);
     Ok(Reply::Done(format!("removed {done}")))
 }
 

@@ -100,6 +100,8 @@ pub struct Outbound {
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
     probing: Cell<bool>,
+    /// Looks outside so far: each asks others.
+    looks: Cell<usize>,
     /// When somebody last had a lane hurried (SR-21).
     hurried: Cell<Option<Instant>>,
     /// Counts messages of our own, for their ids.
@@ -141,6 +143,7 @@ impl Outbound {
             wanted: Cell::new(0),
             outcomes: Cell::new(0),
             probing: Cell::new(false),
+            looks: Cell::new(0),
             hurried: Cell::new(None),
             count: Cell::new(u32::from_le_bytes(start)),
             parts,
@@ -183,7 +186,11 @@ impl Outbound {
     /// Seconds of network-up time by now (LM-12).
     #[must_use]
     pub fn now(&self) -> Uptime {
-        let passed = self.network.borrow_mut().tick(self.parts.world.now());
+        let mut network = self.network.borrow_mut();
+        if let Some(heard) = self.parts.resolver.heard() {
+            network.seen(heard);
+        }
+        let passed = network.tick(self.parts.world.now());
         let now = self.uptime.get().saturating_add(passed);
         self.uptime.set(now);
         now

@@ -127,10 +127,17 @@ impl Outbound {
     pub(super) fn heard(self: &Rc<Self>) {
         let _now = self.now();
         if self.network.borrow_mut().success(self.parts.world.now()) {
-            log::info!("the network is back");
+            log::info!("the network is back, or mail is tried as if it were");
             let this = Rc::clone(self);
             (self.parts.spawn)(Box::pin(async move { this.wake_lanes().await }));
         }
+    }
+
+    /// The admin has changed a way out, or wants mail tried now: what seemed to be of the network is
+    /// forgotten, and something may be due.
+    pub fn afresh(self: &Rc<Self>) {
+        self.heard();
+        self.wake();
     }
 
     /// Nobody answers.

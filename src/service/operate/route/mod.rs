@@ -244,7 +244,9 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
     if let Some(outbound) = context.outbound {
-        return outbound.wake_lanes().await;
+        outbound.wake_lanes().await;
+        outbound.afresh();
+        return;
     }
     let Ok(uptime) = context.store.read(Reader::uptime) else {
         return;
