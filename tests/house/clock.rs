@@ -72,3 +72,35 @@ fn lm_12_remembered_names_are_no_network() {
         assert!(net.wait(MINUTE, || peer.count() == 2).await);
     });
 }
+
+/// Lanes that failed, woken all at once by a start, hide nobody.
+#[test]
+fn oq_3_many_dead_lanes_hide_no_other() {
+    play(|net| async move {
+        let site = home(&net).await;
+        let peer = Peer::kind(&net, &["192.0.2.2:25"]);
+        for number in 0..200 {
+            net.names(&format!(
+                "d{number}.test MX 1 mx.d{number}.test\nmx.d{number}.test A 198.51.100.{number}"
+            ));
+            net.place(&format!("198.51.100.{number}:25"), Place::Silent);
+        }
+        for number in 0..200 {
+            let to = format!("bob@d{number}.test");
+            site.put(&Letter::new("alice@home.test", &[&to])).await;
+        }
+        site.outbound.wake();
+        net.pass(3 * HOUR).await;
+        let failed = |name: &str| site.store.read(|reader| reader.lane(name)).unwrap();
+        assert!((0..200).all(|n| failed(&format!("d{n}.test")).unwrap().failures > 0));
+        let uptime = site.outbound.now();
+        site.store
+            .request(pillarbox::store::Request::WakeLanes { uptime })
+            .await
+            .unwrap();
+        site.outbound.wake();
+        net.settle().await;
+        site.send(&letter()).await;
+        assert!(net.wait(2, || peer.count() == 1).await);
+    });
+}

@@ -94,6 +94,8 @@ pub struct Outbound {
     /// Those that somebody works on.
     lanes: RefCell<HashMap<String, Rc<Lane>>>,
     slots: Slots,
+    /// Where the next look at the lanes goes on: behind this one.
+    looked: RefCell<Option<(Uptime, String)>>,
     reading: Semaphore,
     /// Lanes that wait for a place.
     wanted: Cell<usize>,
@@ -139,6 +141,7 @@ impl Outbound {
             uptime: Cell::new(0),
             lanes: RefCell::default(),
             slots: Slots::default(),
+            looked: RefCell::default(),
             reading: Semaphore::new(READING),
             wanted: Cell::new(0),
             outcomes: Cell::new(0),
