@@ -59,6 +59,8 @@ fn lm_12_remembered_names_are_no_network() {
         site.send(&letter()).await;
         net.settle().await;
         assert_eq!(peer.count(), 1);
+        // The connection is no longer kept for more mail.
+        net.pass(MINUTE).await;
         net.down.set(true);
         site.send(&Letter::new("alice@home.test", &["bob@away.test"]))
             .await;
@@ -102,5 +104,26 @@ fn oq_3_many_dead_lanes_hide_no_other() {
         net.settle().await;
         site.send(&letter()).await;
         assert!(net.wait(2, || peer.count() == 1).await);
+    });
+}
+
+/// All that waits for a dead destination is late, and given up, in its time.
+#[test]
+fn oq_3_age_reaches_every_message() {
+    play(|net| async move {
+        let site = home(&net).await;
+        net.place("192.0.2.2:25", Place::Silent);
+        for _ in 0..150 {
+            site.put(&letter()).await;
+        }
+        site.outbound.wake();
+        net.pass(9 * HOUR).await;
+        assert!(
+            site.queue()
+                .iter()
+                .all(|entry| entry.queued.recipients[0].warned)
+        );
+        net.pass(5 * DAY).await;
+        assert_eq!(site.waiting(), 0);
     });
 }
