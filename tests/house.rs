@@ -29,3 +29,7 @@ mod peer;
 mod reports;
 #[path = "house/site.rs"]
 mod site;
+#[path = "house/terms.rs"]
+mod terms;
+#[path = "house/web.rs"]
+mod web;

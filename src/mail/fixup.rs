@@ -206,9 +206,9 @@ mod tests {
         }
     }
 
-    /// LM-9, AC-8: as cron writes it.
+    /// AC-8: as cron writes it.
     #[test]
-    fn an_author_without_a_domain_gets_one() {
+    fn lm_9_an_author_without_a_domain_gets_one() {
         let fixup = Fixup {
             from: Some("root@home.test".to_owned()),
             origin: Domain::parse("home.test"),

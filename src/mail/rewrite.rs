@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn ux_09_what_becomes_of_from() {
+    fn lm_9_ux_09_what_becomes_of_from() {
         for (mode, forwarded, block, want) in [
             (
                 Mode::Local,

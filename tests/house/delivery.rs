@@ -98,6 +98,18 @@ fn oq_1_first_host_dead() {
 }
 
 #[test]
+fn tr_11_next_hop_down() {
+    play(|net| async move {
+        let site = home(&net).await;
+        site.send(&letter()).await;
+        net.pass(1).await;
+        let reason = site.queue()[0].queued.recipients[0].reason.clone().unwrap();
+        let refused = "connect to mx.away.test[192.0.2.2]:25: Connection refused";
+        assert!(reason.contains(refused), "{reason}");
+    });
+}
+
+#[test]
 fn oq_1_ipv6_broken() {
     play(|net| async move {
         net.names("mx.away.test AAAA 2001:db8::2");

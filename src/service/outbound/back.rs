@@ -44,6 +44,15 @@ impl Outbound {
     ///
     /// The store refuses; the entry may be held where it cannot even be released.
     pub async fn give_back(&self, id: QueueId) -> Result<Returned, Refusal> {
+        self.give_back_as(id, TEXT).await
+    }
+
+    /// The same for a reason of our own.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses; the entry may be held then.
+    pub async fn give_back_as(&self, id: QueueId, text: &str) -> Result<Returned, Refusal> {
         let hold = |held| Request::HoldQueued {
             queues: vec![id],
             held,
@@ -58,7 +67,7 @@ impl Outbound {
             }
             return Ok(Returned::Sending);
         }
-        let returned = self.give_up(id).await;
+        let returned = self.give_up(id, text).await;
         if !matches!(returned, Ok(Returned::Done | Returned::Went))
             && was.is_some_and(|entry| !entry.held)
         {
@@ -69,7 +78,7 @@ impl Outbound {
     }
 
     /// Ends an entry that nobody can begin with.
-    async fn give_up(&self, id: QueueId) -> Result<Returned, Refusal> {
+    async fn give_up(&self, id: QueueId, text: &str) -> Result<Returned, Refusal> {
         let store = &self.parts.store;
         let Some(entry) = store.read(|reader| reader.queue_entry(id))? else {
             return Ok(Returned::Went);
@@ -79,7 +88,7 @@ impl Outbound {
             queue: id,
             recipients: gone.map(|one| (one.address.clone(), Fate::Gone)).collect(),
         };
-        let notices = self.told_of(&entry);
+        let notices = self.told_of(&entry, text);
         let told = if notices.is_empty() {
             Told::Nobody
         } else {
@@ -102,7 +111,7 @@ impl Outbound {
     }
 
     /// A line in the log for each recipient, and what the sender hears of those it wants to hear of.
-    fn told_of(&self, entry: &QueueEntry) -> Vec<Notice> {
+    fn told_of(&self, entry: &QueueEntry, text: &str) -> Vec<Notice> {
         let notice = |one: &QueuedRecipient| {
             self.log(
                 entry,
@@ -111,7 +120,7 @@ impl Outbound {
                     relay: "none",
                     dsn: STATUS,
                     status: "bounced",
-                    text: TEXT,
+                    text,
                 },
             );
             let wanted = one.notify.is_none_or(|notify| notify.has(Notify::FAILURE));
@@ -122,7 +131,7 @@ impl Outbound {
                     action: Action::Failed,
                     status: STATUS.to_owned(),
                     remote: None,
-                    text: TEXT.to_owned(),
+                    text: text.to_owned(),
                     tried: None,
                     until: None,
                 })

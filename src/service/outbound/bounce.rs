@@ -332,14 +332,14 @@ impl Outbound {
     /// Where a report to this reverse-path goes: `None` = to nobody, ever; an error: nobody can tell now.
     fn back(&self, sender: &str) -> Option<Result<Back, ()>> {
         let address = Address::parse(sender)?;
-        let options = self.options();
+        let routing = self.routing();
         let found = lookup::find(&self.parts.store, |rows| {
             let address = match self.resolved(&address) {
                 Some(original) => original,
                 None => address.clone(),
             };
             let path = ForwardPath::Address(address);
-            Ok(routing::route(rows, &options.routing, Rights::User, &path).outcome)
+            Ok(routing::route(rows, &routing, Rights::User, &path).outcome)
         });
         let destinations = match found {
             Ok(Ok(destinations)) => destinations,
@@ -376,6 +376,17 @@ impl Outbound {
             }
         }
         (!back.to.is_empty() || !back.queue.is_empty()).then_some(Ok(back))
+    }
+
+    /// With what the file of aliases says now (LM-2, LM-3): root at this machine may be somebody elsewhere.
+    fn routing(&self) -> routing::Options {
+        let options = self.options();
+        let (path, now) = (options.aliases.as_deref(), self.parts.world.now());
+        let names = self.names.anew(path, now);
+        routing::Options {
+            names: names.unwrap_or_else(|| self.names.names()),
+            ..options.routing.clone()
+        }
     }
 
     /// Whom a reverse-path of our own making stands for (FW-11).

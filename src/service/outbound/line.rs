@@ -36,8 +36,13 @@ impl Outbound {
     }
 }
 
-/// `host h[ip] said: 550 5.1.1 No such user (in reply to RCPT TO command)`.
-pub(super) fn said(peer: &str, at: Stage, reply: &Reply) -> String {
+/// `host h[ip] said: …`.
+pub(super) fn said(peer: &str, reply: &str) -> String {
+    format!("host {peer} said: {reply}")
+}
+
+/// `550 5.1.1 No such user (in reply to RCPT TO command)`.
+pub(super) fn reply(at: Stage, reply: &Reply) -> String {
     let when = match at {
         Stage::Greeting => "",
         Stage::Hello => " (in reply to EHLO command)",
@@ -48,7 +53,7 @@ pub(super) fn said(peer: &str, at: Stage, reply: &Reply) -> String {
         Stage::Data => " (in reply to DATA command)",
         Stage::End => " (in reply to end of DATA command)",
     };
-    format!("host {peer} said: {}{when}", Said(reply))
+    format!("{}{when}", Said(reply))
 }
 
 /// The status in a reply (RFC 2034), else what its code says.
@@ -104,9 +109,9 @@ mod tests {
 
     #[test]
     fn what_a_host_said() {
-        let reply = Reply::new(550, "5.1.1 No\r\nsuch user");
+        let no = Reply::new(550, "5.1.1 No\r\nsuch user");
         assert_eq!(
-            said("mx.a[192.0.2.1]", Stage::Rcpt, &reply),
+            said("mx.a[192.0.2.1]", &reply(Stage::Rcpt, &no)),
             r"host mx.a[192.0.2.1] said: 550 5.1.1 No\u{d}\u{a}such user (in reply to RCPT TO command)"
         );
         let error = io::Error::from_raw_os_error(111);

@@ -36,6 +36,7 @@ pub use self::{
     bounce::srs,
     options::{Options, PER_DESTINATION},
     probe::{ProbeStep, Probed},
+    reach::is_near,
 };
 use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
@@ -48,7 +49,7 @@ use crate::{
         world::{Local, World},
     },
     schedule::Network,
-    service::smtp::journal::queue_id,
+    service::{names::NamesFile, smtp::journal::queue_id},
     store::{Broken, Store, queue::Uptime},
 };
 
@@ -81,11 +82,15 @@ pub struct Outbound {
     options: RefCell<Rc<Options>>,
     /// Something may be due.
     bell: (Sender<()>, Receiver<()>),
+    /// Something of a digest was released.
+    freed: (Sender<()>, Receiver<()>),
     /// Failures of mail with the null reverse-path: nobody hears of them (OQ-4).
     dropped: Cell<u64>,
     policies: Policies,
     keys: Keys,
     srs: Srs,
+    /// What the file of aliases says.
+    names: NamesFile,
     network: RefCell<Network>,
     uptime: Cell<Uptime>,
     /// Those that somebody works on.
@@ -132,10 +137,12 @@ impl Outbound {
         Rc::new(Self {
             options: RefCell::new(Rc::new(parts.options.clone())),
             bell: bounded(1),
+            freed: bounded(1),
             dropped: Cell::new(0),
             policies: Policies::new(Rc::clone(resolver), sts),
             keys: Keys::new(parts.store.clone()),
             srs: srs(&parts.store),
+            names: NamesFile::default(),
             network: RefCell::new(Network::new(world.now())),
             uptime: Cell::new(0),
             lanes: RefCell::default(),
@@ -168,6 +175,11 @@ impl Outbound {
     /// Mail was put into the queue, or what is known of it has changed: hold, retry, pause and the like.
     pub fn wake(&self) {
         let _rung_already = self.bell.0.try_send(());
+    }
+
+    /// Ready when mail that waited for a digest is due by itself (LM-11).
+    pub async fn freed(&self) {
+        let _rung = self.freed.1.recv().await;
     }
 
     /// How many reports were not made because their message was one already (OQ-4).

@@ -149,7 +149,7 @@ impl Outbound {
             if this.answers().await {
                 this.heard();
             } else {
-                this.unheard();
+                this.silent();
             }
             this.probing.set(false);
             this.wake();

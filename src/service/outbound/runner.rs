@@ -12,7 +12,7 @@ use crate::{
     schedule::Network,
     store::{
         Broken, Reader, Request,
-        queue::{Lane as Row, Uptime},
+        queue::{DIGEST, Lane as Row, Uptime},
     },
 };
 
@@ -23,6 +23,8 @@ const LOOK: usize = 64;
 /// Lanes that one look passes over; the next one goes on there, after so many milliseconds.
 const PASSED: usize = 2048;
 const GO_ON: u64 = 200;
+/// Lanes that are woken in one change of the store: nobody else's change waits for longer.
+const WOKEN: usize = 256;
 
 /// What a look at the lanes found.
 #[derive(Default)]
@@ -95,11 +97,33 @@ impl Outbound {
         self.wake_lanes().await;
     }
 
-    async fn wake_lanes(&self) {
-        let request = Request::WakeLanes { uptime: self.now() };
-        if let Err(refusal) = self.parts.store.request(request).await {
-            log::error!("queue: {refusal}");
+    /// All that wait may be tried now.
+    pub async fn wake_lanes(&self) {
+        let uptime = self.now();
+        let mut last = (uptime.saturating_add(1), String::new());
+        loop {
+            let slice = self.parts.store.read(|reader| {
+                let mut slice = Vec::new();
+                let mut next = reader.next_lane_after(last.0, &last.1)?;
+                while let Some((due, name)) = next.filter(|_| slice.len() < WOKEN) {
+                    next = reader.next_lane_after(due, &name)?;
+                    slice.push((due, name));
+                }
+                Ok(slice)
+            });
+            let slice = self.told(slice).unwrap_or_default();
+            let Some(end) = slice.last() else { break };
+            last.clone_from(end);
+            let request = Request::WakeLanes {
+                lanes: slice.into_iter().map(|(_, name)| name).collect(),
+                uptime,
+            };
+            if let Err(refusal) = self.parts.store.request(request).await {
+                log::error!("queue: {refusal}");
+                break;
+            }
         }
+        self.wake();
     }
 
     /// Something came from outside.
@@ -108,10 +132,7 @@ impl Outbound {
         if self.network.borrow_mut().success(self.parts.world.now()) {
             log::info!("the network is back, or mail is tried as if it were");
             let this = Rc::clone(self);
-            (self.parts.spawn)(Box::pin(async move {
-                this.wake_lanes().await;
-                this.wake();
-            }));
+            (self.parts.spawn)(Box::pin(async move { this.wake_lanes().await }));
         }
     }
 
@@ -126,9 +147,22 @@ impl Outbound {
     pub(super) fn unheard(&self) {
         let _now = self.now();
         let mut network = self.network.borrow_mut();
-        let was = network.is_up();
         network.failure(self.parts.world.now());
-        if was && !network.is_up() {
+        let doubted = network.next_probe().is_some();
+        drop(network);
+        if doubted {
+            self.wake();
+        }
+    }
+
+    /// Nor does who was asked for nothing else but that.
+    pub(super) fn silent(&self) {
+        let _now = self.now();
+        let down = self
+            .network
+            .borrow_mut()
+            .probe_failed(self.parts.world.now());
+        if down {
             log::warn!("there is no network: mail waits, and does not age");
         }
     }
@@ -151,6 +185,10 @@ impl Outbound {
         };
         let mut wanted = 0_usize;
         for (name, row) in &found.due {
+            if name.starts_with(DIGEST) {
+                let _rung_already = self.freed.0.try_send(());
+                continue;
+            }
             if !self.start(name, row, now) {
                 wanted = wanted.saturating_add(1);
                 // A connection that only waits for more mail makes room.
@@ -211,7 +249,7 @@ impl Outbound {
                 break;
             }
             next = reader.next_lane_after(due, &name)?;
-            if (!up && !is_near(&name)) || self.is_busy(&name) {
+            if (!up && !name.starts_with(DIGEST) && !is_near(&name)) || self.is_busy(&name) {
                 passed = passed.saturating_add(1);
                 continue;
             }

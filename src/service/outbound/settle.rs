@@ -32,7 +32,7 @@ pub(super) enum What {
     Fails {
         status: String,
         text: String,
-        /// The server that said so.
+        /// The server that said so, as `host[ip]`.
         remote: Option<String>,
     },
     /// Taken by somebody else. `dsn`: who will tell the sender where that was asked for.
@@ -200,13 +200,18 @@ impl Outbound {
                 status,
                 text,
                 remote,
-            } if !soft => {
-                line(&status, "bounced", &text);
-                made.failed(recipient, status, text, remote);
-            }
-            What::Fails { status, text, .. } => {
-                let status = status.replacen('5', "4", 1);
-                self.waits(entry, relay, recipient, (&status, &text), due, made);
+            } => {
+                let said = match &remote {
+                    Some(peer) => &line::said(peer, &text),
+                    None => &text,
+                };
+                if soft {
+                    let status = status.replacen('5', "4", 1);
+                    self.waits(entry, relay, recipient, (&status, said), due, made);
+                } else {
+                    line(&status, "bounced", said);
+                    made.failed(recipient, status, text, remote);
+                }
             }
             What::Waits { status, text } => {
                 self.waits(entry, relay, recipient, (&status, &text), due, made);

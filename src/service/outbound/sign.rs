@@ -87,7 +87,22 @@ impl Keys {
     fn of_author(&self, header: &[u8]) -> Result<Option<Arc<Signer>>, Broken> {
         let envelope = Envelope::from_header(header);
         let author = envelope.from.iter().find_map(Mailbox::address);
-        author.map_or(Ok(None), |author| self.of(author.domain.as_str()))
+        author.map_or(Ok(None), |author| self.of_aligned(author.domain.as_str()))
+    }
+
+    /// The same for a domain or the next one above it that has keys: a host of ours signs as its domain,
+    /// which is aligned with it (RFC 7489 section 3.1.1).
+    fn of_aligned(&self, domain: &str) -> Result<Option<Arc<Signer>>, Broken> {
+        let mut domain = domain;
+        loop {
+            if let Some(signer) = self.of(domain)? {
+                return Ok(Some(signer));
+            }
+            match domain.split_once('.') {
+                Some((_, above)) if above.contains('.') => domain = above,
+                _ => return Ok(None),
+            }
+        }
     }
 }
 
@@ -189,6 +204,23 @@ impl Outgoing {
         let at = self.body.saturating_add(from.saturating_sub(header));
         self.content.read(at)
     }
+
+    /// The same, as much of it as fits into 64 KiB without reading anything twice: a small message comes
+    /// in one piece.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::read`].
+    pub fn piece(&mut self, from: u64) -> Result<Vec<u8>, Broken> {
+        let mut piece = self.read(from)?.to_vec();
+        loop {
+            let more = self.read(from.saturating_add(piece.len() as u64))?;
+            if more.is_empty() || piece.len().saturating_add(more.len()) > PIECE_MAX {
+                return Ok(piece);
+            }
+            piece.extend_from_slice(more);
+        }
+    }
 }
 
 /// The header block with its empty line; all of a message that has none. `None` where it does not end.
@@ -225,7 +257,7 @@ fn whose(header: &[u8], keys: &Keys, reverse: &str) -> Result<Option<Arc<Signer>
         return Ok(Some(signer));
     }
     match reverse.rsplit_once('@') {
-        Some((_, domain)) => keys.of(&domain.to_ascii_lowercase()),
+        Some((_, domain)) => keys.of_aligned(&domain.to_ascii_lowercase()),
         None => Ok(None),
     }
 }

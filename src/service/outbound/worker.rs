@@ -210,8 +210,11 @@ impl Outbound {
             let manner = match self.manner(&reach, host, requiretls).await {
                 Ok(manner) => manner,
                 Err(text) => {
-                    last.status = "4.7.5";
-                    last.text = text;
+                    last = Missed {
+                        status: "4.7.5",
+                        text,
+                        tls: true,
+                    };
                     continue;
                 }
             };
@@ -221,7 +224,13 @@ impl Outbound {
                 Tried::Missed(back, missed) => (job, last) = (back, missed),
             }
         }
-        self.fail(lane, *job, "none", last.status, &last.text);
+        if last.tls && job.entry.queued.requiretls {
+            // Its own wish: others of the lane may go as they are.
+            let (status, text) = (last.status.to_owned(), last.text);
+            self.all(lane, *job, "none", &What::Waits { status, text });
+        } else {
+            self.fail(lane, *job, "none", last.status, &last.text);
+        }
         None
     }
 

@@ -1,6 +1,7 @@
 //! DATA and BDAT: a message comes, and goes to all of its recipients at once (SR-29).
 
 use crate::{
+    base::id::UserId,
     mail::{
         fixup::Fixup,
         flag::Flags,
@@ -8,11 +9,11 @@ use crate::{
         trace,
     },
     proto::smtp::{
-        parameter::{self, Body, MailParameters},
+        parameter::{self, MailParameters},
         reply::Reply,
     },
     service::{
-        inbound::{self, Delivery, Failure, Reception},
+        inbound::{self, Delivery, Failure, Reception, Whole},
         reply::{self, Told},
         smtp::{
             Door, Kind, Options,
@@ -146,7 +147,6 @@ impl Door {
         };
         match self.deliver(&transaction, &id, reception).await {
             Ok(()) => {
-                self.log_fates(&transaction, &id);
                 let shared = &self.shared;
                 warning::give(&shared.store, &*shared.world, &transaction.users()).await;
                 Reply::new(250, format!("2.0.0 Ok: queued as {id}")).into()
@@ -182,23 +182,27 @@ impl Door {
             transaction.recipients.len()
         );
         self.judge_authors(&whole.authors)?;
-        let always = transaction.always();
-        let to = transaction.users().into_iter().map(|user| Recipient {
-            user,
-            folder: None,
-            flags: Flags::NONE,
-            keywords: Vec::new(),
-            always: always.contains(&user),
-        });
+        let submitter = self.identity.as_ref().map(|who| who.user);
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
-            to: to.collect(),
-            queue: self.queued(transaction, id),
+            to: users(transaction),
+            queue: queued(
+                transaction,
+                id,
+                submitter,
+                whole.eight_bit,
+                self.shared.uptime(),
+            ),
             settles: Vec::new(),
             warns: None,
         };
+        if !delivery.is_empty()
+            && let Some((queued, count)) = self.repeated(transaction, id, &whole)
+        {
+            return self.merge(transaction, whole, queued, count).await;
+        }
         // All of it is dropped where all recipients are `discard:` (TR-12).
-        if !delivery.to.is_empty() || delivery.queue.is_some() {
+        if !delivery.is_empty() {
             let (now, leaves) = (self.shared.world.time(), delivery.queue.is_some());
             let message_id = whole.message_id.clone();
             inbound::deliver(&self.shared.store, whole, delivery, now).await?;
@@ -207,49 +211,94 @@ impl Door {
             }
             self.tell_delivered(transaction, id, message_id.as_deref());
         }
+        self.log_fates(transaction, id);
         Ok(())
     }
 
-    /// The entry for everybody who is not here, with what the envelope asked for.
-    fn queued(&self, transaction: &Transaction, id: &str) -> Option<Queued> {
-        let leaving = transaction.leaving();
-        if leaving.is_empty() {
-            return None;
-        }
-        let MailParameters {
-            body,
-            envid,
-            requiretls,
-            ret,
-            size: _,
-            smtputf8,
-        } = &transaction.parameters;
-        let now = self.shared.outbound().map_or(0, |outbound| outbound.now());
-        Some(Queued {
-            id: id.to_owned(),
-            sender: match &transaction.reverse {
-                ReversePath::Address(address) => address.to_string(),
-                ReversePath::Bare(local) => local.clone(),
-                ReversePath::Null => String::new(),
-            },
-            submitter: self.identity.as_ref().map(|who| who.user),
-            envid: envid.clone(),
-            ret: ret.map(|ret| match ret {
-                parameter::Ret::Full => Ret::Full,
-                parameter::Ret::Headers => Ret::Headers,
-            }),
-            body: match body {
-                Some(Body::EightBitMime) => BodyKind::EightBitMime,
-                Some(Body::SevenBit) | None => BodyKind::SevenBit,
-            },
-            smtputf8: *smtputf8,
-            requiretls: *requiretls,
-            recipients: leaving
-                .iter()
-                .map(|leaving| queued_recipient(leaving, now))
-                .collect(),
-        })
+    /// It waits for a digest (LM-11).
+    async fn merge(
+        &self,
+        transaction: &Transaction,
+        whole: Whole,
+        queued: Queued,
+        count: u64,
+    ) -> Result<(), Failure> {
+        let (size, now) = (whole.body.size(), self.shared.world.time());
+        let delivery = Delivery {
+            prefix: trace::return_path(&transaction.reverse).into_bytes(),
+            to: Vec::new(),
+            queue: Some(queued.clone()),
+            settles: Vec::new(),
+            warns: None,
+        };
+        inbound::deliver(&self.shared.store, whole, delivery, now).await?;
+        self.log_merged(transaction, &queued.id, count);
+        self.merged(&queued, size);
+        Ok(())
     }
+}
+
+/// The mailboxes that get it.
+pub(super) fn users(transaction: &Transaction) -> Vec<Recipient> {
+    let always = transaction.always();
+    let users = transaction.users().into_iter();
+    users
+        .map(|user| Recipient {
+            user,
+            folder: None,
+            flags: Flags::NONE,
+            keywords: Vec::new(),
+            always: always.contains(&user),
+        })
+        .collect()
+}
+
+/// The entry for everybody who is not here, with what the envelope asked for. `eight_bit`: the content
+/// is; what was declared of it decides nothing, as some declare too much and some nothing.
+pub(super) fn queued(
+    transaction: &Transaction,
+    id: &str,
+    submitter: Option<UserId>,
+    eight_bit: bool,
+    now: Uptime,
+) -> Option<Queued> {
+    let leaving = transaction.leaving();
+    if leaving.is_empty() {
+        return None;
+    }
+    let MailParameters {
+        body: _,
+        envid,
+        requiretls,
+        ret,
+        size: _,
+        smtputf8,
+    } = &transaction.parameters;
+    Some(Queued {
+        id: id.to_owned(),
+        sender: match &transaction.reverse {
+            ReversePath::Address(address) => address.to_string(),
+            ReversePath::Bare(local) => local.clone(),
+            ReversePath::Null => String::new(),
+        },
+        submitter,
+        envid: envid.clone(),
+        ret: ret.map(|ret| match ret {
+            parameter::Ret::Full => Ret::Full,
+            parameter::Ret::Headers => Ret::Headers,
+        }),
+        body: if eight_bit {
+            BodyKind::EightBitMime
+        } else {
+            BodyKind::SevenBit
+        },
+        smtputf8: *smtputf8,
+        requiretls: *requiretls,
+        recipients: leaving
+            .iter()
+            .map(|leaving| queued_recipient(leaving, now))
+            .collect(),
+    })
 }
 
 fn queued_recipient(leaving: &Leaving<'_>, now: Uptime) -> QueuedRecipient {

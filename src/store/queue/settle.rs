@@ -14,7 +14,7 @@ use crate::{
         },
         message::content,
         queue::{
-            Fate, LaneNote, QueueEntry, Queued, Settled, Uptime, entry,
+            Fate, LaneNote, QueueEntry, Queued, QueuedRecipient, Settled, Uptime, entry,
             lane::{self, Lanes},
             named, totals, uptime,
         },
@@ -64,9 +64,12 @@ pub fn decide(rows: &impl Rows, request: &Request) -> Result<Option<Change>, Ref
             })
         }
         Request::Uptime(uptime) => is_later(rows, *uptime)?.then_some(Change::Uptime(*uptime)),
-        Request::WakeLanes { uptime } => {
+        Request::WakeLanes { lanes, uptime } => {
             let news = lane::next(rows, None)?.is_some() || is_later(rows, *uptime)?;
-            news.then_some(Change::WakeLanes { uptime: *uptime })
+            news.then(|| Change::WakeLanes {
+                lanes: lanes.clone(),
+                uptime: *uptime,
+            })
         }
         // All others are decided by the caller.
         _ => None,
@@ -138,7 +141,7 @@ pub fn add(
         size: accepted.octets(),
         arrived: accepted.date,
         since,
-        held: false,
+        held: queued.recipients.iter().any(QueuedRecipient::is_merged),
         queued: queued.clone(),
     };
     for to in &mut entry.queued.recipients {
@@ -314,14 +317,15 @@ pub fn retry(tables: &mut Tables<'_>, queues: &[QueueId]) -> Result<(), Broken> 
     Ok(())
 }
 
-/// Applies that every lane may be tried again, and with it what waits for that alone.
+/// Applies that these lanes, or without names every one, may be tried again, and with them what waits for
+/// that alone.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn wake(tables: &mut Tables<'_>, now: Uptime) -> Result<(), Broken> {
+pub fn wake(tables: &mut Tables<'_>, lanes: &[String], now: Uptime) -> Result<(), Broken> {
     set_uptime(tables, now)?;
-    lane::wake(tables, now, &mut |tables, id, lane| {
+    lane::wake(tables, lanes, now, &mut |tables, id, lane| {
         let Some(mut entry) = entry(tables, id)? else {
             return Ok(());
         };

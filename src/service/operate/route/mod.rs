@@ -1,6 +1,6 @@
 //! `route`: accounts at other mail servers (smart hosts). Passwords go in and never come out.
 
-mod presets;
+pub(in crate::service::operate) mod presets;
 mod probe;
 
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use crate::{
             name::{address, domain_name, shown},
             some,
         },
+        outbound::is_near,
     },
     store::{
         self, Reader,
@@ -212,6 +213,15 @@ async fn put(
              own network",
         );
     }
+    if let Some(host) = row.hosts.iter().find(|host| is_near(host))
+        && row.tls != RouteTls::None
+    {
+        let note = format!(
+            "\nnote: nobody certifies {host}: its certificate is not verified, TLS only encrypts; use it \
+             only inside your own network"
+        );
+        what.push_str(&note);
+    }
     if !dry_run {
         let swap = Swap {
             name: name.clone(),
@@ -233,21 +243,20 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
-    let uptime = match context.outbound {
-        Some(outbound) => Ok(outbound.now()),
-        None => context.store.read(Reader::uptime),
-    };
-    let Ok(uptime) = uptime else {
+    if let Some(outbound) = context.outbound {
+        outbound.wake_lanes().await;
+        outbound.afresh();
+        return;
+    }
+    let Ok(uptime) = context.store.read(Reader::uptime) else {
         return;
     };
+    let lanes = Vec::new();
     // If it fails, mail leaves a little later.
     let _later = context
         .store
-        .request(store::Request::WakeLanes { uptime })
+        .request(store::Request::WakeLanes { lanes, uptime })
         .await;
-    if let Some(outbound) = context.outbound {
-        outbound.afresh();
-    }
 }
 
 async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
