@@ -530,7 +530,10 @@ impl Service for Courier<'_> {
     type Machine = Session;
 
     async fn ask(&mut self, question: Question) -> Answer {
-        match question {
+        if let Some(slot) = self.slot {
+            slot.hears();
+        }
+        let answer = match question {
             Question::Next(offer) => Box::pin(self.next(&offer)).await,
             Question::Prove(asked) => {
                 let proved = blocking::unblock(move || prove(&asked)).await;
@@ -541,7 +544,11 @@ impl Service for Courier<'_> {
                 self.ended(&report);
                 Answer::Noted
             }
+        };
+        if let Some(slot) = self.slot {
+            slot.waits();
         }
+        answer
     }
 
     /// The machine takes no content.
