@@ -173,7 +173,8 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
 }
 
 /// Why networks may not be listed: a router's address or one of this machine's alone (UX page D).
-pub(super) fn forbidden(networks: &[Network]) -> Option<String> {
+#[must_use]
+pub fn forbidden(networks: &[Network]) -> Option<String> {
     let world = RealWorld::new();
     let one = |ip| networks.iter().any(|network| is_one(*network, ip));
     if let Some(router) = world.gateways().into_iter().find(|ip| one(*ip)) {

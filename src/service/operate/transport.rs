@@ -116,7 +116,16 @@ async fn add(
     let with = tls.map_or(String::new(), |tls| format!(", TLS {}", word(tls)));
     let what = format!("transport {pattern} -> {target}{with}{note}");
     let row = Edit::Transport(Swap::add(&pattern, Transport { target, tls }));
-    add_row(context, (&pattern, row), &what, dry_run).await
+    let done = add_row(context, (&pattern, row), &what, dry_run).await;
+    afresh(context);
+    done
+}
+
+/// What waits may have another way out now.
+fn afresh(context: &Context<'_>) {
+    if let Some(outbound) = context.outbound {
+        outbound.afresh();
+    }
 }
 
 /// Refuses a level where nothing is spoken that it could be about.
@@ -144,7 +153,9 @@ async fn remove(context: &Context<'_>, pattern: &str, dry_run: bool) -> Result<R
     };
     let what = format!("transport {pattern} -> {}", was.target);
     let row = Edit::Transport(Swap::remove(&pattern, was));
-    remove_row(context, (&pattern, row), &what, dry_run).await
+    let done = remove_row(context, (&pattern, row), &what, dry_run).await;
+    afresh(context);
+    done
 }
 
 fn list(context: &Context<'_>) -> Result<Reply, Problem> {

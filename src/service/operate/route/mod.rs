@@ -17,6 +17,7 @@ use crate::{
             name::{address, domain_name, shown},
             remove_row, some,
         },
+        outbound::is_near,
     },
     store::{
         self, Reader,
@@ -212,6 +213,15 @@ async fn put(
              own network",
         );
     }
+    if let Some(host) = row.hosts.iter().find(|host| is_near(host))
+        && row.tls != RouteTls::None
+    {
+        let note = format!(
+            "\nnote: nobody certifies {host}: its certificate is not verified, TLS only encrypts; use it \
+             only inside your own network"
+        );
+        what.push_str(&note);
+    }
     if !dry_run {
         let swap = Swap {
             name: name.clone(),
@@ -233,17 +243,20 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
+    if let Some(outbound) = context.outbound {
+        outbound.wake_lanes().await;
+        outbound.afresh();
+        return;
+    }
     let Ok(uptime) = context.store.read(Reader::uptime) else {
         return;
     };
+    let lanes = Vec::new();
     // If it fails, mail leaves a little later.
     let _later = context
         .store
-        .request(store::Request::WakeLanes { uptime })
+        .request(store::Request::WakeLanes { lanes, uptime })
         .await;
-    if let Some(outbound) = context.outbound {
-        outbound.wake();
-    }
 }
 
 async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
