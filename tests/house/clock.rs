@@ -98,12 +98,7 @@ fn oq_3_many_dead_lanes_hide_no_other() {
         net.pass(3 * HOUR).await;
         let failed = |name: &str| site.store.read(|reader| reader.lane(name)).unwrap();
         assert!((0..200).all(|n| failed(&format!("d{n}.test")).unwrap().failures > 0));
-        let uptime = site.outbound.now();
-        site.store
-            .request(pillarbox::store::Request::WakeLanes { uptime })
-            .await
-            .unwrap();
-        site.outbound.wake();
+        site.outbound.wake_lanes().await;
         net.settle().await;
         site.send(&letter()).await;
         assert!(net.wait(2, || peer.count() == 1).await);
