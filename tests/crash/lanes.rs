@@ -207,13 +207,15 @@ impl Model {
         }
     }
 
-    pub fn wake(&mut self, uptime: u64) {
+    pub fn wake(&mut self, uptime: u64, lanes: &[String]) {
         self.uptime(uptime);
         let late: Vec<(String, u64)> = self
             .view
             .lanes
             .iter()
-            .filter(|(_, row)| row.not_before > uptime)
+            .filter(|(name, row)| {
+                row.not_before > uptime && (lanes.is_empty() || lanes.contains(name))
+            })
             .map(|(name, row)| (name.clone(), row.not_before))
             .collect();
         for (name, not_before) in late {

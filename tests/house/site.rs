@@ -259,7 +259,14 @@ impl Site {
                 body: pillarbox::store::queue::BodyKind::SevenBit,
                 smtputf8: false,
                 requiretls: letter.requiretls,
-                recipients: letter.to.clone(),
+                recipients: letter
+                    .to
+                    .iter()
+                    .map(|to| QueuedRecipient {
+                        due: self.outbound.now(),
+                        ..to.clone()
+                    })
+                    .collect(),
             }),
             settles: vec![],
             warns: None,

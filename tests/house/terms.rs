@@ -207,11 +207,10 @@ fn oq_9_dane() {
     play(|net| async move {
         let key = self_signed(&net, "mx.away.test");
         let hash = digest(&SHA256, &der(&key));
-        let hex: String = hash
+        let hex = hash
             .as_ref()
             .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect();
+            .fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
         let tlsa = "_25._tcp.mx.away.test";
         net.names(&format!(
             "away.test AD
@@ -233,5 +232,47 @@ fn oq_9_dane() {
         net.pass(HOUR).await;
         assert_eq!((away.inbox("bob@away.test").len(), site.waiting()), (1, 1));
         assert!(reason(&site).contains("DANE"), "{}", reason(&site));
+    });
+}
+
+/// A bounce that bounces: nobody hears of it, and it is counted.
+#[test]
+fn oq_4_bounces_of_bounces() {
+    play(|net| async move {
+        let site = home(&net).await;
+        let _peer = Peer::new(&net, &["192.0.2.2:25"], |event| match event.verb.as_str() {
+            "RCPT" => say("550 5.1.1 No such user"),
+            _ => None,
+        });
+        site.send(&Letter::new("", &["bob@away.test"])).await;
+        net.settle().await;
+        assert_eq!((site.waiting(), site.outbound.dropped()), (0, 1));
+        assert!(site.inbox("alice@home.test").is_empty());
+    });
+}
+
+/// One piece, though its header and its body come from two places.
+#[test]
+fn oq_12_a_small_message_is_one_chunk() {
+    play(|net| async move {
+        let site = home(&net).await;
+        let away = Site::new(&net, "mx.away.test", "192.0.2.2");
+        away.mailbox("bob@away.test").await;
+        site.send(&letter()).await;
+        net.settle().await;
+        assert_eq!(away.inbox("bob@away.test").len(), 1);
+        // Ours offers CHUNKING; a peer of the test sees what is said.
+        let peer = Peer::kind(&net, &["192.0.2.3:25"]);
+        net.names("third.test MX 10 mx.third.test\nmx.third.test A 192.0.2.3");
+        peer.offer("CHUNKING");
+        peer.change(|event| match event.verb.as_str() {
+            "BDAT" => say("250 2.0.0 Ok"),
+            _ => None,
+        });
+        site.send(&Letter::new("alice@home.test", &["carol@third.test"]))
+            .await;
+        net.settle().await;
+        let log = peer.log.borrow();
+        assert_eq!(log.iter().filter(|verb| *verb == "BDAT").count(), 1);
     });
 }

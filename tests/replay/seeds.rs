@@ -336,6 +336,7 @@ fn queued() -> Queued {
             orcpt: Some("rfc822;c@away.test".to_owned()),
             srs: Some("home.test".to_owned()),
             transport: Some("relay:out".to_owned()),
+            pinned: true,
             ..QueuedRecipient::default()
         }],
     }
@@ -492,7 +493,10 @@ fn changes() {
         },
         Change::RetryQueued(vec![QueueId(3)]),
         Change::Uptime(601),
-        Change::WakeLanes { uptime: 602 },
+        Change::WakeLanes {
+            lanes: vec!["away.test".to_owned()],
+            uptime: 602,
+        },
     ]);
     for (name, change) in [
         ("change-edit", edit),

@@ -240,3 +240,41 @@ fn span(seconds: u64) -> String {
         _ => format!("{} days", seconds / 86_400),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oq_4_bounces_of_bounces_are_counted() {
+        let mut report = Report {
+            state: State::Ok,
+            problems: Vec::new(),
+            version: "0".to_owned(),
+            uptime_seconds: 0,
+            hostname: "mx.home.test".to_owned(),
+            profile: "small".to_owned(),
+            domains: 1,
+            postmaster: None,
+            queued: 0,
+            queue_oldest_seconds: 0,
+            queue_failing: 0,
+            queue_paused: false,
+            bounces_dropped: 0,
+            queue: "empty".to_owned(),
+            certificate_days: None,
+            smtp_sessions: 0,
+            imap_sessions: 0,
+            sequence: 1,
+            live_octets: 0,
+            log_octets: 0,
+            free_octets: 0,
+        };
+        assert!(report.text().contains(&"queue: empty".to_owned()));
+        report.bounces_dropped = 3;
+        let line = "queue: empty; 3 bounces of bounces dropped".to_owned();
+        assert!(report.text().contains(&line));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["bounces_dropped"], 3);
+    }
+}

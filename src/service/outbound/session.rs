@@ -1,7 +1,7 @@
 //! One connection to a peer: gives it messages, one transaction after another, and takes what it says
 //! of them.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 
 use smol::future::FutureExt;
 
@@ -21,6 +21,7 @@ use crate::{
         client::{self, Answer, Body, Offer, Question, Report, Session, Stage, Transaction},
         reply::Reply,
     },
+    routing::LookupFailed,
     service::password::scram::prove,
     store::{
         Broken,
@@ -91,6 +92,8 @@ pub(super) struct Courier<'a> {
     since: Instant,
     /// The peer was ready for mail.
     pub started: bool,
+    /// The connection was made for a message that requires proof (RFC 8689).
+    proves: bool,
     /// The next message; after the end, one that was not sent.
     pub job: Option<Box<Job>>,
     sending: Option<Sending>,
@@ -114,6 +117,7 @@ impl<'a> Courier<'a> {
             outbound,
             lane,
             slot: Some(slot),
+            proves: job.entry.queued.requiretls,
             job: Some(job),
             ..Self::probing(outbound, lane, terms, String::new())
         }
@@ -134,6 +138,7 @@ impl<'a> Courier<'a> {
             terms,
             since: outbound.parts.world.now(),
             started: false,
+            proves: false,
             job: None,
             sending: None,
             done: 0,
@@ -166,7 +171,7 @@ impl<'a> Courier<'a> {
                 return Answer::Quit;
             };
             let needs_proof = job.entry.queued.requiretls && !self.terms.verified;
-            if (needs_proof && self.done > 0) || job.level != self.terms.level {
+            if (needs_proof && !self.proves) || job.level != self.terms.level {
                 self.job = Some(job);
                 return Answer::Quit;
             }
@@ -242,11 +247,15 @@ impl<'a> Courier<'a> {
             rewrite.forwarded = srs.is_some();
         }
         let outbound = self.outbound;
-        let reverse = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref());
+        let Ok(reverse) = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref()) else {
+            let why = "whose sender it is cannot be looked up now";
+            self.unreadable(&claim, &entry, recipients, later, &why);
+            return None;
+        };
         let leaving = Leaving {
             reverse: reverse.clone(),
             rewrite,
-            now: outbound.parts.world.time(),
+            now: outbound.parts.world.date(),
         };
         let read = self.open(&entry, leaving).await;
         let (outgoing, first) = match read {
@@ -256,6 +265,7 @@ impl<'a> Courier<'a> {
                 return None;
             }
         };
+        let plain = reverse.is_ascii() && recipients.iter().all(|one| one.address.is_ascii());
         let transaction = Transaction {
             reverse,
             recipients: recipients.iter().map(recipient).collect(),
@@ -264,7 +274,8 @@ impl<'a> Courier<'a> {
                 BodyKind::SevenBit => Body::SevenBit,
                 BodyKind::BinaryMime | BodyKind::EightBitMime => Body::EightBitMime,
             },
-            smtputf8: entry.queued.smtputf8,
+            // An alias may have brought an address that its sender does not know of (RFC 6531 3.4).
+            smtputf8: entry.queued.smtputf8 || !plain,
             requiretls: entry.queued.requiretls,
             envid: entry.queued.envid.clone(),
             ret: entry.queued.ret.map(|ret| match ret {
@@ -310,7 +321,7 @@ impl<'a> Courier<'a> {
         entry: &QueueEntry,
         recipients: Vec<QueuedRecipient>,
         later: Vec<QueuedRecipient>,
-        broken: &Broken,
+        broken: &dyn fmt::Display,
     ) {
         log::error!("{}: {broken}", entry.queued.id);
         let came = recipients
@@ -493,17 +504,25 @@ fn recipient(row: &QueuedRecipient) -> client::Recipient {
 
 impl Outbound {
     /// The reverse-path with which a message leaves (FW-11, UX-10).
-    fn reverse(&self, entry: &QueueEntry, srs: Option<&str>, rewrite: Option<&Rewrite>) -> String {
+    fn reverse(
+        &self,
+        entry: &QueueEntry,
+        srs: Option<&str>,
+        rewrite: Option<&Rewrite>,
+    ) -> Result<String, LookupFailed> {
         let sender = &entry.queued.sender;
         if sender.is_empty() {
-            return String::new();
+            return Ok(String::new());
         }
-        let ours = srs.and_then(|domain| self.rewritten(sender, domain));
+        let ours = match srs {
+            Some(domain) => self.rewritten(sender, domain)?,
+            None => None,
+        };
         let reverse = ours.unwrap_or_else(|| sender.clone());
-        match rewrite {
+        Ok(match rewrite {
             Some(rewrite) => rewrite.reverse(&reverse),
             None => reverse,
-        }
+        })
     }
 }
 
@@ -511,7 +530,10 @@ impl Service for Courier<'_> {
     type Machine = Session;
 
     async fn ask(&mut self, question: Question) -> Answer {
-        match question {
+        if let Some(slot) = self.slot {
+            slot.hears();
+        }
+        let answer = match question {
             Question::Next(offer) => Box::pin(self.next(&offer)).await,
             Question::Prove(asked) => {
                 let proved = blocking::unblock(move || prove(&asked)).await;
@@ -522,7 +544,11 @@ impl Service for Courier<'_> {
                 self.ended(&report);
                 Answer::Noted
             }
+        };
+        if let Some(slot) = self.slot {
+            slot.waits();
         }
+        answer
     }
 
     /// The machine takes no content.

@@ -87,7 +87,22 @@ impl Keys {
     fn of_author(&self, header: &[u8]) -> Result<Option<Arc<Signer>>, Broken> {
         let envelope = Envelope::from_header(header);
         let author = envelope.from.iter().find_map(Mailbox::address);
-        author.map_or(Ok(None), |author| self.of(author.domain.as_str()))
+        author.map_or(Ok(None), |author| self.of_aligned(author.domain.as_str()))
+    }
+
+    /// The same for a domain or the next one above it that has keys: a host of ours signs as its domain,
+    /// which is aligned with it (RFC 7489 section 3.1.1).
+    fn of_aligned(&self, domain: &str) -> Result<Option<Arc<Signer>>, Broken> {
+        let mut domain = domain;
+        loop {
+            if let Some(signer) = self.of(domain)? {
+                return Ok(Some(signer));
+            }
+            match domain.split_once('.') {
+                Some((_, above)) if above.contains('.') => domain = above,
+                _ => return Ok(None),
+            }
+        }
     }
 }
 
@@ -242,7 +257,7 @@ fn whose(header: &[u8], keys: &Keys, reverse: &str) -> Result<Option<Arc<Signer>
         return Ok(Some(signer));
     }
     match reverse.rsplit_once('@') {
-        Some((_, domain)) => keys.of(&domain.to_ascii_lowercase()),
+        Some((_, domain)) => keys.of_aligned(&domain.to_ascii_lowercase()),
         None => Ok(None),
     }
 }

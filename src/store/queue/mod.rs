@@ -61,16 +61,20 @@ pub struct QueuedRecipient {
     pub orcpt: Option<String>,
     /// The domain under which the reverse-path is rewritten when it leaves (FW-11); None = as it is.
     pub srs: Option<String>,
-    /// How it leaves: `smtp:[h]:25`, `relay:NAME`; None = MX. Looked up anew at each try.
+    /// How it leaves: `smtp:[h]:25`, `relay:NAME`; None = MX. Looked up anew at each try, unless
+    /// it is pinned.
     pub transport: Option<String>,
     /// Why it waits: of the last try that was its own.
     pub reason: Option<String>,
     /// Tries that ended for now.
     pub tries: u32,
-    /// When it may be tried again, in seconds of network-up time ([`Uptime`]).
+    /// When it may be tried again, in seconds of network-up time ([`Uptime`]). Of a message that comes:
+    /// the time by then, from which it ages; 0 = as the store was told last.
     pub due: u64,
     /// Its sender was told that it is late (OQ-3).
     pub warned: bool,
+    /// `transport` holds whatever the rows say: the test of a route.
+    pub pinned: bool,
 }
 
 impl QueuedRecipient {

@@ -118,6 +118,8 @@ async fn send(context: &Context<'_>, name: &str, to: &Address) -> Result<(bool, 
             recipients: vec![QueuedRecipient {
                 address: to.to_string(),
                 transport: Some(format!("relay:{name}")),
+                pinned: true,
+                due: context.outbound.map_or(0, |outbound| outbound.now()),
                 ..QueuedRecipient::default()
             }],
         }),

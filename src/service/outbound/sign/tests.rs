@@ -102,6 +102,18 @@ fn oq_10_what_leaves_is_signed_by_whose_it_is() {
         ("From: x@away.test\r\n\r\nhi\r\n", "", None),
         ("From: x@away.test\r\n\r\nhi\r\n", "x@away.test", None),
         ("\r\nhi\r\n", "a@home.test", Some("home.test")),
+        // A report of ours, and mail of cron's.
+        (
+            "From: MAILER-DAEMON@mail.home.test\r\n\r\nhi\r\n",
+            "",
+            Some("home.test"),
+        ),
+        (
+            "From: root@nas.in.Home.test\r\n\r\nhi\r\n",
+            "root@nas.in.home.test",
+            Some("home.test"),
+        ),
+        ("From: a@nothome.test\r\n\r\nhi\r\n", "", None),
         ("From: a@home.test\r\n", "", Some("home.test")),
     ] {
         let content = queued(&place, message.as_bytes());
