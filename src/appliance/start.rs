@@ -41,7 +41,7 @@ use crate::{
         outbound::{self, Outbound},
         password::Passwords,
     },
-    store::{self, Broken, Store, directory::DomainClass, disk::local::LocalDisk},
+    store::{self, Broken, Reader, Store, directory::DomainClass, disk::local::LocalDisk},
 };
 
 /// Threads for content reads, searches and CPU-heavy work.
@@ -236,7 +236,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
         ..
     } = plan.settings;
     let houses = Houses::new(smtp, imap, &memory);
-    let world: Rc<dyn World> = Rc::new(RealWorld::new());
+    let world: Rc<dyn World> = Rc::new(RealWorld::from(store.read(Reader::saved_time)?));
     let executor = Executor::new();
     let resolver = Rc::new(Resolver::with(Rc::clone(&world), plan.settings.names()));
     resolver.set_entries(plan.settings.names);

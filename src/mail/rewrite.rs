@@ -181,7 +181,7 @@ fn spelled(mailbox: &Mailbox<'_>) -> String {
 }
 
 /// A name as a header has it: quoted, or as encoded words (RFC 2047 section 2), at most 75 octets each.
-fn phrase(name: &str) -> String {
+pub(super) fn phrase(name: &str) -> String {
     const LONGEST: usize = 200;
     const WORD: usize = 45;
     let name: String = name

@@ -369,7 +369,7 @@ impl Spool {
         path: &Path,
     ) -> Vec<u8> {
         let options = self.doors.options();
-        let now = self.world.time();
+        let now = self.world.date();
         let recipients: Vec<_> = refused
             .iter()
             .map(|(to, reply)| report::Recipient {

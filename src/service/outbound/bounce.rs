@@ -202,7 +202,7 @@ impl Outbound {
         settles: Vec<Settled>,
         original: (bool, Vec<u8>),
     ) -> Told {
-        let now = self.parts.world.time();
+        let now = self.parts.world.date();
         for recipient in &mut recipients {
             recipient.tried = Some(now);
             if action == Action::Delayed {
@@ -309,7 +309,7 @@ impl Outbound {
             settles,
             warns: None,
         };
-        inbound::deliver(store, whole, delivery, self.parts.world.time()).await?;
+        inbound::deliver(store, whole, delivery, self.parts.world.date()).await?;
         let what = match action {
             Action::Failed => "non-delivery",
             Action::Delayed => "delay",

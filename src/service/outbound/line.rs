@@ -56,6 +56,26 @@ pub(super) fn reply(at: Stage, reply: &Reply) -> String {
     format!("{}{when}", Said(reply))
 }
 
+/// What was said for good, as it counts while nothing is refused for good (OQ-5): the first digit of
+/// both codes is a 4.
+pub(super) fn softened(text: &str) -> String {
+    let mut out = text.to_owned();
+    let is_code = |word: &str| word.len() == 3 && word.bytes().all(|c| c.is_ascii_digit());
+    let second = match text.split_once(' ') {
+        Some((word, _)) if is_code(word) => word.len().saturating_add(1),
+        _ => 0,
+    };
+    for at in [0, second] {
+        let rest = text.get(at..).unwrap_or_default();
+        let status = rest.starts_with("5.");
+        let code = at == 0 && second > 0 && rest.starts_with('5');
+        if status || code {
+            out.replace_range(at..at.saturating_add(1), "4");
+        }
+    }
+    out
+}
+
 /// The status in a reply (RFC 2034), else what its code says.
 pub(super) fn status(reply: &Reply) -> String {
     let first = reply.lines.first().map_or("", String::as_str);
@@ -104,6 +124,21 @@ mod tests {
             (554, "", "5.0.0"),
         ] {
             assert_eq!(status(&Reply::new(code, text)), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn oq_5_both_codes_are_softened() {
+        for (text, want) in [
+            ("550 5.1.1 no 5.1.1", "450 4.1.1 no 5.1.1"),
+            ("554 no", "454 no"),
+            ("5.1.1 no", "4.1.1 no"),
+            ("450 4.2.0 no", "450 4.2.0 no"),
+            ("5 apples", "5 apples"),
+            ("550", "550"),
+            ("", ""),
+        ] {
+            assert_eq!(softened(text), want);
         }
     }
 

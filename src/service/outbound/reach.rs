@@ -15,7 +15,7 @@ use crate::{
     },
     net::trust::Verify,
     proto::smtp::client::{Login, Tls},
-    routing::{NextHop, class::class, transport},
+    routing::{LookupFailed, NextHop, class::class, transport},
     service::lookup,
     store::directory::{FromRewrite, Route, RouteTls, TransportTls},
 };
@@ -232,14 +232,24 @@ impl Outbound {
     }
 
     /// A foreign reverse-path under a domain of ours (FW-11); `None`: it stays as it is.
-    pub(super) fn rewritten(&self, sender: &str, domain: &str) -> Option<String> {
-        let address = Address::parse(sender)?;
+    ///
+    /// # Errors
+    ///
+    /// Whose it is cannot be told now: as it is, it would be refused for good (SPF).
+    pub(super) fn rewritten(
+        &self,
+        sender: &str,
+        domain: &str,
+    ) -> Result<Option<String>, LookupFailed> {
+        let Some(address) = Address::parse(sender) else {
+            return Ok(None);
+        };
         let options = self.options();
         let foreign = lookup::find(&self.parts.store, |rows| {
             class(rows, &options.routing, &address.domain)
         });
-        if !matches!(foreign, Ok(None)) {
-            return None;
+        if foreign?.is_some() {
+            return Ok(None);
         }
         let domain = match domain {
             "" => match &options.routing.origin {
@@ -248,8 +258,8 @@ impl Outbound {
             },
             domain => domain,
         };
-        let now = self.parts.world.time();
-        self.srs.forward(sender, domain, now)
+        let now = self.parts.world.date();
+        Ok(self.srs.forward(sender, domain, now))
     }
 }
 

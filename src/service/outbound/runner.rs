@@ -249,7 +249,8 @@ impl Outbound {
                 break;
             }
             next = reader.next_lane_after(due, &name)?;
-            if (!up && !name.starts_with(DIGEST) && !is_near(&name)) || self.is_busy(&name) {
+            let far = !is_near(&name) && !name.starts_with(DIGEST);
+            if (!up && far) || self.is_busy(&name) {
                 passed = passed.saturating_add(1);
                 continue;
             }

@@ -1,7 +1,7 @@
 //! One connection to a peer: gives it messages, one transaction after another, and takes what it says
 //! of them.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 
 use smol::future::FutureExt;
 
@@ -21,6 +21,7 @@ use crate::{
         client::{self, Answer, Body, Offer, Question, Report, Session, Stage, Transaction},
         reply::Reply,
     },
+    routing::LookupFailed,
     service::password::scram::prove,
     store::{
         Broken,
@@ -246,11 +247,15 @@ impl<'a> Courier<'a> {
             rewrite.forwarded = srs.is_some();
         }
         let outbound = self.outbound;
-        let reverse = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref());
+        let Ok(reverse) = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref()) else {
+            let why = "whose sender it is cannot be looked up now";
+            self.unreadable(&claim, &entry, recipients, later, &why);
+            return None;
+        };
         let leaving = Leaving {
             reverse: reverse.clone(),
             rewrite,
-            now: outbound.parts.world.time(),
+            now: outbound.parts.world.date(),
         };
         let read = self.open(&entry, leaving).await;
         let (outgoing, first) = match read {
@@ -316,7 +321,7 @@ impl<'a> Courier<'a> {
         entry: &QueueEntry,
         recipients: Vec<QueuedRecipient>,
         later: Vec<QueuedRecipient>,
-        broken: &Broken,
+        broken: &dyn fmt::Display,
     ) {
         log::error!("{}: {broken}", entry.queued.id);
         let came = recipients
@@ -499,17 +504,25 @@ fn recipient(row: &QueuedRecipient) -> client::Recipient {
 
 impl Outbound {
     /// The reverse-path with which a message leaves (FW-11, UX-10).
-    fn reverse(&self, entry: &QueueEntry, srs: Option<&str>, rewrite: Option<&Rewrite>) -> String {
+    fn reverse(
+        &self,
+        entry: &QueueEntry,
+        srs: Option<&str>,
+        rewrite: Option<&Rewrite>,
+    ) -> Result<String, LookupFailed> {
         let sender = &entry.queued.sender;
         if sender.is_empty() {
-            return String::new();
+            return Ok(String::new());
         }
-        let ours = srs.and_then(|domain| self.rewritten(sender, domain));
+        let ours = match srs {
+            Some(domain) => self.rewritten(sender, domain)?,
+            None => None,
+        };
         let reverse = ours.unwrap_or_else(|| sender.clone());
-        match rewrite {
+        Ok(match rewrite {
             Some(rewrite) => rewrite.reverse(&reverse),
             None => reverse,
-        }
+        })
     }
 }
 

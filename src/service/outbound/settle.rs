@@ -201,15 +201,16 @@ impl Outbound {
                 text,
                 remote,
             } => {
-                let said = match &remote {
-                    Some(peer) => &line::said(peer, &text),
-                    None => &text,
+                let said = |text: &str| match &remote {
+                    Some(peer) => line::said(peer, text),
+                    None => text.to_owned(),
                 };
                 if soft {
-                    let status = status.replacen('5', "4", 1);
-                    self.waits(entry, relay, recipient, (&status, said), due, made);
+                    let status = line::softened(&status);
+                    let text = format!("would bounce: {}", said(&line::softened(&text)));
+                    self.waits(entry, relay, recipient, (&status, &text), due, made);
                 } else {
-                    line(&status, "bounced", said);
+                    line(&status, "bounced", &said(&text));
                     made.failed(recipient, status, text, remote);
                 }
             }

@@ -73,12 +73,13 @@ impl Door {
             client_ip: self.client.ip,
             client_name: self.client.name.as_deref(),
             hidden: self.hides(&options),
+            uid: self.uid.filter(|_| self.kind == Kind::Local),
             by: &options.hostname,
             with: self.with(transaction.parameters.smtputf8),
             tls: self.tls.as_ref(),
             id,
             for_: transaction.only_recipient().map(bare),
-            time: self.shared.world.time(),
+            time: self.shared.world.date(),
         };
         received.to_string().into_bytes()
     }
@@ -110,7 +111,7 @@ impl Door {
         if self.kind == Kind::Mx {
             return None;
         }
-        let (options, now) = (self.shared.options(), self.shared.world.time());
+        let (options, now) = (self.shared.options(), self.shared.world.date());
         let day = now.rfc3339();
         let day: String = day.chars().filter(char::is_ascii_digit).collect();
         Some(Box::new(Fixup {
@@ -203,7 +204,7 @@ impl Door {
         }
         // All of it is dropped where all recipients are `discard:` (TR-12).
         if !delivery.is_empty() {
-            let (now, leaves) = (self.shared.world.time(), delivery.queue.is_some());
+            let (now, leaves) = (self.shared.world.date(), delivery.queue.is_some());
             let message_id = whole.message_id.clone();
             inbound::deliver(&self.shared.store, whole, delivery, now).await?;
             if let Some(outbound) = self.shared.outbound().filter(|_| leaves) {
@@ -223,7 +224,7 @@ impl Door {
         queued: Queued,
         count: u64,
     ) -> Result<(), Failure> {
-        let (size, now) = (whole.body.size(), self.shared.world.time());
+        let (size, now) = (whole.body.size(), self.shared.world.date());
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to: Vec::new(),

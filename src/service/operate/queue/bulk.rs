@@ -180,11 +180,18 @@ async fn all(
     let mut next = Next::new(context, which)?;
     while let Some(slice) = next.slice(context)? {
         // What is so already is not told of.
+        if let (Deed::Retry, false) = (deed, which.all)
+            && let Some((_, held)) = slice.iter().find(|(_, entry)| entry.held)
+        {
+            let id = &held.queued.id;
+            let text = format!("{id} is held and not tried; first: pillarbox queue release {id}");
+            return Err(Problem::new(Kind::NotAllowed, text));
+        }
         let slice: Vec<_> = (slice.into_iter())
             .filter(|(_, entry)| match deed {
                 Deed::Hold => !entry.held,
                 Deed::Release => entry.held,
-                Deed::Retry => !entry.held || !which.all,
+                Deed::Retry => !entry.held,
                 Deed::Remove => true,
             })
             .collect();

@@ -15,7 +15,7 @@ use crate::{
         operate::{
             Context, Kind, Problem, Reply, columns, edit,
             name::{address, domain_name, shown},
-            some,
+            remove_row, some,
         },
         outbound::is_near,
     },
@@ -283,16 +283,8 @@ async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Repl
         );
         return Err(Problem::new(Kind::NotAllowed, text));
     }
-    if dry_run {
-        return Ok(Reply::Done(format!("would remove route {name}")));
-    }
-    let swap = Swap {
-        name: name.clone(),
-        was: Some(was),
-        now: None,
-    };
-    edit(context, vec![Edit::Route(swap)], &name).await?;
-    Ok(Reply::Done(format!("removed route {name}")))
+    let row = Edit::Route(Swap::remove(&name, was));
+    remove_row(context, (&name, row), &format!("route {name}"), dry_run).await
 }
 
 async fn set_default(
