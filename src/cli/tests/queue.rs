@@ -7,7 +7,7 @@ use crate::{
     mail::summary::SummaryBuilder,
     store::{
         Store,
-        queue::{BodyKind, Fate, LaneNote, Queued, QueuedRecipient, Settled},
+        queue::{Arrival, BodyKind, Fate, LaneNote, Queued, QueuedRecipient, Settled},
         request::{Deliver, Request as Wish},
     },
 };
@@ -40,6 +40,7 @@ async fn queue(store: &Store, id: &str, sender: &str, to: &[&str]) {
             body: BodyKind::SevenBit,
             smtputf8: false,
             requiretls: false,
+            arrival: Arrival::Person,
             recipients: to.iter().map(recipient).collect(),
         }),
         settles: Vec::new(),

@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         Content, Refusal,
-        queue::{Fate, QueueEntry, Settled},
+        queue::{Arrival, Fate, QueueEntry, Settled},
     },
 };
 
@@ -117,7 +117,7 @@ impl Shared {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to,
-            queue: queued(&transaction, &id, None, whole.eight_bit),
+            queue: queued(&transaction, &id, (Arrival::Here, None), whole.eight_bit),
             settles: settles.collect(),
             warns: None,
         };

@@ -23,7 +23,7 @@ use crate::{
         warning,
     },
     store::{
-        queue::{BodyKind, Notify, Queued, QueuedRecipient, Ret},
+        queue::{Arrival, BodyKind, Notify, Queued, QueuedRecipient, Ret},
         request::Recipient,
     },
 };
@@ -82,6 +82,15 @@ impl Door {
             time: self.shared.world.date(),
         };
         received.to_string().into_bytes()
+    }
+
+    fn arrival(&self) -> Arrival {
+        match self.kind {
+            Kind::Devices => Arrival::Device,
+            Kind::Local => Arrival::Machine,
+            Kind::Mx => Arrival::Anybody,
+            Kind::Submission => Arrival::Person,
+        }
     }
 
     /// RFC 3848, RFC 6531 section 4.3.
@@ -187,7 +196,12 @@ impl Door {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to: users(transaction),
-            queue: queued(transaction, id, submitter, whole.eight_bit),
+            queue: queued(
+                transaction,
+                id,
+                (self.arrival(), submitter),
+                whole.eight_bit,
+            ),
             settles: Vec::new(),
             warns: None,
         };
@@ -253,7 +267,7 @@ pub(super) fn users(transaction: &Transaction) -> Vec<Recipient> {
 pub(super) fn queued(
     transaction: &Transaction,
     id: &str,
-    submitter: Option<UserId>,
+    (arrival, submitter): (Arrival, Option<UserId>),
     eight_bit: bool,
 ) -> Option<Queued> {
     let leaving = transaction.leaving();
@@ -276,6 +290,7 @@ pub(super) fn queued(
             ReversePath::Null => String::new(),
         },
         submitter,
+        arrival,
         envid: envid.clone(),
         ret: ret.map(|ret| match ret {
             parameter::Ret::Full => Ret::Full,
