@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "house/clock.rs"]
+mod clock;
 #[path = "house/delivery.rs"]
 mod delivery;
 #[allow(dead_code, reason = "others use the rest")]

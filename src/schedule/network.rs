@@ -56,6 +56,15 @@ impl Network {
         down
     }
 
+    /// Somebody outside was heard at `at`, which may be a while ago. While it is not up only what is
+    /// told as [`Network::success`] counts.
+    pub fn seen(&mut self, at: Instant) {
+        if self.is_up() && at > self.success {
+            self.success = at;
+            self.failing = false;
+        }
+    }
+
     /// An attempt ended without a word from outside.
     pub fn failure(&mut self, now: Instant) {
         self.failing = true;

@@ -202,3 +202,21 @@ fn a_clock_that_stands_or_is_odd_ages_nothing() {
     assert!(network.probe_failed(Instant::NEVER));
     assert_eq!(network.next_probe(), Some(Instant::NEVER));
 }
+
+#[test]
+fn lm_12_what_was_heard_by_others_counts() {
+    let at = |seconds| Instant(0).plus_seconds(seconds);
+    let mut network = Network::new(at(0));
+    network.failure(at(500));
+    network.seen(at(550));
+    network.tick(at(1100));
+    network.failure(at(1100));
+    assert!(network.is_up());
+    // Older news change nothing, and what is down takes more than a word from before.
+    network.seen(at(10));
+    network.failure(at(1150));
+    assert!(!network.is_up());
+    network.seen(at(1149));
+    network.seen(at(1151));
+    assert!(!network.is_up());
+}

@@ -260,7 +260,14 @@ impl Site {
                 smtputf8: false,
                 requiretls: letter.requiretls,
                 arrival: Arrival::Here,
-                recipients: letter.to.clone(),
+                recipients: letter
+                    .to
+                    .iter()
+                    .map(|to| QueuedRecipient {
+                        due: self.outbound.now(),
+                        ..to.clone()
+                    })
+                    .collect(),
             }),
             settles: vec![],
             warns: None,

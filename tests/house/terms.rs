@@ -207,11 +207,10 @@ fn oq_9_dane() {
     play(|net| async move {
         let key = self_signed(&net, "mx.away.test");
         let hash = digest(&SHA256, &der(&key));
-        let hex: String = hash
+        let hex = hash
             .as_ref()
             .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect();
+            .fold(String::new(), |hex, octet| hex + &format!("{octet:02x}"));
         let tlsa = "_25._tcp.mx.away.test";
         net.names(&format!(
             "away.test AD

@@ -323,6 +323,7 @@ impl Outbound {
                 } => back.queue.push(QueuedRecipient {
                     address,
                     transport,
+                    due: self.now(),
                     ..QueuedRecipient::default()
                 }),
             }

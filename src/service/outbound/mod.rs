@@ -94,12 +94,16 @@ pub struct Outbound {
     /// Those that somebody works on.
     lanes: RefCell<HashMap<String, Rc<Lane>>>,
     slots: Slots,
+    /// Where the next look at the lanes goes on: behind this one.
+    looked: RefCell<Option<(Uptime, String)>>,
     reading: Semaphore,
     /// Lanes that wait for a place.
     wanted: Cell<usize>,
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
     probing: Cell<bool>,
+    /// Looks outside so far: each asks others.
+    looks: Cell<usize>,
     /// When somebody last had a lane hurried (SR-21).
     hurried: Cell<Option<Instant>>,
     /// Counts messages of our own, for their ids.
@@ -137,10 +141,12 @@ impl Outbound {
             uptime: Cell::new(0),
             lanes: RefCell::default(),
             slots: Slots::default(),
+            looked: RefCell::default(),
             reading: Semaphore::new(READING),
             wanted: Cell::new(0),
             outcomes: Cell::new(0),
             probing: Cell::new(false),
+            looks: Cell::new(0),
             hurried: Cell::new(None),
             count: Cell::new(u32::from_le_bytes(start)),
             parts,
@@ -183,7 +189,11 @@ impl Outbound {
     /// Seconds of network-up time by now (LM-12).
     #[must_use]
     pub fn now(&self) -> Uptime {
-        let passed = self.network.borrow_mut().tick(self.parts.world.now());
+        let mut network = self.network.borrow_mut();
+        if let Some(heard) = self.parts.resolver.heard() {
+            network.seen(heard);
+        }
+        let passed = network.tick(self.parts.world.now());
         let now = self.uptime.get().saturating_add(passed);
         self.uptime.set(now);
         now

@@ -11,32 +11,67 @@ pub(super) const SLOW: u64 = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     active: Cell<usize>,
-    /// Sought for long, or of lanes whose last try failed.
-    slow: Cell<usize>,
+    /// Nothing has come from the peer for long.
+    dawdling: Cell<usize>,
+    /// Of lanes whose last try failed, until the peer is ready for mail.
+    failing: Cell<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum As {
+    Active,
+    Dawdling,
+    Failing,
 }
 
 /// A place for one connection; dropped, it is free again.
 pub(super) struct Slot {
     outbound: Rc<Outbound>,
-    slow: Cell<bool>,
+    counts: Cell<As>,
+}
+
+impl Slots {
+    fn of(&self, counts: As) -> &Cell<usize> {
+        match counts {
+            As::Active => &self.active,
+            As::Dawdling => &self.dawdling,
+            As::Failing => &self.failing,
+        }
+    }
+
+    fn enter(&self, counts: As) {
+        let count = self.of(counts);
+        count.set(count.get().saturating_add(1));
+    }
+
+    fn leave(&self, counts: As) {
+        let count = self.of(counts);
+        count.set(count.get().saturating_sub(1));
+    }
 }
 
 impl Outbound {
-    /// A place for a lane, if there is one: at most half as many as there are for lanes that failed.
+    /// Places for lanes that failed: half as many as there are in all.
+    pub(super) fn failing_places(&self) -> usize {
+        let most = (self.options().deliveries / 2).max(1);
+        most.saturating_sub(self.slots.failing.get())
+    }
+
+    /// A place for a lane, if there is one.
     pub(super) fn slot(self: &Rc<Self>, failing: bool) -> Option<Slot> {
-        let most = self.options().deliveries;
-        let (count, most) = if failing {
-            (&self.slots.slow, (most / 2).max(1))
+        let full = if failing {
+            self.failing_places() == 0
         } else {
-            (&self.slots.active, most)
+            self.slots.active.get() >= self.options().deliveries
         };
-        if count.get() >= most {
+        if full {
             return None;
         }
-        count.set(count.get().saturating_add(1));
+        let counts = if failing { As::Failing } else { As::Active };
+        self.slots.enter(counts);
         Some(Slot {
             outbound: Rc::clone(self),
-            slow: Cell::new(failing),
+            counts: Cell::new(counts),
         })
     }
 }
@@ -45,33 +80,28 @@ impl Slot {
     /// The connection takes its time: somebody else may begin meanwhile.
     pub fn dawdles(&self) {
         let slots = &self.outbound.slots;
-        if !self.slow.get() && slots.slow.get() < self.outbound.options().deliveries {
-            self.slow.set(true);
-            slots.slow.set(slots.slow.get().saturating_add(1));
-            slots.active.set(slots.active.get().saturating_sub(1));
+        let most = self.outbound.options().deliveries.saturating_mul(2);
+        if self.counts.get() == As::Active && slots.dawdling.get() < most {
+            self.count(As::Dawdling);
             self.outbound.wake();
         }
     }
 
     /// The connection is made.
     pub fn stands(&self) {
-        if self.slow.replace(false) {
-            let slots = &self.outbound.slots;
-            slots.slow.set(slots.slow.get().saturating_sub(1));
-            slots.active.set(slots.active.get().saturating_add(1));
-        }
+        self.count(As::Active);
+    }
+
+    fn count(&self, counts: As) {
+        let slots = &self.outbound.slots;
+        slots.leave(self.counts.replace(counts));
+        slots.enter(counts);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let slots = &self.outbound.slots;
-        let count = if self.slow.get() {
-            &slots.slow
-        } else {
-            &slots.active
-        };
-        count.set(count.get().saturating_sub(1));
+        self.outbound.slots.leave(self.counts.get());
         self.outbound.wake();
     }
 }

@@ -117,7 +117,13 @@ impl Shared {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to,
-            queue: queued(&transaction, &id, (Arrival::Here, None), whole.eight_bit),
+            queue: queued(
+                &transaction,
+                &id,
+                (Arrival::Here, None),
+                whole.eight_bit,
+                self.uptime(),
+            ),
             settles: settles.collect(),
             warns: None,
         };

@@ -23,7 +23,7 @@ use crate::{
         warning,
     },
     store::{
-        queue::{Arrival, BodyKind, Notify, Queued, QueuedRecipient, Ret},
+        queue::{Arrival, BodyKind, Notify, Queued, QueuedRecipient, Ret, Uptime},
         request::Recipient,
     },
 };
@@ -201,6 +201,7 @@ impl Door {
                 id,
                 (self.arrival(), submitter),
                 whole.eight_bit,
+                self.shared.uptime(),
             ),
             settles: Vec::new(),
             warns: None,
@@ -269,6 +270,7 @@ pub(super) fn queued(
     id: &str,
     (arrival, submitter): (Arrival, Option<UserId>),
     eight_bit: bool,
+    now: Uptime,
 ) -> Option<Queued> {
     let leaving = transaction.leaving();
     if leaving.is_empty() {
@@ -303,17 +305,21 @@ pub(super) fn queued(
         },
         smtputf8: *smtputf8,
         requiretls: *requiretls,
-        recipients: leaving.iter().map(queued_recipient).collect(),
+        recipients: leaving
+            .iter()
+            .map(|leaving| queued_recipient(leaving, now))
+            .collect(),
     })
 }
 
-fn queued_recipient(leaving: &Leaving<'_>) -> QueuedRecipient {
+fn queued_recipient(leaving: &Leaving<'_>, now: Uptime) -> QueuedRecipient {
     QueuedRecipient {
         address: leaving.address.to_owned(),
         notify: leaving.parameters.notify.map(notify),
         orcpt: leaving.parameters.orcpt.clone(),
         srs: leaving.srs.then(|| leaving.domain.to_owned()),
         transport: leaving.transport.map(str::to_owned),
+        due: now,
         ..QueuedRecipient::default()
     }
 }

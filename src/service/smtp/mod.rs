@@ -40,7 +40,7 @@ use crate::{
         outbound::{self, Outbound},
         reply::Told,
     },
-    store::Store,
+    store::{Store, queue::Uptime},
 };
 
 /// What the admin chose. A reload swaps it ([`Shared::set_options`]).
@@ -146,6 +146,11 @@ impl Shared {
 
     fn outbound(&self) -> Option<Rc<Outbound>> {
         self.outbound.borrow().clone()
+    }
+
+    /// The queue's clock (LM-12); 0 where nothing is sent.
+    fn uptime(&self) -> Uptime {
+        self.outbound().map_or(0, |outbound| outbound.now())
     }
 
     /// From the next command on, of sessions that run too.

@@ -85,7 +85,8 @@ pub struct QueuedRecipient {
     pub reason: Option<String>,
     /// Tries that ended for now.
     pub tries: u32,
-    /// When it may be tried again, in seconds of network-up time ([`Uptime`]).
+    /// When it may be tried again, in seconds of network-up time ([`Uptime`]). Of a message that comes:
+    /// the time by then, from which it ages; 0 = as the store was told last.
     pub due: u64,
     /// Its sender was told that it is late (OQ-3).
     pub warned: bool,

@@ -132,7 +132,10 @@ pub fn add(
     if tables.has(&key::queue(id))? {
         return Ok(());
     }
-    let since = uptime(tables)?;
+    // Who brings it may know the time better than the store, which is told it now and then.
+    let given = queued.recipients.iter().map(|to| to.due).max();
+    let since = uptime(tables)?.max(given.unwrap_or(0));
+    set_uptime(tables, since)?;
     let mut entry = QueueEntry {
         content: accepted.content,
         size: accepted.octets(),

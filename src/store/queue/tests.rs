@@ -166,7 +166,7 @@ fn what_is_due_is_found_among_100_000() {
         let (_folder, index) = deferred(100_000, lanes);
         let (looks, written) = pick(&index, 2_000_000);
         assert!(looks < 30 && written < 16, "{looks} and {written} rows");
-        index.write(false, |tables| wake(tables, 5)).unwrap();
+        index.write(false, |tables| wake(tables, &[], 5)).unwrap();
     }
 }
 
@@ -231,7 +231,9 @@ fn a_lane_waits_for_its_entries_and_for_itself() {
     });
     assert_eq!(lanes(&index)[0], lane("x.test", 2, 350, 1));
     // The network is back.
-    write(&|tables| wake(tables, 70).unwrap());
+    write(&|tables| wake(tables, &texts(&["y.test", "gone.test"]), 65).unwrap());
+    assert_eq!(lanes(&index)[0], lane("x.test", 2, 350, 1));
+    write(&|tables| wake(tables, &texts(&["x.test"]), 70).unwrap());
     assert_eq!(lanes(&index)[0], lane("x.test", 2, 50, 1));
     assert_eq!(
         shown(&index, 1).unwrap()[0],

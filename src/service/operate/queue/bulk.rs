@@ -311,6 +311,6 @@ impl<'a> Next<'a> {
 /// Something may be due now.
 fn wake(context: &Context<'_>) {
     if let Some(outbound) = context.outbound {
-        outbound.wake();
+        outbound.afresh();
     }
 }

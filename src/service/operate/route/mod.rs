@@ -15,7 +15,7 @@ use crate::{
         operate::{
             Context, Kind, Problem, Reply, columns, edit,
             name::{address, domain_name, shown},
-            some,
+            remove_row, some,
         },
         outbound::is_near,
     },
@@ -244,7 +244,9 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
     if let Some(outbound) = context.outbound {
-        return outbound.wake_lanes().await;
+        outbound.wake_lanes().await;
+        outbound.afresh();
+        return;
     }
     let Ok(uptime) = context.store.read(Reader::uptime) else {
         return;
@@ -281,16 +283,8 @@ async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Repl
         );
         return Err(Problem::new(Kind::NotAllowed, text));
     }
-    if dry_run {
-        return Ok(Reply::Done(format!("would remove route {name}")));
-    }
-    let swap = Swap {
-        name: name.clone(),
-        was: Some(was),
-        now: None,
-    };
-    edit(context, vec![Edit::Route(swap)], &name).await?;
-    Ok(Reply::Done(format!("removed route {name}")))
+    let row = Edit::Route(Swap::remove(&name, was));
+    remove_row(context, (&name, row), &format!("route {name}"), dry_run).await
 }
 
 async fn set_default(

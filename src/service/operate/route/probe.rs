@@ -120,6 +120,7 @@ async fn send(context: &Context<'_>, name: &str, to: &Address) -> Result<(bool, 
                 address: to.to_string(),
                 transport: Some(format!("relay:{name}")),
                 pinned: true,
+                due: context.outbound.map_or(0, |outbound| outbound.now()),
                 ..QueuedRecipient::default()
             }],
         }),
