@@ -88,7 +88,7 @@ fn pick(world: &mut World, now: u64, count: u32) -> u128 {
                 let (due, lane) = reader.next_lane()?.unwrap();
                 assert!(due <= now);
                 let entries = reader.lane_entries(&lane, now, 8)?;
-                reader.lane_oldest(&lane, 64)?;
+                reader.lane_oldest(&lane, None, 64)?;
                 reader.lane(&lane)?;
                 Ok((lane, entries[0]))
             })

@@ -310,7 +310,7 @@ fn oq_3_dead_destination() {
         net.place("192.0.2.8:25", Place::Silent);
         let peer = Peer::kind(&net, &["192.0.2.2:25"]);
         let dead = Letter::new("alice@home.test", &["bob@dead.test"]);
-        for _ in 0..20 {
+        for _ in 0..100 {
             for _ in 0..100 {
                 let (site, dead) = (site.clone(), dead.clone());
                 let put = async move { drop(site.put(&dead).await) };
@@ -327,6 +327,6 @@ fn oq_3_dead_destination() {
         }
         net.pass(2 * HOUR).await;
         assert!(net.called("192.0.2.8:25") < 20);
-        assert_eq!(site.waiting(), 2000);
+        assert_eq!(site.waiting(), 10_000);
     });
 }

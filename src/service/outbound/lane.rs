@@ -39,6 +39,8 @@ pub(super) struct Lane {
     pub noted: Cell<bool>,
     /// It has just failed: nothing is tried until the store has that.
     pub cooling: Cell<bool>,
+    /// Somebody looks at the age of what waits.
+    pub aging: Cell<bool>,
     taken: RefCell<HashSet<QueueId>>,
     /// Connections that wait for more mail.
     parked: RefCell<VecDeque<Sender<bool>>>,
@@ -60,6 +62,7 @@ impl Lane {
             failures: Cell::new(failures),
             noted: Cell::new(noted),
             cooling: Cell::new(false),
+            aging: Cell::new(false),
             taken: RefCell::default(),
             parked: RefCell::default(),
         })

@@ -56,6 +56,8 @@ use crate::{
 /// The setting that is there while nothing is sent (`queue pause`).
 pub const PAUSED: &str = "queue.paused";
 
+/// Outcomes that may be on their way to the medium at once; more mail is sent once there are fewer.
+const OUTCOMES_MAX: usize = 64;
 /// Messages that are read at once.
 const READING: usize = 2;
 
@@ -101,6 +103,10 @@ pub struct Outbound {
     wanted: Cell<usize>,
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
+    /// Rung when one of them is there.
+    room: (Sender<()>, Receiver<()>),
+    /// Messages of which good news waits to be told.
+    telling: Cell<usize>,
     probing: Cell<bool>,
     /// Looks outside so far: each asks others.
     looks: Cell<usize>,
@@ -145,6 +151,8 @@ impl Outbound {
             reading: Semaphore::new(READING),
             wanted: Cell::new(0),
             outcomes: Cell::new(0),
+            room: bounded(1),
+            telling: Cell::new(0),
             probing: Cell::new(false),
             looks: Cell::new(0),
             hurried: Cell::new(None),
@@ -220,6 +228,19 @@ impl Outbound {
 
     fn outcome_is_kept(&self) {
         self.outcomes.set(self.outcomes.get().saturating_sub(1));
+        let _rung_already = self.room.0.try_send(());
+    }
+
+    /// Waits until few outcomes are on their way.
+    async fn room(&self) {
+        let mut waited = false;
+        while self.outcomes.get() >= OUTCOMES_MAX {
+            waited = self.room.1.recv().await.is_ok();
+        }
+        if waited {
+            // Somebody else may wait as well.
+            let _rung_already = self.room.0.try_send(());
+        }
     }
 
     /// An outcome of a lane is kept.
@@ -232,7 +253,7 @@ impl Outbound {
     fn leave(&self, lane: &Rc<Lane>) {
         if lane.workers.get() == 0 {
             lane.ready.take();
-            if lane.taken() == 0 {
+            if lane.taken() == 0 && !lane.aging.get() {
                 let mut lanes = self.lanes.borrow_mut();
                 if lanes.get(&lane.name).is_some_and(|it| Rc::ptr_eq(it, lane)) {
                     lanes.remove(&lane.name);

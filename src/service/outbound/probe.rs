@@ -100,7 +100,7 @@ impl Outbound {
                 terms: terms(reach, host, *address, &manner),
             };
             probed.relay.clone_from(&call.terms.relay);
-            let (ground, stream, mut machine) = match self.open(&call, None).await {
+            let (ground, stream, mut machine) = match self.open(&call).await {
                 Ok(opened) => opened,
                 Err(Some(missed)) => {
                     let step = if missed.tls {

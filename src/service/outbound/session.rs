@@ -531,7 +531,10 @@ impl Service for Courier<'_> {
     type Machine = Session;
 
     async fn ask(&mut self, question: Question) -> Answer {
-        match question {
+        if let Some(slot) = self.slot {
+            slot.hears();
+        }
+        let answer = match question {
             Question::Next(offer) => Box::pin(self.next(&offer)).await,
             Question::Prove(asked) => {
                 let proved = blocking::unblock(move || prove(&asked)).await;
@@ -542,7 +545,11 @@ impl Service for Courier<'_> {
                 self.ended(&report);
                 Answer::Noted
             }
+        };
+        if let Some(slot) = self.slot {
+            slot.waits();
         }
+        answer
     }
 
     /// The machine takes no content.

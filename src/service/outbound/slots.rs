@@ -1,12 +1,18 @@
 //! How many connections there are at once, and who may have one: a destination that does not answer
 //! holds up nobody else.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, future::Future, rc::Rc};
+
+use smol::future::FutureExt;
 
 use super::Outbound;
+use crate::base::time::Instant;
 
-/// A connection that is not made after so many milliseconds no longer counts as one of those that send.
-pub(super) const SLOW: u64 = 1000;
+/// A connection on which nothing came for so many milliseconds no longer counts as one of those that
+/// send.
+const SLOW: u64 = 1000;
+/// After so many seconds a try goes on to no further address.
+const TRY_MAX: u64 = 900;
 
 #[derive(Debug, Default)]
 pub(super) struct Slots {
@@ -28,6 +34,10 @@ enum As {
 pub(super) struct Slot {
     outbound: Rc<Outbound>,
     counts: Cell<As>,
+    /// Since when nothing came from outside; `None` while it waits for something of ours.
+    waits: Cell<Option<Instant>>,
+    /// When the try ends.
+    ends: Cell<Instant>,
 }
 
 impl Slots {
@@ -72,13 +82,54 @@ impl Outbound {
         Some(Slot {
             outbound: Rc::clone(self),
             counts: Cell::new(counts),
+            waits: Cell::new(None),
+            ends: Cell::new(Instant::NEVER),
         })
     }
 }
 
 impl Slot {
+    /// One try, from the first question to the last reply. While nothing comes from outside somebody else
+    /// may begin.
+    pub async fn watched<T>(&self, tried: impl Future<Output = T>) -> T {
+        let world = &self.outbound.parts.world;
+        self.ends.set(world.now().plus_seconds(TRY_MAX));
+        self.waits();
+        let watch = async {
+            loop {
+                let now = world.now();
+                let late = self.waits.get().unwrap_or(now).plus(SLOW);
+                if late <= now {
+                    self.dawdles();
+                    world.sleep(now.plus(SLOW)).await;
+                } else {
+                    world.sleep(late).await;
+                }
+            }
+        };
+        tried.or(watch).await
+    }
+
+    /// From now on the peer is waited for.
+    pub fn waits(&self) {
+        self.waits.set(Some(self.outbound.parts.world.now()));
+    }
+
+    /// The peer has said something: it is our turn.
+    pub fn hears(&self) {
+        self.waits.set(None);
+        if self.counts.get() == As::Dawdling {
+            self.count(As::Active);
+        }
+    }
+
+    /// Whether the try has taken so long that no other address is tried.
+    pub fn is_over(&self) -> bool {
+        self.outbound.parts.world.now() >= self.ends.get()
+    }
+
     /// The connection takes its time: somebody else may begin meanwhile.
-    pub fn dawdles(&self) {
+    fn dawdles(&self) {
         let slots = &self.outbound.slots;
         let most = self.outbound.options().deliveries.saturating_mul(2);
         if self.counts.get() == As::Active && slots.dawdling.get() < most {

@@ -133,14 +133,23 @@ fn between(
     Ok(out)
 }
 
-/// Up to `limit` entries of a lane, oldest first.
+/// Up to `limit` entries of a lane behind `after`, oldest first.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn oldest(rows: &impl Rows, lane: &str, limit: usize) -> Result<Vec<QueueId>, Broken> {
+pub fn oldest(
+    rows: &impl Rows,
+    lane: &str,
+    after: Option<QueueId>,
+    limit: usize,
+) -> Result<Vec<QueueId>, Broken> {
     let mut out = Vec::new();
-    rows.scan_prefix(&key::lane_oldests(lane), &mut |key, _| {
+    let Some(first) = after.map_or(Some(QueueId(0)), QueueId::next) else {
+        return Ok(out);
+    };
+    let from = key::lane_oldest(lane, first);
+    rows.scan(&from, &behind(&key::lane_oldests(lane)), &mut |key, _| {
         if out.len() >= limit {
             return Ok(ControlFlow::Break(()));
         }

@@ -90,7 +90,7 @@ pub(super) async fn bounce(
             let returned = outbound.give_back(found.0).await;
             match returned.map_err(|refusal| Problem::refused(&refusal, &found.1.queued.id))? {
                 Returned::Done => tally.add(&[found]),
-                Returned::Sending => busy.add(&[found]),
+                Returned::Sending | Returned::Waits => busy.add(&[found]),
                 Returned::Went => {}
             }
         }
@@ -102,7 +102,7 @@ pub(super) async fn bounce(
     let mut done = format!("returned to the sender: {what}");
     if busy.count > 0 {
         done = format!(
-            "{done}\nnote: on the way now, try again later: {}",
+            "{done}\nnote: on the way now, or their senders cannot be told now; try again later: {}",
             busy.text()
         );
     }
