@@ -159,7 +159,7 @@ impl Outbound {
     /// Whether anybody outside answers. Each look asks others: one that is gone for good does not speak
     /// for all.
     async fn answers(&self) -> bool {
-        let known = self.parts.store.read(|reader| known(reader));
+        let known = self.parts.store.read(known);
         let Some(Known { names, addresses }) = self.told(known) else {
             return false;
         };
@@ -254,8 +254,8 @@ impl Known {
             Ok(ip) if ip.is_loopback() => {}
             Ok(ip) => self.addresses.push((ip, port).into()),
             // A lane's text that is neither way nor domain, and names that DNS does not have.
-            Err(_) if lower.contains([':', '[']) || lower == "localhost" => {}
-            Err(_) if lower.ends_with(".local") || lower.ends_with(".localhost") => {}
+            Err(_) if lower.contains([':', '[']) => {}
+            Err(_) if matches!(lower.rsplit('.').next(), Some("local" | "localhost")) => {}
             Err(_) => self.names.push(lower),
         }
     }
