@@ -14,7 +14,7 @@ use pillarbox::{
         Body,
         directory::{Alias, DomainClass, Edit, NewAppPassword, ScramKeys, Swap},
         mailbox::STANDARD,
-        queue::{LaneNote, Queued, QueuedRecipient, Settled},
+        queue::{Arrival, LaneNote, Queued, QueuedRecipient, Settled},
         request::{Append, Appended, Deliver, Flag, FlagMode, Recipient, Request},
     },
 };
@@ -340,6 +340,7 @@ fn queued(tag: u64, others: &[String]) -> Queued {
         body: pillarbox::store::queue::BodyKind::default(),
         smtputf8: false,
         requiretls: false,
+        arrival: Arrival::Person,
         recipients: recipients.collect(),
     }
 }

@@ -28,7 +28,7 @@ use pillarbox::service::outbound::{self, Outbound};
 use pillarbox::service::password::{Cost, Passwords};
 use pillarbox::service::smtp::{self, Door, Kind};
 use pillarbox::store::directory::{Alias, DomainClass, Edit, Swap, Transport, TransportTls};
-use pillarbox::store::queue::{QueueEntry, Queued, QueuedRecipient};
+use pillarbox::store::queue::{Arrival, QueueEntry, Queued, QueuedRecipient};
 use pillarbox::store::request::Deliver;
 use pillarbox::store::{self, Request, Running, Store};
 
@@ -259,6 +259,7 @@ impl Site {
                 body: pillarbox::store::queue::BodyKind::SevenBit,
                 smtputf8: false,
                 requiretls: letter.requiretls,
+                arrival: Arrival::Here,
                 recipients: letter
                     .to
                     .iter()

@@ -29,8 +29,8 @@ use pillarbox::store::mailbox::Folder;
 use pillarbox::store::message::journal::{Entry, Extent};
 use pillarbox::store::message::{Message, content::ContentRow};
 use pillarbox::store::queue::{
-    BodyKind, Fate, Lane, LaneNote, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Settled,
-    Totals,
+    Arrival, BodyKind, Fate, Lane, LaneNote, Notify, QueueEntry, Queued, QueuedRecipient, Ret,
+    Settled, Totals,
 };
 use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
 use pillarbox::store::{Body, Options, Request, Store, value};
@@ -330,6 +330,7 @@ fn queued() -> Queued {
         body: BodyKind::EightBitMime,
         smtputf8: true,
         requiretls: true,
+        arrival: Arrival::Device,
         recipients: vec![QueuedRecipient {
             address: "c@away.test".to_owned(),
             notify: Some(Notify::SUCCESS.with(Notify::DELAY)),

@@ -23,7 +23,7 @@ use crate::{
     },
     store::{
         Broken, Content, Refusal, Store,
-        queue::{BodyKind, QueueEntry, Queued, QueuedRecipient, Ret, Settled},
+        queue::{Arrival, BodyKind, QueueEntry, Queued, QueuedRecipient, Ret, Settled},
         request::Recipient,
     },
 };
@@ -300,6 +300,7 @@ impl Outbound {
             },
             smtputf8: entry.queued.smtputf8,
             requiretls: entry.queued.requiretls,
+            arrival: Arrival::Here,
             recipients: back.queue,
         });
         let delivery = Delivery {

@@ -235,7 +235,7 @@ mod tests {
     use crate::{
         base::{id::ContentId, time::Time},
         service::{dkim::tests::Place, lookup},
-        store::queue::{BodyKind, Queued},
+        store::queue::{Arrival, BodyKind, Queued},
     };
 
     #[test]
@@ -262,6 +262,7 @@ mod tests {
                 body: BodyKind::SevenBit,
                 smtputf8: false,
                 requiretls: false,
+                arrival: Arrival::Here,
                 recipients: vec![
                     recipient("x@away.test", true),
                     recipient("y@away.test", false),

@@ -254,6 +254,7 @@ impl<'a> Courier<'a> {
         };
         let leaving = Leaving {
             reverse: reverse.clone(),
+            arrival: entry.queued.arrival,
             rewrite,
             now: outbound.parts.world.date(),
         };

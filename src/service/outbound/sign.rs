@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,9 +13,7 @@ use crate::{
     base::time::Time,
     mail::{
         address::Address,
-        domain::Domain,
         envelope::{Envelope, Mailbox},
-        header,
         rewrite::{self, Rewrite},
         srs,
     },
@@ -27,6 +24,7 @@ use crate::{
         Broken, Content, Store,
         content::PIECE_MAX,
         directory::{DkimKey, DkimState},
+        queue::Arrival,
     },
 };
 
@@ -129,6 +127,7 @@ fn signer(domain: &str, rows: &[(String, DkimKey)]) -> Option<Signer> {
 pub struct Leaving {
     /// Reverse-path as it will be sent, without brackets; may be empty.
     pub reverse: String,
+    pub arrival: Arrival,
     pub rewrite: Option<Rewrite>,
     pub now: Time,
 }
@@ -161,8 +160,7 @@ impl Outgoing {
             return Ok(out);
         };
         out.body = start.saturating_add(header.len() as u64);
-        let borrowed =
-            keys.of_author(&header)?.is_some() && is_passed_on(&header, &leaving.reverse);
+        let borrowed = keys.of_author(&header)?.is_some() && is_passed_on(leaving);
         out.header = match &leaving.rewrite {
             Some(rewrite) => rewrite::from(&header, rewrite),
             None => header,
@@ -263,40 +261,11 @@ fn whose(header: &[u8], keys: &Keys, reverse: &str) -> Result<Option<Arc<Signer>
 }
 
 /// Whether a message came from anybody outside and only goes on here: a signature of the domain that it
-/// claims to be from would make it look like ours. It is so where its reverse-path is rewritten, and where
-/// our own trace field, which is the first one, names a public address that did not log in.
-fn is_passed_on(header: &[u8], reverse: &str) -> bool {
-    let sender = Address::parse(reverse);
-    if sender.is_some_and(|sender| srs::is_rewritten(&sender.local)) {
-        return true;
-    }
-    let Some(trace) = header::value(header, "Received") else {
-        return false;
-    };
-    let trace = String::from_utf8_lossy(&header::unfold(trace)).into_owned();
-    let words: Vec<&str> = trace.split_whitespace().collect();
-    let with = words.windows(4).find_map(|four| match four {
-        ["by", _, "with", kind] => Some(*kind),
-        _ => None,
-    });
-    if words.first() != Some(&"from") || with.is_some_and(|kind| kind.ends_with('A')) {
-        return false;
-    }
-    // What the client said comes first, and has no bracket of this kind.
-    let address = trace
-        .split_once('(')
-        .and_then(|(_, rest)| rest.split_once(')'))
-        .and_then(|(inner, _)| inner.split_whitespace().last())
-        .and_then(Domain::parse)
-        .and_then(|literal| literal.ip());
-    address.is_none_or(is_public)
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
-        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
-    }
+/// claims to be from would make it look like ours.
+fn is_passed_on(leaving: &Leaving) -> bool {
+    let sender = Address::parse(&leaving.reverse);
+    leaving.arrival == Arrival::Anybody
+        || sender.is_some_and(|sender| srs::is_rewritten(&sender.local))
 }
 
 fn hash(content: &mut Content, body: u64) -> Result<[u8; 32], Broken> {

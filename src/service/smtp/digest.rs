@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         Content, Refusal,
-        queue::{Fate, QueueEntry, Settled},
+        queue::{Arrival, Fate, QueueEntry, Settled},
     },
 };
 
@@ -117,7 +117,13 @@ impl Shared {
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
             to,
-            queue: queued(&transaction, &id, None, whole.eight_bit, self.uptime()),
+            queue: queued(
+                &transaction,
+                &id,
+                (Arrival::Here, None),
+                whole.eight_bit,
+                self.uptime(),
+            ),
             settles: settles.collect(),
             warns: None,
         };

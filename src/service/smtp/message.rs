@@ -23,7 +23,7 @@ use crate::{
         warning,
     },
     store::{
-        queue::{BodyKind, Notify, Queued, QueuedRecipient, Ret, Uptime},
+        queue::{Arrival, BodyKind, Notify, Queued, QueuedRecipient, Ret, Uptime},
         request::Recipient,
     },
 };
@@ -82,6 +82,15 @@ impl Door {
             time: self.shared.world.date(),
         };
         received.to_string().into_bytes()
+    }
+
+    fn arrival(&self) -> Arrival {
+        match self.kind {
+            Kind::Devices => Arrival::Device,
+            Kind::Local => Arrival::Machine,
+            Kind::Mx => Arrival::Anybody,
+            Kind::Submission => Arrival::Person,
+        }
     }
 
     /// RFC 3848, RFC 6531 section 4.3.
@@ -190,7 +199,7 @@ impl Door {
             queue: queued(
                 transaction,
                 id,
-                submitter,
+                (self.arrival(), submitter),
                 whole.eight_bit,
                 self.shared.uptime(),
             ),
@@ -259,7 +268,7 @@ pub(super) fn users(transaction: &Transaction) -> Vec<Recipient> {
 pub(super) fn queued(
     transaction: &Transaction,
     id: &str,
-    submitter: Option<UserId>,
+    (arrival, submitter): (Arrival, Option<UserId>),
     eight_bit: bool,
     now: Uptime,
 ) -> Option<Queued> {
@@ -283,6 +292,7 @@ pub(super) fn queued(
             ReversePath::Null => String::new(),
         },
         submitter,
+        arrival,
         envid: envid.clone(),
         ret: ret.map(|ret| match ret {
             parameter::Ret::Full => Ret::Full,

@@ -27,7 +27,7 @@ use crate::{
     },
     store::{
         Broken,
-        queue::{BodyKind, DIGEST, QueueEntry, Queued, QueuedRecipient},
+        queue::{Arrival, BodyKind, DIGEST, QueueEntry, Queued, QueuedRecipient},
     },
 };
 
@@ -196,6 +196,7 @@ impl Door {
             body: BodyKind::SevenBit,
             smtputf8: false,
             requiretls: false,
+            arrival: Arrival::Here,
             recipients: recipients.collect(),
         };
         Some((queued, count))

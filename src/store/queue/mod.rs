@@ -48,7 +48,24 @@ pub struct Queued {
     pub smtputf8: bool,
     /// RFC 8689 section 2.
     pub requiretls: bool,
+    pub arrival: Arrival,
     pub recipients: Vec<QueuedRecipient>,
+}
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Arrival {
+    /// From anybody, by the MX.
+    #[default]
+    Anybody,
+    /// From a listed address in the house.
+    Device,
+    /// Made here: reports, digests, tests.
+    Here,
+    /// From a program on this machine.
+    Machine,
+    /// From somebody who logged in.
+    Person,
 }
 
 /// One recipient of a message that waits.

@@ -70,6 +70,7 @@ fn queued(id: u64, recipients: &[String]) -> Queued {
         body: BodyKind::SevenBit,
         smtputf8: false,
         requiretls: false,
+        arrival: Arrival::Person,
         recipients: recipients.collect(),
     }
 }
