@@ -100,7 +100,10 @@ fn oq_3_many_dead_lanes_hide_no_other() {
         assert!((0..200).all(|n| failed(&format!("d{n}.test")).unwrap().failures > 0));
         let uptime = site.outbound.now();
         site.store
-            .request(pillarbox::store::Request::WakeLanes { uptime })
+            .request(pillarbox::store::Request::WakeLanes {
+                lanes: vec![],
+                uptime,
+            })
             .await
             .unwrap();
         site.outbound.wake();
