@@ -252,7 +252,7 @@ pub fn shown(store: &Store, view: &View) -> Result<BTreeMap<String, Lane>, Strin
         for name in lanes.keys() {
             let due = reader.lane_entries(name, u64::MAX, 1000)?;
             let first = reader.lane_entries(name, u64::MAX, 1)?;
-            let oldest = reader.lane_oldest(name, 1000)?;
+            let oldest = reader.lane_oldest(name, None, 1000)?;
             entries.insert(name.clone(), (due, oldest, first));
         }
         Ok((lanes, order, entries))
