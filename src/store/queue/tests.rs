@@ -131,7 +131,7 @@ fn pick(index: &Index, now: Uptime) -> (u32, u64) {
         let row = lane::lane(&rows, &name).unwrap().unwrap();
         assert_eq!(row.next, due);
         let entries = lane::due(&rows, &name, now, 8).unwrap();
-        let oldest = lane::oldest(&rows, &name, 8).unwrap();
+        let oldest = lane::oldest(&rows, &name, None, 8).unwrap();
         assert!(oldest.is_sorted() && !entries.is_empty());
         let first = entry(&rows, entries[0]).unwrap().unwrap();
         let to = &first.queued.recipients[0];
@@ -291,7 +291,7 @@ fn lanes_do_not_mix() {
     let rows = index.snapshot().unwrap();
     for (id, name) in (1..).zip(names) {
         assert_eq!(lane::due(&rows, name, 0, 9).unwrap(), [QueueId(id)]);
-        assert_eq!(lane::oldest(&rows, name, 9).unwrap(), [QueueId(id)]);
+        assert_eq!(lane::oldest(&rows, name, None, 9).unwrap(), [QueueId(id)]);
     }
     assert_eq!(lane::lanes(&rows, None, 9).unwrap().len(), names.len());
     assert_eq!(lane::lanes(&rows, Some("a"), 2).unwrap()[0].0, names[2]);
