@@ -149,7 +149,7 @@ fn offline(terminal: &mut Terminal<'_>, config: &Config) -> u8 {
         return IO_ERR;
     };
     let mut typed = BufReader::new(typed);
-    offline::talk(&mut typed, &hostname, limit, &leave, &mut |reply| {
+    offline::talk(&mut typed, hostname, limit, &leave, &mut |reply| {
         terminal.line(&format!("{reply}\r"));
     })
 }
