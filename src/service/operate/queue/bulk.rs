@@ -189,9 +189,8 @@ async fn all(
         }
         let slice: Vec<_> = (slice.into_iter())
             .filter(|(_, entry)| match deed {
-                Deed::Hold => !entry.held,
+                Deed::Hold | Deed::Retry => !entry.held,
                 Deed::Release => entry.held,
-                Deed::Retry => !entry.held,
                 Deed::Remove => true,
             })
             .collect();
