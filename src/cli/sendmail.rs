@@ -176,12 +176,21 @@ fn deliver(terminal: &mut Terminal<'_>, name: &str, config: &Config, arguments: 
     let sent = Talk::open(Path::new(&config.submit()))
         .and_then(|mut talk| talk.send(&envelope, &message.octets));
     let failure = match sent {
+        Ok(refused) if refused.is_empty() => return 0,
+        // The others have it: another code would have programs send it again. The server tells the
+        // writer, from the folder.
         Ok(refused) => {
-            let mut exit = 0;
-            for reply in refused {
-                exit = complain(exit_of(&reply), &reply);
+            let (recipients, replies): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
+            let envelope = Envelope {
+                recipients,
+                ..envelope
+            };
+            if spool::leave(Path::new(&config.spool()), &envelope, &message.octets).is_err() {
+                for reply in replies {
+                    complain(0, &reply);
+                }
             }
-            return exit;
+            return 0;
         }
         Err(Failure::Refused(reply)) => return complain(exit_of(&reply), &reply),
         Err(failure @ (Failure::Later(_) | Failure::Lost(_))) => failure,
