@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(super) use overview::overview;
+pub use overview::spooled;
 pub use show::Message;
 pub use text::{Mailq, mailq};
 pub(super) use text::{plain, size, text};
