@@ -62,8 +62,8 @@ impl Network {
         self.bits >= other.bits && other.contains(self.address)
     }
 
-    /// Whether nobody on the internet has an address in it: private, link-local and loopback addresses
-    /// (RFC 1918, RFC 6598, RFC 4193), and all of the networks in `own`.
+    /// Whether nobody on the internet has an address in it: private, shared (of providers), link-local and
+    /// loopback addresses, and all of the networks in `own`.
     #[must_use]
     pub fn is_inside(&self, own: &[Self]) -> bool {
         let inner = INSIDE.iter().filter_map(|text| Self::parse(text));

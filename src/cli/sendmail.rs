@@ -13,6 +13,7 @@ use std::{
     io::{self, BufReader, Read as _, Write as _},
     os::fd::AsFd as _,
     path::Path,
+    time::Duration,
 };
 
 use self::{
@@ -23,7 +24,10 @@ use self::{
 use crate::{
     cli::{Global, Stop, Terminal, load::Found},
     config::{Config, schema},
-    service::spool::{Envelope, user_name},
+    service::{
+        names,
+        spool::{Envelope, user_name},
+    },
 };
 
 /// The names that the program may be called by.
@@ -74,8 +78,9 @@ pub fn run(terminal: &mut Terminal<'_>, name: &str, words: &[OsString]) -> u8 {
         data: None,
         quiet: true,
     };
-    // The server reads the file of aliases by itself.
+    // The server reads the file of aliases by itself, and after so long it has looked at it.
     if arguments.mode == Mode::Nothing {
+        std::thread::sleep(Duration::from_millis(names::LOOK));
         return 0;
     }
     let config =

@@ -17,7 +17,7 @@ use crate::{
 /// Longest file that is read, in octets.
 const FILE_MAX: u64 = 1024 * 1024;
 /// The file is looked at this often at most, in milliseconds.
-const LOOK: u64 = 1000;
+pub const LOOK: u64 = 1000;
 
 /// Reads a file of aliases.
 ///
@@ -90,13 +90,6 @@ impl NamesFile {
             }
         }
         Some(Arc::clone(&known.names))
-    }
-
-    /// The next look is at once.
-    pub fn forget(&self) {
-        let mut known = self.0.borrow_mut();
-        known.looked = None;
-        known.stamp = None;
     }
 
     /// What it said when it was read last.
