@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "house/clock.rs"]
+mod clock;
 #[path = "house/delivery.rs"]
 mod delivery;
 #[allow(dead_code, reason = "others use the rest")]
@@ -27,3 +29,7 @@ mod peer;
 mod reports;
 #[path = "house/site.rs"]
 mod site;
+#[path = "house/terms.rs"]
+mod terms;
+#[path = "house/web.rs"]
+mod web;

@@ -36,6 +36,8 @@ mod local;
 mod mbsync;
 #[path = "interop/neomutt.rs"]
 mod neomutt;
+#[path = "interop/nets.rs"]
+mod nets;
 #[path = "interop/offlineimap.rs"]
 mod offlineimap;
 #[path = "interop/outbound.rs"]

@@ -22,6 +22,8 @@ mod rows;
 mod search;
 #[path = "transcripts/sessions.rs"]
 mod sessions;
+#[path = "transcripts/storm.rs"]
+mod storm;
 
 use std::fs;
 use std::panic::catch_unwind;

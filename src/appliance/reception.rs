@@ -104,6 +104,12 @@ impl Reception {
         Rc::new(spool).run()
     }
 
+    /// Sends digests of what repeats; never ends by itself.
+    #[must_use]
+    pub fn digests(&self) -> Local<'static, ()> {
+        self.doors.digests()
+    }
+
     /// Makes what searches want, while nobody wants anything else; never ends by itself.
     #[must_use]
     pub fn fill(&self) -> Local<'static, ()> {

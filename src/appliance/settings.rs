@@ -210,14 +210,15 @@ impl Settings {
         }
     }
 
-    /// The same for mail that leaves; `mx_ports`: where our own MX listens.
+    /// The same for mail that leaves; `mx`: where our own MX listens.
     #[must_use]
-    pub fn outbound(&self, hostname: &str, mx_ports: Vec<u16>) -> service::outbound::Options {
+    pub fn outbound(&self, hostname: &str, mx: Vec<SocketAddr>) -> service::outbound::Options {
         service::outbound::Options {
             routing: self.routing(hostname),
+            aliases: self.programs.aliases.clone(),
             schedule: self.schedule,
             deliveries: self.deliveries,
-            mx_ports,
+            mx,
             soft_bounce: self.soft_bounce,
             ..service::outbound::Options::new(hostname)
         }

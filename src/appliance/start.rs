@@ -41,7 +41,7 @@ use crate::{
         outbound::{self, Outbound},
         password::Passwords,
     },
-    store::{self, Broken, Store, directory::DomainClass, disk::local::LocalDisk},
+    store::{self, Broken, Reader, Store, directory::DomainClass, disk::local::LocalDisk},
 };
 
 /// Threads for content reads, searches and CPU-heavy work.
@@ -236,7 +236,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
         ..
     } = plan.settings;
     let houses = Houses::new(smtp, imap, &memory);
-    let world: Rc<dyn World> = Rc::new(RealWorld::new());
+    let world: Rc<dyn World> = Rc::new(RealWorld::from(store.read(Reader::saved_time)?));
     let executor = Executor::new();
     let resolver = Rc::new(Resolver::with(Rc::clone(&world), plan.settings.names()));
     resolver.set_entries(plan.settings.names);
@@ -247,7 +247,7 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
         trust: Trust::default(),
         spawn: spawn(&executor),
         house: houses.outbound.clone(),
-        options: plan.settings.outbound(&plan.hostname, plan.mx_ports()),
+        options: plan.settings.outbound(&plan.hostname, plan.mx()),
     });
     let appliance = Rc::new(Appliance {
         houses,
@@ -271,11 +271,9 @@ pub fn run(plan: Plan, office: Office) -> Result<(), Failure> {
 
 impl Plan {
     /// Where the MX listens.
-    fn mx_ports(&self) -> Vec<u16> {
+    fn mx(&self) -> Vec<SocketAddr> {
         let mx = self.listeners.iter().filter(|l| l.kind == Kind::Mx);
-        mx.flat_map(|l| &l.addresses)
-            .map(SocketAddr::port)
-            .collect()
+        mx.flat_map(|l| &l.addresses).copied().collect()
     }
 }
 
@@ -427,6 +425,7 @@ async fn lead(appliance: &Rc<Appliance>, sockets: Sockets, office: Office) -> Re
     let _spooled = appliance
         .executor
         .spawn(reception.spool(spool, &appliance.world));
+    let _merged = appliance.executor.spawn(reception.digests());
     let _filling = appliance.executor.spawn(reception.fill());
     let _sending = appliance.executor.spawn(appliance.outbound.run());
     let keys = dkim::keep(
@@ -483,10 +482,10 @@ fn reload(appliance: &Appliance, reception: &Reception, read: &Reload) -> Result
     appliance.memory.limit(settings.memory);
     appliance.store.limit_messages(settings.message_size);
     ::log::set_max_level(settings.level);
-    let (hostname, ports) = (&appliance.plan.hostname, appliance.plan.mx_ports());
+    let (hostname, mx) = (&appliance.plan.hostname, appliance.plan.mx());
     appliance
         .outbound
-        .set_options(settings.outbound(hostname, ports));
+        .set_options(settings.outbound(hostname, mx));
     let disk = appliance.store.status().disk_octets;
     reception.renew(&appliance.plan.hostname, disk, settings);
     applied();
@@ -552,7 +551,7 @@ mod tests {
             trust: Trust::default(),
             spawn: spawn(&executor),
             house: houses.outbound.clone(),
-            options: plan.settings.outbound(&plan.hostname, plan.mx_ports()),
+            options: plan.settings.outbound(&plan.hostname, plan.mx()),
         });
         let appliance = Appliance {
             houses,

@@ -10,7 +10,7 @@ use crate::{
         table::{Argument, CHANGE, Command, JSON, Opt, READ, Value},
     },
     config::{Config, Mistake, Place, Sources, reference, schema},
-    service::operate::{Kind, Problem, Reply, Request, config},
+    service::operate::{Kind, Problem, Reply, Request, config, device},
 };
 
 pub(super) const NOUN: Command = Command::noun(
@@ -70,6 +70,13 @@ fn check(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8
     };
     for name in alone.iter().flat_map(Config::unknown) {
         terminal.complain(&format!("pillarbox: {name} in the environment is no key"));
+    }
+    // Whoever comes from there is refused all the same.
+    let trusted = alone
+        .iter()
+        .find_map(|config| device::forbidden(config.networks(&schema::SMTP_TRUSTED_NETWORKS)));
+    if let Some(text) = trusted {
+        terminal.complain(&format!("pillarbox: smtp.trusted_networks: {text}"));
     }
     let mistakes = found.check(kept);
     if line.json() {

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod message;
+mod offline;
 mod spool;
 mod talk;
 
@@ -109,10 +110,7 @@ pub fn run(terminal: &mut Terminal<'_>, name: &str, words: &[OsString]) -> u8 {
 /// `-bs`: SMTP on standard input and output, with the server at the other end.
 fn smtp(terminal: &mut Terminal<'_>, config: &Config) -> u8 {
     let Ok(socket) = talk::connect(Path::new(&config.submit())) else {
-        // Whoever speaks SMTP knows what to do then.
-        let hostname = config.text(&schema::HOSTNAME);
-        terminal.line(&format!("421 4.3.2 {hostname} Service not available\r"));
-        return TEMP_FAIL;
+        return offline(terminal, config);
     };
     let Ok(mut ahead) = socket.try_clone() else {
         return TEMP_FAIL;
@@ -145,15 +143,36 @@ fn smtp(terminal: &mut Terminal<'_>, config: &Config) -> u8 {
     0
 }
 
+/// `-bs` while the server is down: what comes waits in the spool folder.
+fn offline(terminal: &mut Terminal<'_>, config: &Config) -> u8 {
+    let (hostname, limit) = (config.text(&schema::HOSTNAME), limit(config));
+    let folder = config.spool();
+    let leave = |envelope: &Envelope, octets: &[u8]| {
+        spool::leave(Path::new(&folder), envelope, octets).is_ok()
+    };
+    let Ok(typed) = input() else {
+        return IO_ERR;
+    };
+    let mut typed = BufReader::new(typed);
+    offline::talk(&mut typed, &hostname, limit, &leave, &mut |reply| {
+        terminal.line(&format!("{reply}\r"));
+    })
+}
+
+/// In octets.
+fn limit(config: &Config) -> u64 {
+    match config.number(&schema::LIMIT_MESSAGE_SIZE) {
+        0 => u64::MAX,
+        octets => octets,
+    }
+}
+
 fn deliver(terminal: &mut Terminal<'_>, name: &str, config: &Config, arguments: &Arguments) -> u8 {
     let mut complain = |exit: u8, text: &str| {
         terminal.complain(&format!("{name}: {text}"));
         exit
     };
-    let limit = match config.number(&schema::LIMIT_MESSAGE_SIZE) {
-        0 => u64::MAX,
-        octets => octets,
-    };
+    let limit = limit(config);
     let read =
         input().and_then(|input| Message::read(&mut BufReader::new(input), arguments, limit));
     let message = match read {

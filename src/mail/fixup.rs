@@ -7,6 +7,7 @@ use crate::mail::{
     envelope::{MAILBOXES_MAX, Mailbox},
     header::{self, Field},
     list,
+    rewrite::phrase,
 };
 
 /// Removed always: who else gets it, and what only final delivery may write.
@@ -101,7 +102,12 @@ impl Fixup {
         let address = Address::new(local, origin.clone())?;
         let name = only.display_name();
         let plain = |c: char| c.is_ascii_alphanumeric() || " -_".contains(c);
-        Some(if name.is_empty() || !name.chars().all(plain) {
+        let name = if name.chars().all(plain) {
+            name
+        } else {
+            phrase(&name)
+        };
+        Some(if name.is_empty() {
             format!("From: {address}\r\n")
         } else {
             format!("From: {name} <{address}>\r\n")
@@ -206,9 +212,9 @@ mod tests {
         }
     }
 
-    /// LM-9, AC-8: as cron writes it.
+    /// AC-8: as cron writes it.
     #[test]
-    fn an_author_without_a_domain_gets_one() {
+    fn lm_9_an_author_without_a_domain_gets_one() {
         let fixup = Fixup {
             from: Some("root@home.test".to_owned()),
             origin: Domain::parse("home.test"),
@@ -220,7 +226,18 @@ mod tests {
                 "From: root (Cron Daemon)\r\n",
                 "From: Cron Daemon <root@home.test>\r\n",
             ),
-            ("From: \"=?x\" <root>\r\n", "From: root@home.test\r\n"),
+            (
+                "From: \"=?x\" <root>\r\n",
+                "From: =?UTF-8?B?PT94?= <root@home.test>\r\n",
+            ),
+            (
+                "From: \"(Cron Daemon)\" <root>\r\n",
+                "From: \"(Cron Daemon)\" <root@home.test>\r\n",
+            ),
+            (
+                "From: J\u{fc}rgen <root>\r\n",
+                "From: =?UTF-8?B?SsO8cmdlbg==?= <root@home.test>\r\n",
+            ),
             ("From: a@b.test\r\n", "From: a@b.test\r\n"),
             ("From: a, b\r\n", "From: a, b\r\n"),
             ("Subject: x\r\n", "Subject: x\r\nFrom: root@home.test\r\n"),

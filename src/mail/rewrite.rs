@@ -181,7 +181,7 @@ fn spelled(mailbox: &Mailbox<'_>) -> String {
 }
 
 /// A name as a header has it: quoted, or as encoded words (RFC 2047 section 2), at most 75 octets each.
-fn phrase(name: &str) -> String {
+pub(super) fn phrase(name: &str) -> String {
     const LONGEST: usize = 200;
     const WORD: usize = 45;
     let name: String = name
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn ux_09_what_becomes_of_from() {
+    fn lm_9_ux_09_what_becomes_of_from() {
         for (mode, forwarded, block, want) in [
             (
                 Mode::Local,

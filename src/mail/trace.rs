@@ -22,6 +22,8 @@ pub struct Received<'a> {
     pub client_name: Option<&'a str>,
     /// Who the client is stays with us (SU-15): the field has no `from`.
     pub hidden: bool,
+    /// The user of this machine who sent it, where that is known: says more than `from` then.
+    pub uid: Option<u32>,
     /// Our own name.
     pub by: &'a str,
     /// `SMTP`, `ESMTP`, `ESMTPS`, `ESMTPSA`, `UTF8SMTP`, `LMTP`, … (RFC 3848, RFC 6531 section 4.3).
@@ -36,16 +38,16 @@ pub struct Received<'a> {
 impl fmt::Display for Received<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Received: ")?;
-        if !self.hidden {
-            self.from(f)?;
+        let (by, id) = (clean(self.by), clean(self.id));
+        if let Some(uid) = self.uid {
+            // As Postfix says it.
+            write!(f, "by {by} (Pillarbox, from userid {uid})\r\n\tid {id}")?;
+        } else {
+            if !self.hidden {
+                self.from(f)?;
+            }
+            write!(f, "by {by} with {} id {id}", self.with)?;
         }
-        write!(
-            f,
-            "by {} with {} id {}",
-            clean(self.by),
-            self.with,
-            clean(self.id)
-        )?;
         if self.hidden {
             self.using(f, "\r\n\t", "")?;
         }
@@ -117,6 +119,7 @@ mod tests {
             client_ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             client_name: None,
             hidden: false,
+            uid: None,
             by: "mx.home.test",
             with: "ESMTP",
             tls: None,
@@ -188,6 +191,20 @@ mod tests {
             "Received: by mx.home.test with ESMTPA id 4Wx1\r\n\
              \t(using TLS1.3 with cipher TLS_AES_128_GCM_SHA256)\r\n\
              \tfor <alice@home.test>;\r\n\
+             \tSat, 21 Nov 2026 14:53:35 +0000\r\n"
+        );
+    }
+
+    #[test]
+    fn a_user_of_this_machine() {
+        let hop = Received {
+            uid: Some(1000),
+            ..received()
+        };
+        assert_eq!(
+            hop.to_string(),
+            "Received: by mx.home.test (Pillarbox, from userid 1000)\r\n\
+             \tid 4Wx1;\r\n\
              \tSat, 21 Nov 2026 14:53:35 +0000\r\n"
         );
     }

@@ -16,7 +16,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P2
 use time::OffsetDateTime;
 
 use crate::{
-    base::time::Time,
+    base::time::{BUILT, Time},
     net::file::{forget, store},
 };
 
@@ -277,9 +277,6 @@ fn is_for(said: &str, hostname: &str, renew: i64) -> bool {
     let end: Option<i64> = lines.next().and_then(|line| line.parse().ok());
     end.is_some_and(|end| renew < end) && lines.eq(names(hostname))
 }
-
-/// 2026-01-01: no clock that shows less is right.
-pub const BUILT: i64 = 1_767_225_600;
 
 fn names(hostname: &str) -> Vec<String> {
     let host = hostname.split('.').next().unwrap_or_default();

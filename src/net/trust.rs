@@ -18,9 +18,8 @@ use futures_rustls::{
 };
 
 use crate::{
-    base::time::Instant,
+    base::time::{BUILT, Instant},
     net::{
-        certificate::BUILT,
         resolve::Tlsa,
         stream::Socket,
         tls::{self, BUFFER},

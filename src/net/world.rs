@@ -20,7 +20,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::{
     base::{
         random::Random,
-        time::{Clock, Instant, Time},
+        time::{BUILT, Clock, Instant, Time},
     },
     net::{interfaces, neighbours, stream::Socket},
 };
@@ -34,6 +34,11 @@ pub trait World: Debug {
     fn now(&self) -> Instant;
     /// The calendar, as far as it is trusted.
     fn time(&self) -> Time;
+    /// What a message says the time is: the calendar, and while that is not set yet (UX-37) at least what
+    /// it was when somebody looked last.
+    fn date(&self) -> Time {
+        self.time()
+    }
     /// Ready once the monotonic clock has reached `until`.
     fn sleep(&self, until: Instant) -> Local<'static, ()>;
     fn random(&self) -> &dyn Random;
@@ -81,13 +86,26 @@ pub trait Datagrams: Debug {
 
 /// The machine's clocks and its random source.
 #[derive(Clone, Debug)]
-pub struct RealWorld(SystemRandom);
+pub struct RealWorld {
+    random: SystemRandom,
+    /// The calendar shows no less than this.
+    floor: Time,
+}
 
 impl RealWorld {
     #[must_use]
     pub fn new() -> Self {
+        Self::from(Time(BUILT))
+    }
+
+    /// One that knows of a time that has passed.
+    #[must_use]
+    pub fn from(saved: Time) -> Self {
         start();
-        Self(SystemRandom::new())
+        Self {
+            random: SystemRandom::new(),
+            floor: Time(saved.0.max(BUILT)),
+        }
     }
 }
 
@@ -104,6 +122,10 @@ impl World for RealWorld {
 
     fn time(&self) -> Time {
         calendar()
+    }
+
+    fn date(&self) -> Time {
+        floored(calendar(), self.floor, now())
     }
 
     fn sleep(&self, until: Instant) -> Local<'static, ()> {
@@ -190,12 +212,21 @@ impl Clock for RealClock {
 
 impl Random for RealWorld {
     fn fill(&self, octets: &mut [u8]) {
-        if self.0.fill(octets).is_err() {
+        if self.random.fill(octets).is_err() {
             // Without randomness nothing here is safe: no key, no secret, no name.
             log::error!(target: "net", "the system gives no random octets");
             process::abort();
         }
     }
+}
+
+/// A calendar that is not set yet goes on from `floor`, by the time since the start.
+fn floored(calendar: Time, floor: Time, now: Instant) -> Time {
+    if calendar.0 >= BUILT {
+        return calendar;
+    }
+    let passed = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
+    Time(floor.0.saturating_add(passed))
 }
 
 /// The calendar for what has no [`World`] at hand: the log.
@@ -242,6 +273,15 @@ impl Future for Sleep {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ux_37_a_calendar_that_is_not_set() {
+        let (floor, now) = (Time(BUILT + 500), Instant(9_999));
+        assert_eq!(floored(Time(30), floor, now), Time(BUILT + 509));
+        assert_eq!(floored(Time(BUILT + 1), floor, now), Time(BUILT + 1));
+        let world = RealWorld::from(Time(5));
+        assert_eq!(world.floor, Time(BUILT));
+    }
 
     #[test]
     fn a_sleep_ends_when_the_clock_says_so() {

@@ -179,7 +179,7 @@ mod tests {
 
     /// LM-2, LM-4.
     #[test]
-    fn a_file_as_debian_writes_it() {
+    fn lm_2_a_file_as_debian_writes_it() {
         let (names, mistakes) = read(
             "# See man 5 aliases for format\n\
              mailer-daemon: postmaster\n\

@@ -11,19 +11,17 @@ const PROBE_EVERY: u64 = 30_000;
 
 /// What attempts say about the network. It is taken to be up at start.
 ///
-/// When there was no success for ten minutes and something failed, it is not up until a probe says
-/// so: the first probe is due at once, so that one dead host costs a question and no more.
+/// When there was no success for ten minutes and something failed, a probe is due at once. Only once
+/// that has failed it is down, so that one dead host costs a question and no more.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
     /// The last success, or the start.
     success: Instant,
     /// Something has failed since then.
     failing: bool,
-    /// When the next probe is, while it is not up.
+    /// When the next probe is, while it is in doubt or down.
     probe: Option<Instant>,
-    /// Since when it is not up, if it is not.
-    doubted: Instant,
-    /// A probe has failed: it is down for certain.
+    /// A probe has failed.
     down: bool,
     /// Up to when up-time has been given out.
     told: Instant,
@@ -38,7 +36,6 @@ impl Network {
             success: now,
             failing: false,
             probe: None,
-            doubted: now,
             down: false,
             told: now,
             rest: 0,
@@ -48,42 +45,57 @@ impl Network {
     /// Something came from outside: a connection was made, DNS answered (that a name is not there, too).
     /// True: the network was down and is back, so that every lane is to be woken.
     pub fn success(&mut self, now: Instant) -> bool {
-        if self.probe.take().is_some() {
+        let down = std::mem::take(&mut self.down);
+        if down {
             // What was not up does not count.
             self.told = now.max(self.told);
         }
+        self.probe = None;
         self.success = now;
         self.failing = false;
-        std::mem::take(&mut self.down)
+        down
     }
 
-    /// An attempt, or a probe, ended without a word from outside.
+    /// Somebody outside was heard at `at`, which may be a while ago. While it is not up only what is
+    /// told as [`Network::success`] counts.
+    pub fn seen(&mut self, at: Instant) {
+        if self.is_up() && at > self.success {
+            self.success = at;
+            self.failing = false;
+        }
+    }
+
+    /// An attempt ended without a word from outside.
     pub fn failure(&mut self, now: Instant) {
         self.failing = true;
-        if self.probe.is_some() {
-            // What ends in the moment of the doubt is no probe.
-            self.down |= now > self.doubted;
-            self.probe = Some(now.plus(PROBE_EVERY));
-        }
         self.doubt(now);
+    }
+
+    /// The same of a probe. True: the network was up, and is down.
+    pub fn probe_failed(&mut self, now: Instant) -> bool {
+        // What has been heard meanwhile counts more.
+        if self.probe.is_none() {
+            return false;
+        }
+        self.probe = Some(now.plus(PROBE_EVERY));
+        !std::mem::replace(&mut self.down, true)
     }
 
     fn doubt(&mut self, now: Instant) {
         let silent = now.0.saturating_sub(self.success.0);
         if self.failing && self.probe.is_none() && silent >= DOUBT_AFTER {
             self.probe = Some(now);
-            self.doubted = now;
         }
     }
 
     /// Whether lanes may be tried. What is under way goes on in any case.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.probe.is_none()
+        !self.down
     }
 
-    /// When to look again; `None` while it is up. How the look ended is told as [`Network::success`] or
-    /// [`Network::failure`].
+    /// When to look again; `None` while nobody doubts. How the look ended is told as
+    /// [`Network::success`] or [`Network::probe_failed`].
     #[must_use]
     pub fn next_probe(&self) -> Option<Instant> {
         self.probe

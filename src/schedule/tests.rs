@@ -103,6 +103,8 @@ fn a_window_opens_by_one_and_closes_by_half() {
 enum Event {
     Fails,
     Nothing,
+    /// A probe: whether it was up until then.
+    ProbeFails(bool),
     /// Whether that was a return.
     Succeeds(bool),
 }
@@ -112,7 +114,7 @@ enum Event {
 type Row = (u64, Event, bool, Option<u64>, u64);
 
 fn play(rows: &[Row]) {
-    use Event::{Fails, Nothing, Succeeds};
+    use Event::{Fails, Nothing, ProbeFails, Succeeds};
     let mut network = Network::new(Instant(0));
     for (seconds, event, up, probe, passed) in rows {
         let now = Instant(0).plus_seconds(*seconds);
@@ -120,6 +122,7 @@ fn play(rows: &[Row]) {
         match event {
             Fails => network.failure(now),
             Nothing => {}
+            ProbeFails(down) => assert_eq!(network.probe_failed(now), *down, "at {seconds}"),
             Succeeds(back) => assert_eq!(network.success(now), *back, "at {seconds}"),
         }
         assert_eq!(network.is_up(), *up, "at {seconds}");
@@ -130,14 +133,17 @@ fn play(rows: &[Row]) {
 
 #[test]
 fn lm_12_ten_minutes_of_failures_and_it_is_down() {
-    use Event::{Fails, Nothing, Succeeds};
+    use Event::{Fails, Nothing, ProbeFails, Succeeds};
     play(&[
         (60, Fails, true, None, 60),
         (599, Fails, true, None, 539),
-        (600, Fails, false, Some(630), 1),
-        (630, Fails, false, Some(660), 0),
-        (661, Fails, false, Some(691), 0),
-        (900_000, Fails, false, Some(900_030), 0),
+        // Nobody has asked yet.
+        (600, Fails, true, Some(600), 1),
+        (601, Fails, true, Some(600), 1),
+        (605, ProbeFails(true), false, Some(635), 4),
+        (610, Fails, false, Some(635), 0),
+        (635, ProbeFails(false), false, Some(665), 0),
+        (900_000, ProbeFails(false), false, Some(900_030), 0),
         // It is back; nothing of the ten days counts.
         (900_030, Succeeds(true), true, None, 0),
         (900_040, Nothing, true, None, 10),
@@ -147,27 +153,28 @@ fn lm_12_ten_minutes_of_failures_and_it_is_down() {
 
 #[test]
 fn lm_12_silence_is_no_failure() {
-    use Event::{Fails, Nothing, Succeeds};
+    use Event::{Fails, Nothing, ProbeFails, Succeeds};
     play(&[
         (86_400, Nothing, true, None, 86_400),
         // One dead host after a quiet day is asked about, and nothing is woken.
-        (86_401, Fails, false, Some(86_401), 1),
-        (86_402, Succeeds(false), true, None, 0),
-        (86_403, Fails, true, None, 1),
+        (86_401, Fails, true, Some(86_401), 1),
+        (86_402, Succeeds(false), true, None, 1),
+        // The probe that was on its way comes too late to say anything.
+        (86_403, ProbeFails(false), true, None, 1),
         (86_404, Succeeds(false), true, None, 1),
     ]);
 }
 
 #[test]
 fn lm_12_failures_are_remembered_without_new_ones() {
-    use Event::{Fails, Nothing, Succeeds};
+    use Event::{Fails, Nothing, ProbeFails, Succeeds};
     play(&[
         (10, Succeeds(false), true, None, 10),
         (20, Fails, true, None, 10),
         (609, Nothing, true, None, 589),
-        (610, Nothing, false, Some(610), 1),
-        (700, Nothing, false, Some(610), 0),
-        (700, Fails, false, Some(730), 0),
+        (610, Nothing, true, Some(610), 1),
+        (700, Nothing, true, Some(610), 90),
+        (700, ProbeFails(true), false, Some(730), 0),
         (730, Succeeds(true), true, None, 0),
     ]);
 }
@@ -192,6 +199,24 @@ fn a_clock_that_stands_or_is_odd_ages_nothing() {
         (u64::MAX - 38_967 + 967) / 1000
     );
     network.failure(Instant::NEVER);
-    network.failure(Instant::NEVER);
+    assert!(network.probe_failed(Instant::NEVER));
     assert_eq!(network.next_probe(), Some(Instant::NEVER));
+}
+
+#[test]
+fn lm_12_what_was_heard_by_others_counts() {
+    let at = |seconds| Instant(0).plus_seconds(seconds);
+    let mut network = Network::new(at(0));
+    network.failure(at(500));
+    network.seen(at(550));
+    network.tick(at(1100));
+    network.failure(at(1100));
+    assert!(network.is_up());
+    // Older news change nothing, and what is down takes more than a word from before.
+    network.seen(at(10));
+    network.failure(at(1150));
+    assert!(!network.is_up());
+    network.seen(at(1149));
+    network.seen(at(1151));
+    assert!(!network.is_up());
 }

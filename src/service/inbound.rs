@@ -49,6 +49,7 @@ impl From<Refusal> for Failure {
 pub struct Reception {
     stage: Stage,
     message_id: Option<String>,
+    subject: Option<String>,
     authors: Vec<Author>,
 }
 
@@ -72,10 +73,12 @@ enum Stage {
 struct Stream {
     incoming: Incoming,
     summary: SummaryBuilder,
+    eight_bit: bool,
 }
 
 impl Stream {
     async fn write(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        self.eight_bit |= !octets.is_ascii();
         self.summary.push(octets);
         self.incoming.write(octets).await
     }
@@ -87,8 +90,12 @@ pub struct Whole {
     pub body: Body,
     /// Of the first `Message-ID:` field, as it stands there, unfolded.
     pub message_id: Option<String>,
+    /// Of a submitted message, the same of `Subject:`.
+    pub subject: Option<String>,
     /// Of a submitted message: whom its header says it is from.
     pub authors: Vec<Author>,
+    /// Not all of it is ASCII, whatever was declared (RFC 6152 section 3).
+    pub eight_bit: bool,
     summary: Vec<u8>,
 }
 
@@ -106,6 +113,14 @@ pub struct Delivery {
     pub warns: Option<(UserId, u8)>,
 }
 
+impl Delivery {
+    /// Whether nobody gets anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.to.is_empty() && self.queue.is_none()
+    }
+}
+
 impl Reception {
     /// `trace` is our own `Received:` field, with its CRLF; `fixup` is for submitted messages.
     #[must_use]
@@ -113,6 +128,7 @@ impl Reception {
         let stream = Box::new(Stream {
             incoming: store.incoming(),
             summary: SummaryBuilder::new(),
+            eight_bit: false,
         });
         Self {
             stage: Stage::Header {
@@ -122,6 +138,7 @@ impl Reception {
                 fixup,
             },
             message_id: None,
+            subject: None,
             authors: Vec::new(),
         }
     }
@@ -148,7 +165,9 @@ impl Reception {
                 summary: stream.summary.finish().encode(),
                 body: stream.incoming.finish().await?,
                 message_id: self.message_id,
+                subject: self.subject,
                 authors: self.authors,
+                eight_bit: stream.eight_bit,
             }),
             Stage::Failed(failure) => Err(failure),
             Stage::Header { .. } => Err(Failure::HeaderTooBig),
@@ -192,10 +211,10 @@ impl Reception {
             }
             self.authors = fixup::authors(header).ok_or(Failure::HeaderTooBig)?;
             mended = Some(fixup.mend(header));
+            self.subject = text(header, "Subject");
         }
         let header = mended.as_deref().unwrap_or(header);
-        self.message_id = header::value(header, "Message-ID")
-            .map(|value| String::from_utf8_lossy(&header::unfold(value)).into_owned());
+        self.message_id = text(header, "Message-ID");
         stream.write(&trace).await?;
         stream.write(header).await?;
         if is_text {
@@ -207,6 +226,12 @@ impl Reception {
         self.stage = Stage::Body(stream);
         Ok(())
     }
+}
+
+/// A field's value on one line.
+fn text(header: &[u8], name: &str) -> Option<String> {
+    header::value(header, name)
+        .map(|value| String::from_utf8_lossy(&header::unfold(value)).into_owned())
 }
 
 /// The header block while it comes.

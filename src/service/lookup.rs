@@ -261,4 +261,4 @@ fn class(class: DomainClass) -> Class {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::service) mod tests;

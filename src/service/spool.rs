@@ -416,7 +416,7 @@ impl Spool {
 
     fn report(&self, message: &mut Message, failed: &[(usize, Reply)]) -> Vec<u8> {
         let options = self.doors.options();
-        let now = self.world.time();
+        let now = self.world.date();
         let recipients = &message.envelope.recipients;
         let recipients: Vec<_> = failed
             .iter()

@@ -116,7 +116,7 @@ fn one(tables: &mut Tables<'_>, at: &Context, change: &Change) -> Result<(), Bro
             uptime,
         } => queue::settle(tables, at, settled, lane.as_ref(), *uptime),
         Change::Uptime(uptime) => queue::set_uptime(tables, *uptime),
-        Change::WakeLanes { uptime } => queue::wake(tables, *uptime),
+        Change::WakeLanes { lanes, uptime } => queue::wake(tables, lanes, *uptime),
         Change::RenameFolders(renames) => folder::rename(tables, renames),
         Change::Several(changes) => changes.iter().try_for_each(|c| one(tables, at, c)),
         Change::Subscribe { user, name, on } => folder::subscribe(tables, *user, name, *on),

@@ -163,8 +163,9 @@ pub enum Change {
     },
     /// The clock of network-up time.
     Uptime(Uptime),
-    /// Every lane may be tried again.
+    /// These lanes may be tried again; without names, every one.
     WakeLanes {
+        lanes: Vec<String>,
         uptime: Uptime,
     },
 }

@@ -12,9 +12,10 @@ use crate::{
     base::{
         id::{ContentId, FolderId, Uid, UserId},
         ranges::Ranges,
+        time::Time,
     },
     store::{
-        Broken,
+        Broken, counters,
         index::{
             key::{self, Kind},
             table::{Cursor, Row, Rows, Snapshot},
@@ -55,6 +56,11 @@ impl Reader {
     /// Sequence number of the last change that is in this state.
     pub fn sequence(&self) -> Result<u64, Broken> {
         self.rows.sequence()
+    }
+
+    /// The newest time that a change carried: it is not earlier now (UX-37).
+    pub fn saved_time(&self) -> Result<Time, Broken> {
+        Ok(counters::counters(&self.rows)?.time)
     }
 
     pub fn folder_named(&self, user: UserId, name: &str) -> Result<Option<FolderId>, Broken> {

@@ -118,8 +118,10 @@ pub enum Request {
     RetryQueued {
         queues: Vec<QueueId>,
     },
-    /// Every lane may be tried again: the network is back (LM-12).
+    /// These lanes may be tried again, or without names every one: the network is back (LM-12). The writer
+    /// does nothing else meanwhile: who wakes many asks for some hundred at a time.
     WakeLanes {
+        lanes: Vec<String>,
         uptime: Uptime,
     },
     /// The clock of network-up time. Nobody waits for it.

@@ -285,6 +285,35 @@ impl House {
         self.client = Client::new(ip, None);
     }
 
+    /// The digests that are due by now leave.
+    pub async fn digests(&self) {
+        self.doors.send_digests().await;
+    }
+
+    /// As `queue release all` does.
+    pub async fn release(&self) {
+        let entries = self.store.read(|reader| reader.queue(None, 1000)).unwrap();
+        let queues = entries.into_iter().filter(|(_, entry)| entry.held);
+        let queues = queues.map(|(id, _)| id).collect();
+        let held = false;
+        let request = Request::HoldQueued { queues, held };
+        self.store.request(request).await.unwrap();
+    }
+
+    /// As after a restart: what the listeners knew by heart is gone.
+    pub async fn forget(&mut self) {
+        let doors = smtp::Shared::new(
+            self.store.clone(),
+            self.world.clone(),
+            self.resolver.clone(),
+            self.login.clone(),
+            (*self.doors.options()).clone(),
+            self.memory.clone(),
+        );
+        self.doors = Rc::new(doors);
+        self.doors.remember().await;
+    }
+
     /// A line of the zone that name servers have; from the first one on there are some.
     pub fn zone(&self, line: &str) {
         self.world.zone.borrow_mut().add(line);

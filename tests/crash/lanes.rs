@@ -207,13 +207,15 @@ impl Model {
         }
     }
 
-    pub fn wake(&mut self, uptime: u64) {
+    pub fn wake(&mut self, uptime: u64, lanes: &[String]) {
         self.uptime(uptime);
         let late: Vec<(String, u64)> = self
             .view
             .lanes
             .iter()
-            .filter(|(_, row)| row.not_before > uptime)
+            .filter(|(name, row)| {
+                row.not_before > uptime && (lanes.is_empty() || lanes.contains(name))
+            })
             .map(|(name, row)| (name.clone(), row.not_before))
             .collect();
         for (name, not_before) in late {
@@ -250,7 +252,7 @@ pub fn shown(store: &Store, view: &View) -> Result<BTreeMap<String, Lane>, Strin
         for name in lanes.keys() {
             let due = reader.lane_entries(name, u64::MAX, 1000)?;
             let first = reader.lane_entries(name, u64::MAX, 1)?;
-            let oldest = reader.lane_oldest(name, 1000)?;
+            let oldest = reader.lane_oldest(name, None, 1000)?;
             entries.insert(name.clone(), (due, oldest, first));
         }
         Ok((lanes, order, entries))

@@ -14,7 +14,7 @@ use pillarbox::{
         Body,
         directory::{Alias, DomainClass, Edit, NewAppPassword, ScramKeys, Swap},
         mailbox::STANDARD,
-        queue::{LaneNote, Queued, QueuedRecipient, Settled},
+        queue::{Arrival, LaneNote, Queued, QueuedRecipient, Settled},
         request::{Append, Appended, Deliver, Flag, FlagMode, Recipient, Request},
     },
 };
@@ -117,7 +117,8 @@ pub enum Wish {
     Subscribe(u32, String, bool),
     /// Nobody waits for it.
     Uptime(u64),
-    Wake(u64),
+    /// Without names, all.
+    Wake(u64, Vec<String>),
 }
 
 impl Wish {
@@ -243,7 +244,7 @@ impl Wish {
                 uptime,
             },
             Self::Uptime(uptime) => Request::Uptime(uptime),
-            Self::Wake(uptime) => Request::WakeLanes { uptime },
+            Self::Wake(uptime, lanes) => Request::WakeLanes { lanes, uptime },
             _ => return None,
         })
     }
@@ -339,6 +340,7 @@ fn queued(tag: u64, others: &[String]) -> Queued {
         body: pillarbox::store::queue::BodyKind::default(),
         smtputf8: false,
         requiretls: false,
+        arrival: Arrival::Person,
         recipients: recipients.collect(),
     }
 }
@@ -459,7 +461,7 @@ impl Model {
             Wish::Retry(queues) => self.retry(queues),
             Wish::Settle(settled, note, uptime) => self.settle(settled, note.as_ref(), *uptime),
             Wish::Uptime(uptime) => self.uptime(*uptime),
-            Wish::Wake(uptime) => self.wake(*uptime),
+            Wish::Wake(uptime, lanes) => self.wake(*uptime, lanes),
             other => return self.administer(other),
         }
         Some(())

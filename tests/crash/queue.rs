@@ -176,7 +176,7 @@ fn oq_11_outcomes_on_a_full_disk() {
                 9,
             ),
             Wish::Hold(vec![ids[2]], true),
-            Wish::Wake(10),
+            Wish::Wake(10, vec![]),
             Wish::Retry(ids.clone()),
             Wish::Hold(vec![ids[2]], false),
             Wish::RemoveQueued(ids[2]),

@@ -395,7 +395,10 @@ fn outcome(dice: &mut Dice, view: &View, tag: u64, user: u32) -> Wish {
     match dice.below(10) {
         0 => Wish::Hold(some, dice.coin()),
         1 => Wish::Retry(some),
-        2 => Wish::Wake(now),
+        2 => {
+            let some = dice.coin().then(|| lane.to_owned());
+            Wish::Wake(now, some.into_iter().collect())
+        }
         3 | 4 => {
             let others = dice.coin().then(|| "u3@away.test".to_owned());
             Wish::Report(tag, 500, vec![user], others.into_iter().collect(), settled)

@@ -166,7 +166,8 @@ pub fn outcomes(world: &mut World) -> Done {
     world.ask(&[
         Wish::Hold(vec![first, 999], true),
         Wish::Settle(vec![settled(first, &[(c, waits(950))])], None, 310),
-        Wish::Wake(320),
+        Wish::Wake(315, vec!["other.test".to_owned()]),
+        Wish::Wake(320, vec![]),
         Wish::Retry(vec![second, first]),
     ])?;
     world.housekeep(8);

@@ -98,6 +98,18 @@ fn oq_1_first_host_dead() {
 }
 
 #[test]
+fn tr_11_next_hop_down() {
+    play(|net| async move {
+        let site = home(&net).await;
+        site.send(&letter()).await;
+        net.pass(1).await;
+        let reason = site.queue()[0].queued.recipients[0].reason.clone().unwrap();
+        let refused = "connect to mx.away.test[192.0.2.2]:25: Connection refused";
+        assert!(reason.contains(refused), "{reason}");
+    });
+}
+
+#[test]
 fn oq_1_ipv6_broken() {
     play(|net| async move {
         net.names("mx.away.test AAAA 2001:db8::2");
@@ -298,7 +310,7 @@ fn oq_3_dead_destination() {
         net.place("192.0.2.8:25", Place::Silent);
         let peer = Peer::kind(&net, &["192.0.2.2:25"]);
         let dead = Letter::new("alice@home.test", &["bob@dead.test"]);
-        for _ in 0..20 {
+        for _ in 0..100 {
             for _ in 0..100 {
                 let (site, dead) = (site.clone(), dead.clone());
                 let put = async move { drop(site.put(&dead).await) };
@@ -315,6 +327,6 @@ fn oq_3_dead_destination() {
         }
         net.pass(2 * HOUR).await;
         assert!(net.called("192.0.2.8:25") < 20);
-        assert_eq!(site.waiting(), 2000);
+        assert_eq!(site.waiting(), 10_000);
     });
 }

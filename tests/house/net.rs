@@ -317,7 +317,8 @@ impl Net {
         }
         let place = self.places.borrow().get(&to).cloned();
         match place {
-            None => Err(io::ErrorKind::ConnectionRefused.into()),
+            // ECONNREFUSED, worded as the kernel's.
+            None => Err(io::Error::from_raw_os_error(111)),
             Some(Place::Silent) => pending().await,
             Some(Place::Serve(serve)) => {
                 let (ours, theirs) = UnixStream::pair()?;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use async_io::Async;
 use smol::io::BufReader;
-use smol::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Take};
 
 use super::net::{Net, Place};
 
@@ -53,6 +53,8 @@ pub struct Peer {
     judge: Judge,
     /// What EHLO offers.
     offers: RefCell<Vec<String>>,
+    /// The connection is cut once so many octets have come over it.
+    pub cut: Cell<usize>,
     pub taken: RefCell<Vec<Taken>>,
     pub log: RefCell<Vec<String>>,
     pub sessions: Cell<u32>,
@@ -72,6 +74,7 @@ impl Peer {
             net: net.clone(),
             judge: RefCell::new(Box::new(judge)),
             offers: RefCell::new(offers.map(ToOwned::to_owned).to_vec()),
+            cut: Cell::new(usize::MAX),
             taken: RefCell::default(),
             log: RefCell::default(),
             sessions: Cell::new(0),
@@ -101,6 +104,10 @@ impl Peer {
 
     pub fn offer(&self, keyword: &str) {
         self.offers.borrow_mut().push(keyword.to_owned());
+    }
+
+    pub fn lacks(&self, keyword: &str) {
+        self.offers.borrow_mut().retain(|offer| offer != keyword);
     }
 
     /// Other behaviour from now on.
@@ -133,7 +140,7 @@ impl Peer {
 
     async fn serve(&self, stream: Async<UnixStream>, _: IpAddr) -> std::io::Result<()> {
         self.sessions.set(self.sessions.get() + 1);
-        let mut stream = BufReader::new(stream);
+        let mut stream = BufReader::new(stream).take(self.cut.get().try_into().unwrap());
         let act = self.act("", || "220 peer.test ESMTP".to_owned());
         if !answer(&mut stream, act).await? {
             return Ok(());
@@ -141,7 +148,8 @@ impl Peer {
         let mut message = Taken::default();
         loop {
             let mut line = String::new();
-            if stream.read_line(&mut line).await? == 0 {
+            stream.read_line(&mut line).await?;
+            if !line.ends_with('\n') {
                 return Ok(());
             }
             let line = line.trim_end();
@@ -201,7 +209,10 @@ impl Peer {
 }
 
 /// Whether it goes on.
-async fn answer(stream: &mut BufReader<Async<UnixStream>>, act: Act) -> std::io::Result<bool> {
+async fn answer(
+    stream: &mut Take<BufReader<Async<UnixStream>>>,
+    act: Act,
+) -> std::io::Result<bool> {
     match act {
         Act::Die => Ok(false),
         Act::Say(text) => {
@@ -212,13 +223,14 @@ async fn answer(stream: &mut BufReader<Async<UnixStream>>, act: Act) -> std::io:
                 let mark = if at + 1 < lines.len() { "-" } else { " " };
                 out.extend([code, mark, rest.trim_start(), "\r\n"]);
             }
-            stream.get_mut().write_all(out.as_bytes()).await?;
+            stream.get_mut().get_mut().write_all(out.as_bytes()).await?;
             Ok(!text.starts_with("421"))
         }
     }
 }
 
-/// Brings a message to a server, as a stranger does: what it says to each step.
+/// Brings a message to a server, as a stranger does: what it says to each step. Parameters of MAIL may
+/// stand behind `<from>`.
 pub async fn bring(stream: Async<UnixStream>, from: &str, to: &str, text: &str) -> Vec<String> {
     let mut stream = BufReader::new(stream);
     let mut said = vec![];
@@ -226,7 +238,11 @@ pub async fn bring(stream: Async<UnixStream>, from: &str, to: &str, text: &str) 
     let lines = [
         String::new(),
         "EHLO stranger.test".to_owned(),
-        format!("MAIL FROM:<{from}>"),
+        if from.starts_with('<') {
+            format!("MAIL FROM:{from}")
+        } else {
+            format!("MAIL FROM:<{from}>")
+        },
         format!("RCPT TO:<{to}>"),
         "DATA".to_owned(),
         body,
@@ -258,11 +274,12 @@ pub async fn bring(stream: Async<UnixStream>, from: &str, to: &str, text: &str) 
     said
 }
 
-async fn text(stream: &mut BufReader<Async<UnixStream>>) -> std::io::Result<String> {
+async fn text(stream: &mut Take<BufReader<Async<UnixStream>>>) -> std::io::Result<String> {
     let mut text = String::new();
     loop {
         let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
+        stream.read_line(&mut line).await?;
+        if !line.ends_with('\n') {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         if line == ".\r\n" {

@@ -187,8 +187,9 @@ fn sr_28_loop_between_two_boxes() {
         let inbox = site.inbox("alice@home.test");
         assert_eq!(inbox.len(), 1);
         assert!(inbox[0].contains("too many hops"), "{}", inbox[0]);
+        // A connection carries many rounds.
         let calls = net.calls.borrow().len();
-        assert!((10..120).contains(&calls), "{calls} connections");
+        assert!((2..120).contains(&calls), "{calls} connections");
     });
 }
 

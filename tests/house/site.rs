@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_rustls::rustls::sign::CertifiedKey;
 use pillarbox::base::id::{ContentId, Uid};
 use pillarbox::base::memory::Memory;
 use pillarbox::base::secret::Secret;
@@ -27,7 +28,7 @@ use pillarbox::service::outbound::{self, Outbound};
 use pillarbox::service::password::{Cost, Passwords};
 use pillarbox::service::smtp::{self, Door, Kind};
 use pillarbox::store::directory::{Alias, DomainClass, Edit, Swap, Transport, TransportTls};
-use pillarbox::store::queue::{QueueEntry, Queued, QueuedRecipient};
+use pillarbox::store::queue::{Arrival, QueueEntry, Queued, QueuedRecipient};
 use pillarbox::store::request::Deliver;
 use pillarbox::store::{self, Request, Running, Store};
 
@@ -49,6 +50,7 @@ pub struct Letter {
     pub to: Vec<QueuedRecipient>,
     pub envid: Option<String>,
     pub ret: Option<pillarbox::store::queue::Ret>,
+    pub requiretls: bool,
     pub text: String,
 }
 
@@ -70,18 +72,23 @@ impl Letter {
 impl Site {
     /// `hostname` at `ip`, with an MX on port 25; its names are for the test to publish.
     pub fn new(net: &Rc<Net>, hostname: &str, ip: &str) -> Rc<Self> {
-        Self::with(net, hostname, ip, None)
+        Self::with(net, (hostname, ip), None, &[])
     }
 
     /// One whose MX offers STARTTLS with a certificate that it signed itself.
     pub fn with_tls(net: &Rc<Net>, hostname: &str, ip: &str) -> Rc<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let key = certificate::self_signed(folder.path(), hostname, net.clock.time());
-        let tls = Tls::new(key.unwrap(), false).unwrap();
-        Self::with(net, hostname, ip, Some(tls))
+        let key = self_signed(net, hostname);
+        Self::with(net, (hostname, ip), Some(key), &[])
     }
 
-    fn with(net: &Rc<Net>, hostname: &str, ip: &str, tls: Option<Tls>) -> Rc<Self> {
+    /// One whose MX has this certificate, and that trusts those.
+    pub fn with(
+        net: &Rc<Net>,
+        (hostname, ip): (&str, &str),
+        key: Option<Arc<CertifiedKey>>,
+        roots: &[&CertifiedKey],
+    ) -> Rc<Self> {
+        let tls = key.map(|key| Tls::new(key, false).unwrap());
         let ip: IpAddr = ip.parse().unwrap();
         let world: Rc<dyn World> = Rc::new(Outside {
             net: net.clone(),
@@ -102,7 +109,7 @@ impl Site {
         net.settles(store.clone());
         let resolver = Resolver::new(world.clone(), vec![(NAMES, 53).into()]);
         let resolver = Rc::new(resolver);
-        let trust = Trust::with_roots(world.clone(), vec![]);
+        let trust = Trust::with_roots(world.clone(), roots.iter().map(|key| der(key)).collect());
         let spawn: outbound::Spawn = {
             let net = net.clone();
             Rc::new(move |task| net.executor.spawn(task).detach())
@@ -136,7 +143,7 @@ impl Site {
             Memory::new(u64::MAX),
         ));
         doors.sends(&outbound);
-        let serve = mx(hostname, &world, &doors, &outbound, tls);
+        let serve = mx(hostname, &world, &doors, tls);
         net.place(&format!("{ip}:25"), Place::Serve(serve));
         let run = outbound.run();
         net.executor.spawn(run).detach();
@@ -204,6 +211,20 @@ impl Site {
         .await;
     }
 
+    /// Another word on TLS for a transport.
+    pub async fn raise(&self, pattern: &str, target: &str, was: TransportTls, now: TransportTls) {
+        let row = |tls| Transport {
+            target: target.to_owned(),
+            tls: Some(tls),
+        };
+        self.edit(Edit::Transport(Swap {
+            name: pattern.to_owned(),
+            was: Some(row(was)),
+            now: Some(row(now)),
+        }))
+        .await;
+    }
+
     async fn edit(&self, edit: Edit) {
         self.request(Request::Edit(vec![edit])).await;
     }
@@ -237,8 +258,16 @@ impl Site {
                 ret: letter.ret,
                 body: pillarbox::store::queue::BodyKind::SevenBit,
                 smtputf8: false,
-                requiretls: false,
-                recipients: letter.to.clone(),
+                requiretls: letter.requiretls,
+                arrival: Arrival::Here,
+                recipients: letter
+                    .to
+                    .iter()
+                    .map(|to| QueuedRecipient {
+                        due: self.outbound.now(),
+                        ..to.clone()
+                    })
+                    .collect(),
             }),
             settles: vec![],
             warns: None,
@@ -293,6 +322,16 @@ impl Site {
     }
 }
 
+pub fn self_signed(net: &Net, hostname: &str) -> Arc<CertifiedKey> {
+    let folder = tempfile::tempdir().unwrap();
+    certificate::self_signed(folder.path(), hostname, net.clock.time()).unwrap()
+}
+
+/// The certificate itself.
+pub fn der(key: &CertifiedKey) -> Vec<u8> {
+    key.cert[0].to_vec()
+}
+
 /// Nobody knows another's.
 fn secret(ip: IpAddr) -> [u8; 16] {
     let mut secret = [7; 16];
@@ -307,11 +346,10 @@ fn mx(
     hostname: &str,
     world: &Rc<dyn World>,
     doors: &Rc<smtp::Shared>,
-    outbound: &Rc<Outbound>,
     tls: Option<Tls>,
 ) -> super::net::Serve {
     let (world, doors) = (world.clone(), doors.clone());
-    let (hostname, outbound) = (hostname.to_owned(), outbound.clone());
+    let hostname = hostname.to_owned();
     let house = House::new(Limits::default());
     Rc::new(move |stream, from| -> Local<'static, ()> {
         let now = world.now();
@@ -327,11 +365,9 @@ fn mx(
         let mut session = Session::new(offer, now);
         let client = Client::new(from, None);
         let mut door = Door::new(doors.clone(), Kind::Mx, client, None);
-        let outbound = outbound.clone();
         Box::pin(async move {
             let stream = Stream::Plain(Socket::Unix(stream));
             drive(&ground, stream, &mut session, &mut door).await;
-            outbound.wake();
         })
     })
 }

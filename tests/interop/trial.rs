@@ -86,13 +86,27 @@ fn what_it_prints_works_when_pasted() {
     let folder = TempDir::new().unwrap();
     let trial = Trial::start(folder.path(), "first");
     let lines = trial.lines();
-    let [send, submit, list, read, status, add, lead, log, talk] = lines.as_slice() else {
-        panic!("nine lines to paste, not: {lines:#?}");
+    let [
+        send,
+        submit,
+        program,
+        list,
+        read,
+        status,
+        add,
+        lead,
+        log,
+        queue,
+        talk,
+    ] = lines.as_slice()
+    else {
+        panic!("eleven lines to paste, not: {lines:#?}");
     };
     assert!(paste(send).contains("sent"), "{send}");
     assert!(paste(submit).contains("sent"), "{submit}");
+    assert!(paste(program).contains("sent"), "{program}");
     let listed = paste(list);
-    for subject in ["\"Hello\"", "\"Hello from Ben\""] {
+    for subject in ["\"Hello\"", "\"Hello from Ben\"", "\"Backup done\""] {
         assert!(listed.contains(subject), "{listed}");
     }
     let text = paste(read);
@@ -100,7 +114,9 @@ fn what_it_prints_works_when_pasted() {
         text.contains("Subject: Hello") && text.contains("It works."),
         "{text}"
     );
-    assert!(!paste(status).trim().is_empty());
+    // It warns of that, and its exit code says so.
+    let status = paste(&format!("{status} || true"));
+    assert!(status.contains("sending is paused"), "{status}");
     assert!(!paste(add).trim().is_empty());
     let steps = paste(lead);
     for person in ["anna@home.test", "ben@home.test"] {
@@ -109,6 +125,11 @@ fn what_it_prints_works_when_pasted() {
     let logged = paste(log);
     assert!(logged.contains("anna@home.test"), "{logged}");
     assert!(talk.starts_with("telnet 127.0.0.1 "), "{talk}");
+    // Nothing leaves a trial: what is for others waits.
+    let away = submit.replace("anna@home.test", "far@elsewhere.test");
+    assert!(paste(&away).contains("sent"), "{away}");
+    let waiting = paste(queue);
+    assert!(waiting.contains("far@elsewhere.test"), "{waiting}");
     let passwords = folder.path().join("trial/passwords");
     let before = fs::read_to_string(&passwords).unwrap();
     let mode =

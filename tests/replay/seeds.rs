@@ -29,8 +29,8 @@ use pillarbox::store::mailbox::Folder;
 use pillarbox::store::message::journal::{Entry, Extent};
 use pillarbox::store::message::{Message, content::ContentRow};
 use pillarbox::store::queue::{
-    BodyKind, Fate, Lane, LaneNote, Notify, QueueEntry, Queued, QueuedRecipient, Ret, Settled,
-    Totals,
+    Arrival, BodyKind, Fate, Lane, LaneNote, Notify, QueueEntry, Queued, QueuedRecipient, Ret,
+    Settled, Totals,
 };
 use pillarbox::store::request::{Deliver, FlagMode, Recipient, Special};
 use pillarbox::store::{Body, Options, Request, Store, value};
@@ -330,12 +330,14 @@ fn queued() -> Queued {
         body: BodyKind::EightBitMime,
         smtputf8: true,
         requiretls: true,
+        arrival: Arrival::Device,
         recipients: vec![QueuedRecipient {
             address: "c@away.test".to_owned(),
             notify: Some(Notify::SUCCESS.with(Notify::DELAY)),
             orcpt: Some("rfc822;c@away.test".to_owned()),
             srs: Some("home.test".to_owned()),
             transport: Some("relay:out".to_owned()),
+            pinned: true,
             ..QueuedRecipient::default()
         }],
     }
@@ -492,7 +494,10 @@ fn changes() {
         },
         Change::RetryQueued(vec![QueueId(3)]),
         Change::Uptime(601),
-        Change::WakeLanes { uptime: 602 },
+        Change::WakeLanes {
+            lanes: vec!["away.test".to_owned()],
+            uptime: 602,
+        },
     ]);
     for (name, change) in [
         ("change-edit", edit),

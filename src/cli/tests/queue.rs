@@ -7,7 +7,7 @@ use crate::{
     mail::summary::SummaryBuilder,
     store::{
         Store,
-        queue::{BodyKind, Fate, LaneNote, Queued, QueuedRecipient, Settled},
+        queue::{Arrival, BodyKind, Fate, LaneNote, Queued, QueuedRecipient, Settled},
         request::{Deliver, Request as Wish},
     },
 };
@@ -40,6 +40,7 @@ async fn queue(store: &Store, id: &str, sender: &str, to: &[&str]) {
             body: BodyKind::SevenBit,
             smtputf8: false,
             requiretls: false,
+            arrival: Arrival::Person,
             recipients: to.iter().map(recipient).collect(),
         }),
         settles: Vec::new(),
@@ -176,6 +177,8 @@ fn oq_8_hold_release_retry_and_remove() {
     assert_eq!(ids(data, "--held"), ["Q2", "Q3"]);
     assert!(run("list --held").1.contains("Q2  held, "));
     assert!(run("list --held").1.contains("to <x@far.test>, held"));
+    // Held: it is not tried, and that is said.
+    assert_ne!(run("retry Q3").0, 0);
     assert_eq!(run("release Q3 Q3").1, "released: Q3 (tried at once)");
     assert_eq!(run("release all").1, "released: Q2 (tried at once)");
     assert_eq!(run("release all").1, "released: nothing");

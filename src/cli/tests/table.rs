@@ -11,7 +11,7 @@ use crate::{
     store::{
         Store,
         disk::local::LocalDisk,
-        queue::{BodyKind, Queued, QueuedRecipient},
+        queue::{Arrival, BodyKind, Queued, QueuedRecipient},
         request::{Deliver, Request as Wish},
     },
 };
@@ -357,6 +357,7 @@ async fn queue_one(store: &Store) {
         body: BodyKind::SevenBit,
         smtputf8: false,
         requiretls: false,
+        arrival: Arrival::Person,
         recipients: vec![QueuedRecipient {
             address: "x@away.test".to_owned(),
             reason: Some("connect to away.test: Connection refused".to_owned()),

@@ -45,9 +45,9 @@ pub struct Recipient {
     pub action: Action,
     /// RFC 3463: `5.1.1`.
     pub status: String,
-    /// The server that said so; `None` where the text is ours.
+    /// The server that said so, as `host` or `host[ip]:port`; `None` where the text is ours.
     pub remote: Option<String>,
-    /// Its reply with the codes, or what went wrong here. From anybody: it is made harmless here.
+    /// Its reply with the codes, and perhaps behind [`WHEN`] to what; or what went wrong here. From anybody: it is made harmless here.
     pub text: String,
     pub tried: Option<Time>,
     /// Until when it is tried again ([`Action::Delayed`]).
@@ -85,6 +85,9 @@ pub enum Original<'a> {
     /// All of it; of more than [`WHOLE_MAX`] octets only the header goes back.
     Whole(&'a [u8]),
 }
+
+/// Between a reply and the command to which it came, as people read it.
+pub const WHEN: &str = " (in reply to ";
 
 /// A longer message does not go back whole, in octets.
 pub const WHOLE_MAX: usize = 256 * 1024;
@@ -208,8 +211,11 @@ fn group(out: &mut String, recipient: &Recipient, charset: Charset) {
     field(out, "Status", &clean::status(&recipient.status));
     let text = clean::text(&recipient.text, charset, clean::TEXT_MAX);
     if let Some(remote) = &recipient.remote {
-        field(out, "Remote-MTA", &format!("dns; {}", clean::name(remote)));
-        field(out, "Diagnostic-Code", &format!("smtp; {text}"));
+        // The name alone, and the reply alone (sections 2.3.5 and 2.3.6).
+        let name = remote.split_once('[').map_or(&**remote, |(name, _)| name);
+        let reply = text.rsplit_once(WHEN).map_or(&*text, |(reply, _)| reply);
+        field(out, "Remote-MTA", &format!("dns; {}", clean::name(name)));
+        field(out, "Diagnostic-Code", &format!("smtp; {reply}"));
     } else if !text.is_empty() {
         field(out, "Diagnostic-Code", &format!("X-Pillarbox; {text}"));
     }

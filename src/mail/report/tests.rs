@@ -323,3 +323,17 @@ proptest! {
         prop_assert_eq!(parts[1].split(|c| *c == b'\n').filter(|l| l.starts_with(b"Final-Recipient:")).count(), 2);
     }
 }
+
+#[test]
+fn the_name_alone_and_the_reply_alone() {
+    let recipients = [Recipient {
+        remote: Some("mx.away.test[192.0.2.2]".to_owned()),
+        text: format!("550 5.1.1 no{WHEN}RCPT TO command)"),
+        ..recipient()
+    }];
+    let message = compose(&report(&recipients), Original::Header(HEADER));
+    let text = String::from_utf8(message).unwrap();
+    let fields = "Remote-MTA: dns; mx.away.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no\r\n";
+    assert!(text.contains(fields), "{text}");
+    assert!(text.contains("mx.away.test[192.0.2.2] said:"), "{text}");
+}

@@ -57,6 +57,11 @@ impl Mechanism {
         Self::ALL.into_iter().find(named)
     }
 
+    #[must_use]
+    pub fn is_scram(self) -> bool {
+        matches!(self, Self::ScramSha256 | Self::ScramSha256Plus)
+    }
+
     /// Whether it can be used on a channel with (`bound`) or without a channel binding.
     #[must_use]
     pub fn fits(self, bound: bool) -> bool {

@@ -1,12 +1,7 @@
-use std::sync::Arc;
-
 use smol::block_on;
 
 use super::*;
-use crate::{
-    net::world::RealClock,
-    store::{self, disk::local::LocalDisk, log::SEGMENT},
-};
+use crate::service::lookup::tests::in_folder;
 
 const NOW: Time = Time(1_795_272_815);
 
@@ -18,19 +13,7 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Arc::new(LocalDisk::new(folder.path()).unwrap());
-        let options = store::Options {
-            cache: 1 << 20,
-            message_size: 1 << 24,
-            tiny: true,
-            segment: SEGMENT,
-            secret: [7; 16],
-            folders: 0,
-            keywords: 0,
-            clock: Arc::new(RealClock),
-        };
-        let (store, _, _) = Store::open(disk, options).unwrap();
+        let (store, folder) = in_folder();
         Self {
             store,
             _folder: folder,

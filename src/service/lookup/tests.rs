@@ -19,6 +19,24 @@ use crate::{
     },
 };
 
+/// A store in a folder, which goes with it.
+pub fn in_folder() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(LocalDisk::new(folder.path()).unwrap());
+    let options = store::Options {
+        cache: 1 << 20,
+        message_size: 1 << 24,
+        tiny: true,
+        segment: SEGMENT,
+        secret: [7; 16],
+        folders: 0,
+        keywords: 0,
+        clock: Arc::new(RealClock),
+    };
+    let (store, _, _) = Store::open(disk, options).unwrap();
+    (store, folder)
+}
+
 struct Rooms {
     store: Store,
     options: RefCell<Options>,
@@ -27,19 +45,7 @@ struct Rooms {
 
 impl Rooms {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Arc::new(LocalDisk::new(folder.path()).unwrap());
-        let options = store::Options {
-            cache: 1 << 20,
-            message_size: 1 << 20,
-            tiny: true,
-            segment: SEGMENT,
-            secret: [7; 16],
-            folders: 0,
-            keywords: 0,
-            clock: Arc::new(RealClock),
-        };
-        let (store, _, _) = Store::open(disk, options).unwrap();
+        let (store, folder) = in_folder();
         Self {
             store,
             options: RefCell::default(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::network::Network,
-    service::operate::{Context, Kind, Problem, Reply, columns, edit, name::shown},
+    service::operate::{Context, Kind, Problem, Reply, add_row, columns, name::shown, remove_row},
     store::directory::{Access, Edit, Swap},
 };
 
@@ -50,16 +50,9 @@ async fn add(
         );
         return Err(Problem::new(Kind::Exists, text));
     }
-    if dry_run {
-        return Ok(Reply::Done(format!("would add {cidr}: {verdict}")));
-    }
-    let swap = Swap {
-        name: cidr.clone(),
-        was: None,
-        now: Some(Access { allow }),
-    };
-    edit(context, vec![Edit::Access(swap)], &cidr).await?;
-    Ok(Reply::Done(format!("added {cidr}: {verdict}")))
+    let row = Edit::Access(Swap::add(&cidr, Access { allow }));
+    let what = format!("{cidr}: {verdict}");
+    add_row(context, (&cidr, row), &what, dry_run).await
 }
 
 async fn remove(context: &Context<'_>, range: &str, dry_run: bool) -> Result<Reply, Problem> {
@@ -68,16 +61,8 @@ async fn remove(context: &Context<'_>, range: &str, dry_run: bool) -> Result<Rep
         let text = format!("{cidr} is not in the list (pillarbox access list)");
         return Err(Problem::new(Kind::NoSuch, text));
     };
-    if dry_run {
-        return Ok(Reply::Done(format!("would remove {cidr}")));
-    }
-    let swap = Swap {
-        name: cidr.clone(),
-        was: Some(there),
-        now: None,
-    };
-    edit(context, vec![Edit::Access(swap)], &cidr).await?;
-    Ok(Reply::Done(format!("removed {cidr}")))
+    let row = Edit::Access(Swap::remove(&cidr, there));
+    remove_row(context, (&cidr, row), &cidr, dry_run).await
 }
 
 fn list(context: &Context<'_>) -> Result<Reply, Problem> {

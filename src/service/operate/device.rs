@@ -10,7 +10,7 @@ use crate::{
         neighbours,
         world::{RealWorld, World as _},
     },
-    service::operate::{Context, Kind, Problem, Reply, columns, edit, name::shown},
+    service::operate::{Context, Kind, Problem, Reply, columns, edit, name::shown, remove_row},
     store::directory::{Device, Edit, Swap},
 };
 
@@ -113,12 +113,7 @@ async fn add(
             row.addresses.join(", ")
         )));
     }
-    let swap = Swap {
-        name: name.to_owned(),
-        was: None,
-        now: Some(row),
-    };
-    edit(context, vec![Edit::Device(swap)], name).await?;
+    edit(context, vec![Edit::Device(Swap::add(name, row))], name).await?;
     let listens = context
         .config
         .listeners(&crate::config::schema::LISTEN_DEVICES);
@@ -142,16 +137,8 @@ async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Repl
         let text = format!("there is no device {} (pillarbox device list)", shown(name));
         return Err(Problem::new(Kind::NoSuch, text));
     };
-    if dry_run {
-        return Ok(Reply::Done(format!("would remove device {name}")));
-    }
-    let swap = Swap {
-        name: name.clone(),
-        was: Some(there),
-        now: None,
-    };
-    edit(context, vec![Edit::Device(swap)], &name).await?;
-    Ok(Reply::Done(format!("removed device {name}")))
+    let row = Edit::Device(Swap::remove(&name, there));
+    remove_row(context, (&name, row), &format!("device {name}"), dry_run).await
 }
 
 fn list(context: &Context<'_>) -> Result<Reply, Problem> {
@@ -188,7 +175,8 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
 
 /// Why networks may not be listed: they reach into the internet, or are a router's address or one of
 /// this machine's alone (UX page D).
-pub(super) fn forbidden(networks: &[Network]) -> Option<String> {
+#[must_use]
+pub fn forbidden(networks: &[Network]) -> Option<String> {
     let own = neighbours::networks();
     if let Some(wide) = networks.iter().find(|network| !network.is_inside(&own)) {
         return Some(open_to_all(*wide));

@@ -9,9 +9,9 @@ use crate::{
     service::{
         dkim,
         lookup::DEFAULT_ROUTE,
-        operate::{Context, Kind, Problem, Reply, columns, domain},
+        operate::{Context, Kind, Problem, Reply, columns, domain, route::presets},
     },
-    store::directory::{DkimKey, DkimState, DomainClass, Route},
+    store::directory::{DkimKey, DkimState, DomainClass},
 };
 
 /// Longest string of a TXT record, in octets (RFC 1035 section 3.3.14).
@@ -193,7 +193,7 @@ fn spf(context: &Context<'_>, name: &str) -> Result<Record, Problem> {
         let about = "SPF: the servers that send for the domain, which is this box (by its MX)";
         return Ok(Record::new(name, name, "TXT", "v=spf1 mx ~all", about));
     };
-    let (include, about) = match provider(&route) {
+    let (include, about) = match presets::include(&route.hosts) {
         Some(include) => (
             [" include:", include].concat(),
             "SPF: this box, and the provider through which its mail leaves".to_owned(),
@@ -209,34 +209,6 @@ fn spf(context: &Context<'_>, name: &str) -> Result<Record, Problem> {
     };
     let value = ["v=spf1 mx", &include, " ~all"].concat();
     Ok(Record::new(name, name, "TXT", &value, about))
-}
-
-/// What providers ask to be put into SPF, by the end of their host names.
-const PROVIDERS: [(&str, &str); 12] = [
-    ("amazonaws.com", "amazonses.com"),
-    ("brevo.com", "spf.brevo.com"),
-    ("fastmail.com", "spf.messagingengine.com"),
-    ("gmail.com", "_spf.google.com"),
-    ("mailbox.org", "mailbox.org"),
-    ("mailgun.org", "mailgun.org"),
-    ("mailjet.com", "spf.mailjet.com"),
-    ("office365.com", "spf.protection.outlook.com"),
-    ("postmarkapp.com", "spf.mtasv.net"),
-    ("sendgrid.net", "sendgrid.net"),
-    ("sendinblue.com", "spf.brevo.com"),
-    ("smtp2go.com", "spf.smtp2go.com"),
-];
-
-fn provider(route: &Route) -> Option<&'static str> {
-    let of_host = |host: &String| {
-        let host = host.to_ascii_lowercase();
-        let known = PROVIDERS.iter().find(|(end, _)| {
-            let front = host.strip_suffix(end);
-            front.is_some_and(|front| front.is_empty() || front.ends_with('.'))
-        });
-        known.map(|(_, include)| *include)
-    };
-    route.hosts.iter().find_map(of_host)
 }
 
 /// The public keys of a domain, as records.
@@ -324,11 +296,7 @@ mod tests {
     use base64::{Engine as _, prelude::BASE64_STANDARD};
 
     use super::*;
-    use crate::{
-        base::{secret::Secret, time::Time},
-        mailauth::dkim::Algorithm,
-        store::directory::{FromRewrite, RouteTls},
-    };
+    use crate::{base::time::Time, mailauth::dkim::Algorithm};
 
     #[test]
     fn ux_20_pieces_joined_are_the_value() {
@@ -379,29 +347,6 @@ mod tests {
     fn what_quotes_need() {
         assert_eq!(quoted("a\"b\\c"), ["\"a\\\"b\\\\c\""]);
         assert_eq!(quoted(""), [""; 0]);
-    }
-
-    #[test]
-    fn providers_by_their_hosts() {
-        let route = |host: &str| Route {
-            hosts: vec![host.to_owned()],
-            port: 587,
-            tls: RouteTls::StartTls,
-            user: None,
-            password: Secret::default(),
-            from_rewrite: FromRewrite::Off,
-            from: None,
-            secret_in: 0,
-        };
-        for (host, want) in [
-            ("smtp.gmail.com", Some("_spf.google.com")),
-            ("SMTP-relay.Gmail.com", Some("_spf.google.com")),
-            ("email-smtp.eu-west-1.amazonaws.com", Some("amazonses.com")),
-            ("evilgmail.com", None),
-            ("smtp.isp.test", None),
-        ] {
-            assert_eq!(provider(&route(host)), want, "{host}");
-        }
     }
 
     #[test]

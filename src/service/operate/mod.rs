@@ -349,6 +349,34 @@ async fn edit(context: &Context<'_>, edits: Vec<Edit>, what: &str) -> Result<(),
     }
 }
 
+/// A row goes, or would; `what` says which. Its name is in `name`.
+async fn remove_row(
+    context: &Context<'_>,
+    (name, row): (&str, Edit),
+    what: &str,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    if dry_run {
+        return Ok(Reply::Done(format!("would remove {what}")));
+    }
+    edit(context, vec![row], name).await?;
+    Ok(Reply::Done(format!("removed {what}")))
+}
+
+/// A row comes, or would; as [`remove_row`].
+async fn add_row(
+    context: &Context<'_>,
+    (name, row): (&str, Edit),
+    what: &str,
+    dry_run: bool,
+) -> Result<Reply, Problem> {
+    if dry_run {
+        return Ok(Reply::Done(format!("would add {what}")));
+    }
+    edit(context, vec![row], name).await?;
+    Ok(Reply::Done(format!("added {what}")))
+}
+
 /// A number of things.
 fn count(number: usize, one: &str, more: &str) -> String {
     let word = if number == 1 { one } else { more };

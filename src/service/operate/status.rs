@@ -70,6 +70,8 @@ pub struct Report {
     pub queue_failing: u64,
     /// Nothing is sent until it is resumed.
     pub queue_paused: bool,
+    /// Bounces of bounces since the start: nobody was told (OQ-4).
+    pub bounces_dropped: u64,
     /// The queue in words.
     pub queue: String,
     /// Until the certificate that most clients get ends; negative since it has.
@@ -95,6 +97,50 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         .tls
         .as_ref()
         .and_then(|tls| tls::days_left(tls, context.now));
+    let (state, problems) = problems(
+        running,
+        &figures,
+        &queue,
+        certificate_days,
+        // A relay hosts none.
+        domains.is_empty() && context.config.role() != Role::Relay,
+    );
+    Ok(Reply::Status(Box::new(Report {
+        state,
+        problems,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: running.uptime.as_secs(),
+        hostname: context
+            .config
+            .text(&crate::config::schema::HOSTNAME)
+            .to_owned(),
+        profile: context.config.profile().name().to_owned(),
+        domains: u64::try_from(domains.len()).unwrap_or(u64::MAX),
+        postmaster: name::postmaster(context)?,
+        queued: queue.waiting,
+        queue_oldest_seconds: queue.oldest_seconds,
+        queue_failing: u64::try_from(queue.failing).unwrap_or(u64::MAX),
+        queue_paused: queue.paused,
+        bounces_dropped: context.outbound.map_or(0, |outbound| outbound.dropped()),
+        queue: queue.text(),
+        certificate_days,
+        smtp_sessions: running.smtp_sessions,
+        imap_sessions: running.imap_sessions,
+        sequence: figures.sequence,
+        live_octets: figures.live_octets,
+        log_octets: figures.log_octets,
+        free_octets: figures.free_octets,
+    })))
+}
+
+/// What is not well, and how bad that is.
+fn problems(
+    running: &Running,
+    figures: &store::Status,
+    queue: &queue::Overview,
+    certificate_days: Option<i64>,
+    empty: bool,
+) -> (State, Vec<String>) {
     let mut state = State::Ok;
     let mut problems = Vec::new();
     let mut say = |how: State, text: String| {
@@ -146,36 +192,11 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         let text = queue::spooled(&queue.spooled).unwrap_or_default();
         say(State::Warning, text);
     }
-    // A relay hosts none.
-    if domains.is_empty() && context.config.role() != Role::Relay {
+    if empty {
         let text = "there is no domain yet (pillarbox domain add NAME)";
         say(State::Warning, text.to_owned());
     }
-    Ok(Reply::Status(Box::new(Report {
-        state,
-        problems,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        uptime_seconds: running.uptime.as_secs(),
-        hostname: context
-            .config
-            .text(&crate::config::schema::HOSTNAME)
-            .to_owned(),
-        profile: context.config.profile().name().to_owned(),
-        domains: u64::try_from(domains.len()).unwrap_or(u64::MAX),
-        postmaster: name::postmaster(context)?,
-        queued: queue.waiting,
-        queue_oldest_seconds: queue.oldest_seconds,
-        queue_failing: u64::try_from(queue.failing).unwrap_or(u64::MAX),
-        queue_paused: queue.paused,
-        queue: queue.text(),
-        certificate_days,
-        smtp_sessions: running.smtp_sessions,
-        imap_sessions: running.imap_sessions,
-        sequence: figures.sequence,
-        live_octets: figures.live_octets,
-        log_octets: figures.log_octets,
-        free_octets: figures.free_octets,
-    })))
+    (state, problems)
 }
 
 impl Report {
@@ -199,7 +220,10 @@ impl Report {
         if let Some(person) = &self.postmaster {
             lines.push(format!("mail for postmaster, abuse and root: {person}"));
         }
-        lines.push(format!("queue: {}", self.queue));
+        lines.push(match self.bounces_dropped {
+            0 => format!("queue: {}", self.queue),
+            count => format!("queue: {}; {count} bounces of bounces dropped", self.queue),
+        });
         lines.push(format!(
             "{} domains; store: {} MiB live of {} MiB, {} MiB free, change {}",
             self.domains,
@@ -222,5 +246,43 @@ fn span(seconds: u64) -> String {
         60..3600 => format!("{} min", seconds / 60),
         3600..86_400 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oq_4_bounces_of_bounces_are_counted() {
+        let mut report = Report {
+            state: State::Ok,
+            problems: Vec::new(),
+            version: "0".to_owned(),
+            uptime_seconds: 0,
+            hostname: "mx.home.test".to_owned(),
+            profile: "small".to_owned(),
+            domains: 1,
+            postmaster: None,
+            queued: 0,
+            queue_oldest_seconds: 0,
+            queue_failing: 0,
+            queue_paused: false,
+            bounces_dropped: 0,
+            queue: "empty".to_owned(),
+            certificate_days: None,
+            smtp_sessions: 0,
+            imap_sessions: 0,
+            sequence: 1,
+            live_octets: 0,
+            log_octets: 0,
+            free_octets: 0,
+        };
+        assert!(report.text().contains(&"queue: empty".to_owned()));
+        report.bounces_dropped = 3;
+        let line = "queue: empty; 3 bounces of bounces dropped".to_owned();
+        assert!(report.text().contains(&line));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["bounces_dropped"], 3);
     }
 }

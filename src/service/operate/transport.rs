@@ -10,7 +10,9 @@ use crate::{
     },
     service::{
         lookup::{self, DEFAULT_ROUTE},
-        operate::{Context, Kind, Problem, Reply, columns, edit, name, route, test::Report},
+        operate::{
+            Context, Kind, Problem, Reply, add_row, columns, name, remove_row, route, test::Report,
+        },
     },
     store::{
         Reader,
@@ -112,17 +114,18 @@ async fn add(
         ""
     };
     let with = tls.map_or(String::new(), |tls| format!(", TLS {}", word(tls)));
-    let done = format!("transport {pattern} -> {target}{with}{note}");
-    if dry_run {
-        return Ok(Reply::Done(format!("would add {done}")));
+    let what = format!("transport {pattern} -> {target}{with}{note}");
+    let row = Edit::Transport(Swap::add(&pattern, Transport { target, tls }));
+    let done = add_row(context, (&pattern, row), &what, dry_run).await;
+    afresh(context);
+    done
+}
+
+/// What waits may have another way out now.
+fn afresh(context: &Context<'_>) {
+    if let Some(outbound) = context.outbound {
+        outbound.afresh();
     }
-    let swap = Swap {
-        name: pattern.clone(),
-        was: None,
-        now: Some(Transport { target, tls }),
-    };
-    edit(context, vec![Edit::Transport(swap)], &pattern).await?;
-    Ok(Reply::Done(format!("added {done}")))
 }
 
 /// Refuses a level where nothing is spoken that it could be about.
@@ -148,17 +151,11 @@ async fn remove(context: &Context<'_>, pattern: &str, dry_run: bool) -> Result<R
         let text = format!("no transport for {pattern} (pillarbox transport list)");
         return Err(Problem::new(Kind::NoSuch, text));
     };
-    let done = format!("transport {pattern} -> {}", was.target);
-    if dry_run {
-        return Ok(Reply::Done(format!("would remove {done}")));
-    }
-    let swap = Swap {
-        name: pattern.clone(),
-        was: Some(was),
-        now: None,
-    };
-    edit(context, vec![Edit::Transport(swap)], &pattern).await?;
-    Ok(Reply::Done(format!("removed {done}")))
+    let what = format!("transport {pattern} -> {}", was.target);
+    let row = Edit::Transport(Swap::remove(&pattern, was));
+    let done = remove_row(context, (&pattern, row), &what, dry_run).await;
+    afresh(context);
+    done
 }
 
 fn list(context: &Context<'_>) -> Result<Reply, Problem> {

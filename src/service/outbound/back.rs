@@ -1,6 +1,10 @@
 //! Mail that goes back to its sender because the admin says so (`queue bounce`).
 
-use super::{Outbound, bounce::Notice, line};
+use super::{
+    Outbound,
+    bounce::{Notice, Told},
+    line,
+};
 use crate::{
     base::id::QueueId,
     mail::report::{self, Action},
@@ -21,6 +25,8 @@ pub enum Returned {
     Done,
     /// Somebody has it in hand just now: nothing was done.
     Sending,
+    /// Its sender cannot be told now: nothing was done.
+    Waits,
     /// It went meanwhile.
     Went,
 }
@@ -36,8 +42,17 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// The store refuses; the entry may be held then.
+    /// The store refuses; the entry may be held where it cannot even be released.
     pub async fn give_back(&self, id: QueueId) -> Result<Returned, Refusal> {
+        self.give_back_as(id, TEXT).await
+    }
+
+    /// The same for a reason of our own.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses; the entry may be held then.
+    pub async fn give_back_as(&self, id: QueueId, text: &str) -> Result<Returned, Refusal> {
         let hold = |held| Request::HoldQueued {
             queues: vec![id],
             held,
@@ -52,6 +67,19 @@ impl Outbound {
             }
             return Ok(Returned::Sending);
         }
+        let returned = self.give_up(id, text).await;
+        if !matches!(returned, Ok(Returned::Done | Returned::Went))
+            && was.is_some_and(|entry| !entry.held)
+        {
+            // Nobody was told: it goes on as before.
+            store.request(hold(false)).await?;
+        }
+        returned
+    }
+
+    /// Ends an entry that nobody can begin with.
+    async fn give_up(&self, id: QueueId, text: &str) -> Result<Returned, Refusal> {
+        let store = &self.parts.store;
         let Some(entry) = store.read(|reader| reader.queue_entry(id))? else {
             return Ok(Returned::Went);
         };
@@ -60,21 +88,30 @@ impl Outbound {
             queue: id,
             recipients: gone.map(|one| (one.address.clone(), Fate::Gone)).collect(),
         };
-        let notices = self.told_of(&entry);
-        if notices.is_empty() || !self.report(&entry, &notices, &settled).await {
-            let settle = Request::Settle {
-                settled: vec![settled],
-                lane: None,
-                uptime: self.now(),
-            };
-            store.request(settle).await?;
+        let notices = self.told_of(&entry, text);
+        let told = if notices.is_empty() {
+            Told::Nobody
+        } else {
+            self.report(&entry, &notices, &settled).await
+        };
+        match told {
+            Told::Kept => {}
+            Told::Later(_) => return Ok(Returned::Waits),
+            Told::Nobody => {
+                let settle = Request::Settle {
+                    settled: vec![settled],
+                    lane: None,
+                    uptime: self.now(),
+                };
+                store.request(settle).await?;
+            }
         }
         log::info!("{}: removed", entry.queued.id);
         Ok(Returned::Done)
     }
 
     /// A line in the log for each recipient, and what the sender hears of those it wants to hear of.
-    fn told_of(&self, entry: &QueueEntry) -> Vec<Notice> {
+    fn told_of(&self, entry: &QueueEntry, text: &str) -> Vec<Notice> {
         let notice = |one: &QueuedRecipient| {
             self.log(
                 entry,
@@ -83,7 +120,7 @@ impl Outbound {
                     relay: "none",
                     dsn: STATUS,
                     status: "bounced",
-                    text: TEXT,
+                    text,
                 },
             );
             let wanted = one.notify.is_none_or(|notify| notify.has(Notify::FAILURE));
@@ -94,7 +131,7 @@ impl Outbound {
                     action: Action::Failed,
                     status: STATUS.to_owned(),
                     remote: None,
-                    text: TEXT.to_owned(),
+                    text: text.to_owned(),
                     tried: None,
                     until: None,
                 })

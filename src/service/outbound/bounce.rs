@@ -23,18 +23,32 @@ use crate::{
     },
     store::{
         Broken, Content, Refusal, Store,
-        queue::{BodyKind, QueueEntry, Queued, QueuedRecipient, Ret, Settled},
+        queue::{Arrival, BodyKind, QueueEntry, Queued, QueuedRecipient, Ret, Settled},
         request::Recipient,
     },
 };
 
-/// Pauses before a report is brought to the store again, in seconds: the first and the longest.
+/// Pauses before good news is told again, in seconds: the first and the longest, and how many.
 const PAUSE: u64 = 1;
 const PAUSE_MAX: u64 = 60;
+const PATIENCE: u32 = 10;
+/// Messages of which good news waits to be told.
+const TELLING_MAX: usize = 64;
 
 /// What the sender is told of one recipient.
 #[derive(Clone, Debug)]
 pub(super) struct Notice(pub report::Recipient);
+
+/// What came of a report.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// It is on the medium, and with it what became of the recipients; or both were before.
+    Kept,
+    /// Nobody is to be told; nothing was kept.
+    Nobody,
+    /// Not now, in plain words; nothing was kept.
+    Later(String),
+}
 
 /// Where a report goes.
 struct Back {
@@ -56,16 +70,44 @@ pub fn srs(store: &Store) -> Srs {
 }
 
 impl Outbound {
-    /// Tells the sender, and keeps in the same change what became of the recipients. False: nobody is to
-    /// be told, and nothing was kept.
+    /// Tells the sender, and keeps in the same change what became of the recipients.
     pub(super) async fn report(
         &self,
         entry: &QueueEntry,
         notices: &[Notice],
         settled: &Settled,
-    ) -> bool {
+    ) -> Told {
         let settles = vec![settled.clone()];
         self.report_on(entry, notices, settles, None).await
+    }
+
+    /// Tells of what went well although it cannot be told now: such news is lost when that lasts.
+    pub(super) fn tell_later(
+        self: &Rc<Self>,
+        entry: QueueEntry,
+        mut notices: Vec<Notice>,
+        header: Option<Vec<u8>>,
+    ) {
+        notices.retain(|notice| is_good(notice.0.action));
+        let many = self.telling.get();
+        if notices.is_empty() || many >= TELLING_MAX {
+            return;
+        }
+        self.telling.set(many.saturating_add(1));
+        let this = Rc::clone(self);
+        (self.parts.spawn)(Box::pin(async move {
+            let world = &this.parts.world;
+            let mut pause = PAUSE;
+            for _ in 0..PATIENCE {
+                world.sleep(world.now().plus_seconds(pause)).await;
+                pause = pause.saturating_mul(2).min(PAUSE_MAX);
+                let told = this.report_on(&entry, &notices, Vec::new(), header.clone());
+                if !matches!(Box::pin(told).await, Told::Later(_)) {
+                    break;
+                }
+            }
+            this.telling.set(this.telling.get().saturating_sub(1));
+        }));
     }
 
     /// Tells the sender that a message has arrived in a mailbox here, where that was asked for
@@ -95,9 +137,13 @@ impl Outbound {
         let this = Rc::clone(self);
         self.begun(1);
         (self.parts.spawn)(Box::pin(async move {
-            this.report_on(&entry, &notices, Vec::new(), Some(header))
+            let told = this
+                .report_on(&entry, &notices, Vec::new(), Some(header.clone()))
                 .await;
             this.outcome_is_kept();
+            if matches!(told, Told::Later(_)) {
+                this.tell_later(entry, notices, Some(header));
+            }
         }));
     }
 
@@ -108,14 +154,14 @@ impl Outbound {
         notices: &[Notice],
         settles: Vec<Settled>,
         header: Option<Vec<u8>>,
-    ) -> bool {
+    ) -> Told {
         let id = &entry.queued.id;
         if entry.queued.sender.is_empty() {
             if notices.iter().any(|n| n.0.action == Action::Failed) {
                 self.dropped.set(self.dropped.get().saturating_add(1));
                 log::info!("{id}: no report: it has no sender");
             }
-            return false;
+            return Told::Nobody;
         }
         let mut kept = false;
         for action in [
@@ -137,12 +183,17 @@ impl Outbound {
                 Some(header) => (false, header.clone()),
                 None => self.original(entry, action).await,
             };
-            kept |= self.tell(entry, action, of, settles, original).await;
+            match self.tell(entry, action, of, settles, original).await {
+                Told::Kept => kept = true,
+                Told::Nobody => {}
+                Told::Later(why) if kept => log::error!("{id}: no further report: {why}"),
+                later @ Told::Later(_) => return later,
+            }
         }
-        kept
+        if kept { Told::Kept } else { Told::Nobody }
     }
 
-    /// One report. False: it cannot be told to anybody.
+    /// One report.
     async fn tell(
         &self,
         entry: &QueueEntry,
@@ -150,40 +201,37 @@ impl Outbound {
         mut recipients: Vec<report::Recipient>,
         settles: Vec<Settled>,
         original: (bool, Vec<u8>),
-    ) -> bool {
-        let now = self.parts.world.time();
+    ) -> Told {
+        let now = self.parts.world.date();
         for recipient in &mut recipients {
             recipient.tried = Some(now);
             if action == Action::Delayed {
                 recipient.until = Some(self.gives_up(entry, now));
             }
         }
-        let mut pause = PAUSE;
-        loop {
-            let Some(back) = self.back(&entry.queued.sender) else {
-                log::warn!(
-                    "{}: no report: nobody is <{}>",
-                    entry.queued.id,
-                    Quoted(&entry.queued.sender)
-                );
-                return false;
-            };
-            if let Ok(back) = back {
-                let settles = settles.clone();
-                let made = self.make(entry, &recipients, &original, now);
-                match self.deliver(entry, action, made, back, settles).await {
-                    Ok(())
-                    | Err(Failure::Store(Refusal::NoEntry | Refusal::Broken(Broken::Stopped))) => {
-                        return true;
-                    }
-                    Err(failure) => {
-                        log::error!("{}: the report waits: {failure:?}", entry.queued.id);
-                    }
-                }
+        let id = &entry.queued.id;
+        let Some(back) = self.back(&entry.queued.sender) else {
+            let sender = Quoted(&entry.queued.sender);
+            log::warn!("{id}: no report: nobody is <{sender}>");
+            return Told::Nobody;
+        };
+        let Ok(back) = back else {
+            log::error!("{id}: the report waits: nobody can tell where it goes");
+            return Told::Later("nobody can tell where it goes".to_owned());
+        };
+        let made = self.make(entry, &recipients, &original, now);
+        match self.deliver(entry, action, made, back, settles).await {
+            Ok(()) | Err(Failure::Store(Refusal::NoEntry | Refusal::Broken(Broken::Stopped))) => {
+                Told::Kept
             }
-            let world = &self.parts.world;
-            world.sleep(world.now().plus_seconds(pause)).await;
-            pause = pause.saturating_mul(2).min(PAUSE_MAX);
+            Err(failure) => {
+                let why = match failure {
+                    Failure::Store(refusal) => refusal.to_string(),
+                    failure => format!("{failure:?}"),
+                };
+                log::error!("{id}: the report waits: {why}");
+                Told::Later(why)
+            }
         }
     }
 
@@ -252,6 +300,7 @@ impl Outbound {
             },
             smtputf8: entry.queued.smtputf8,
             requiretls: entry.queued.requiretls,
+            arrival: Arrival::Here,
             recipients: back.queue,
         });
         let delivery = Delivery {
@@ -261,7 +310,7 @@ impl Outbound {
             settles,
             warns: None,
         };
-        inbound::deliver(store, whole, delivery, self.parts.world.time()).await?;
+        inbound::deliver(store, whole, delivery, self.parts.world.date()).await?;
         let what = match action {
             Action::Failed => "non-delivery",
             Action::Delayed => "delay",
@@ -284,14 +333,14 @@ impl Outbound {
     /// Where a report to this reverse-path goes: `None` = to nobody, ever; an error: nobody can tell now.
     fn back(&self, sender: &str) -> Option<Result<Back, ()>> {
         let address = Address::parse(sender)?;
-        let options = self.options();
+        let routing = self.routing();
         let found = lookup::find(&self.parts.store, |rows| {
             let address = match self.resolved(&address) {
                 Some(original) => original,
                 None => address.clone(),
             };
             let path = ForwardPath::Address(address);
-            Ok(routing::route(rows, &options.routing, Rights::User, &path).outcome)
+            Ok(routing::route(rows, &routing, Rights::User, &path).outcome)
         });
         let destinations = match found {
             Ok(Ok(destinations)) => destinations,
@@ -322,11 +371,23 @@ impl Outbound {
                 } => back.queue.push(QueuedRecipient {
                     address,
                     transport,
+                    due: self.now(),
                     ..QueuedRecipient::default()
                 }),
             }
         }
         (!back.to.is_empty() || !back.queue.is_empty()).then_some(Ok(back))
+    }
+
+    /// With what the file of aliases says now (LM-2, LM-3): root at this machine may be somebody elsewhere.
+    fn routing(&self) -> routing::Options {
+        let options = self.options();
+        let (path, now) = (options.aliases.as_deref(), self.parts.world.now());
+        let names = self.names.anew(path, now);
+        routing::Options {
+            names: names.unwrap_or_else(|| self.names.names()),
+            ..options.routing.clone()
+        }
     }
 
     /// Whom a reverse-path of our own making stands for (FW-11).
@@ -356,6 +417,10 @@ impl Outbound {
         let octets = blocking::unblock(move || first(content, whole)).await;
         (whole, octets)
     }
+}
+
+fn is_good(action: Action) -> bool {
+    matches!(action, Action::Delivered | Action::Relayed)
 }
 
 /// The content without its prefix: all of it, or its header block.

@@ -29,7 +29,7 @@ impl Outbound {
         let suffix = format!("@{domain}");
         let found = self.parts.store.read(|reader| {
             let mut out = Vec::new();
-            for id in reader.lane_oldest(&lane, MESSAGES)? {
+            for id in reader.lane_oldest(&lane, None, MESSAGES)? {
                 let entry = reader.queue_entry(id)?;
                 let for_them = entry.is_some_and(|entry| {
                     let mut all = entry.queued.recipients.iter();

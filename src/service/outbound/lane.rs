@@ -39,6 +39,8 @@ pub(super) struct Lane {
     pub noted: Cell<bool>,
     /// It has just failed: nothing is tried until the store has that.
     pub cooling: Cell<bool>,
+    /// Somebody looks at the age of what waits.
+    pub aging: Cell<bool>,
     taken: RefCell<HashSet<QueueId>>,
     /// Connections that wait for more mail.
     parked: RefCell<VecDeque<Sender<bool>>>,
@@ -60,6 +62,7 @@ impl Lane {
             failures: Cell::new(failures),
             noted: Cell::new(noted),
             cooling: Cell::new(false),
+            aging: Cell::new(false),
             taken: RefCell::default(),
             parked: RefCell::default(),
         })
@@ -182,7 +185,12 @@ pub(super) fn sort(
         if recipient.due > now || recipient.lane() != lane {
             continue;
         }
-        match way(rows, options, sender.as_ref(), recipient) {
+        let way = if recipient.pinned {
+            Ok(stays(recipient))
+        } else {
+            way(rows, options, sender.as_ref(), recipient)
+        };
+        match way {
             Err(LookupFailed) => sorted.unclear.push(recipient.clone()),
             Ok(way) if way.transport != recipient.transport => {
                 let moved = (recipient.address.clone(), way.transport);
@@ -208,10 +216,65 @@ fn way(
     match Address::parse(&recipient.address) {
         Some(address) => nexthop(directory, options, sender, &address),
         // What was accepted is an address. If not, its text decides.
-        None => Ok(Way {
-            transport: recipient.transport.clone(),
-            pattern: None,
-            hop: NextHop::Discard,
-        }),
+        None => Ok(stays(recipient)),
+    }
+}
+
+/// Where it waits already.
+fn stays(recipient: &QueuedRecipient) -> Way {
+    Way {
+        transport: recipient.transport.clone(),
+        pattern: None,
+        hop: NextHop::Discard,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{id::ContentId, time::Time},
+        service::{dkim::tests::Place, lookup},
+        store::queue::{Arrival, BodyKind, Queued},
+    };
+
+    #[test]
+    fn what_is_pinned_goes_nowhere_else() {
+        let place = Place::new();
+        let recipient = |address: &str, pinned| QueuedRecipient {
+            address: address.to_owned(),
+            transport: Some("relay:new".to_owned()),
+            pinned,
+            ..QueuedRecipient::default()
+        };
+        let entry = QueueEntry {
+            content: ContentId(1),
+            size: 1,
+            arrived: Time(1),
+            since: 0,
+            held: false,
+            queued: Queued {
+                id: "Q1".to_owned(),
+                sender: "a@home.test".to_owned(),
+                submitter: None,
+                envid: None,
+                ret: None,
+                body: BodyKind::SevenBit,
+                smtputf8: false,
+                requiretls: false,
+                arrival: Arrival::Here,
+                recipients: vec![
+                    recipient("x@away.test", true),
+                    recipient("y@away.test", false),
+                ],
+            },
+        };
+        let sorted = lookup::look(&place.store, |rows| {
+            sort(rows, &Options::default(), "relay:new", &entry, 9)
+        });
+        let sorted = sorted.unwrap();
+        let here: Vec<_> = sorted.here.iter().map(|one| &one.address).collect();
+        assert_eq!(here, ["x@away.test"]);
+        assert_eq!(sorted.moved, [("y@away.test".to_owned(), None)]);
     }
 }

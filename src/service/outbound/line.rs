@@ -36,8 +36,13 @@ impl Outbound {
     }
 }
 
-/// `host h[ip] said: 550 5.1.1 No such user (in reply to RCPT TO command)`.
-pub(super) fn said(peer: &str, at: Stage, reply: &Reply) -> String {
+/// `host h[ip] said: …`.
+pub(super) fn said(peer: &str, reply: &str) -> String {
+    format!("host {peer} said: {reply}")
+}
+
+/// `550 5.1.1 No such user (in reply to RCPT TO command)`.
+pub(super) fn reply(at: Stage, reply: &Reply) -> String {
     let when = match at {
         Stage::Greeting => "",
         Stage::Hello => " (in reply to EHLO command)",
@@ -48,7 +53,27 @@ pub(super) fn said(peer: &str, at: Stage, reply: &Reply) -> String {
         Stage::Data => " (in reply to DATA command)",
         Stage::End => " (in reply to end of DATA command)",
     };
-    format!("host {peer} said: {}{when}", Said(reply))
+    format!("{}{when}", Said(reply))
+}
+
+/// What was said for good, as it counts while nothing is refused for good (OQ-5): the first digit of
+/// both codes is a 4.
+pub(super) fn softened(text: &str) -> String {
+    let mut out = text.to_owned();
+    let is_code = |word: &str| word.len() == 3 && word.bytes().all(|c| c.is_ascii_digit());
+    let second = match text.split_once(' ') {
+        Some((word, _)) if is_code(word) => word.len().saturating_add(1),
+        _ => 0,
+    };
+    for at in [0, second] {
+        let rest = text.get(at..).unwrap_or_default();
+        let status = rest.starts_with("5.");
+        let code = at == 0 && second > 0 && rest.starts_with('5');
+        if status || code {
+            out.replace_range(at..at.saturating_add(1), "4");
+        }
+    }
+    out
 }
 
 /// The status in a reply (RFC 2034), else what its code says.
@@ -103,10 +128,25 @@ mod tests {
     }
 
     #[test]
+    fn oq_5_both_codes_are_softened() {
+        for (text, want) in [
+            ("550 5.1.1 no 5.1.1", "450 4.1.1 no 5.1.1"),
+            ("554 no", "454 no"),
+            ("5.1.1 no", "4.1.1 no"),
+            ("450 4.2.0 no", "450 4.2.0 no"),
+            ("5 apples", "5 apples"),
+            ("550", "550"),
+            ("", ""),
+        ] {
+            assert_eq!(softened(text), want);
+        }
+    }
+
+    #[test]
     fn what_a_host_said() {
-        let reply = Reply::new(550, "5.1.1 No\r\nsuch user");
+        let no = Reply::new(550, "5.1.1 No\r\nsuch user");
         assert_eq!(
-            said("mx.a[192.0.2.1]", Stage::Rcpt, &reply),
+            said("mx.a[192.0.2.1]", &reply(Stage::Rcpt, &no)),
             r"host mx.a[192.0.2.1] said: 550 5.1.1 No\u{d}\u{a}such user (in reply to RCPT TO command)"
         );
         let error = io::Error::from_raw_os_error(111);

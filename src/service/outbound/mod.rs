@@ -36,6 +36,7 @@ pub use self::{
     bounce::srs,
     options::{Options, PER_DESTINATION},
     probe::{ProbeStep, Probed},
+    reach::is_near,
 };
 use self::{lane::Lane, policy::Policies, sign::Keys, slots::Slots, sts::Sts};
 use crate::{
@@ -48,13 +49,15 @@ use crate::{
         world::{Local, World},
     },
     schedule::Network,
-    service::smtp::journal::queue_id,
+    service::{names::NamesFile, smtp::journal::queue_id},
     store::{Broken, Store, queue::Uptime},
 };
 
 /// The setting that is there while nothing is sent (`queue pause`).
 pub const PAUSED: &str = "queue.paused";
 
+/// Outcomes that may be on their way to the medium at once; more mail is sent once there are fewer.
+const OUTCOMES_MAX: usize = 64;
 /// Messages that are read at once.
 const READING: usize = 2;
 
@@ -79,22 +82,34 @@ pub struct Outbound {
     options: RefCell<Rc<Options>>,
     /// Something may be due.
     bell: (Sender<()>, Receiver<()>),
+    /// Something of a digest was released.
+    freed: (Sender<()>, Receiver<()>),
     /// Failures of mail with the null reverse-path: nobody hears of them (OQ-4).
     dropped: Cell<u64>,
     policies: Policies,
     keys: Keys,
     srs: Srs,
+    /// What the file of aliases says.
+    names: NamesFile,
     network: RefCell<Network>,
     uptime: Cell<Uptime>,
     /// Those that somebody works on.
     lanes: RefCell<HashMap<String, Rc<Lane>>>,
     slots: Slots,
+    /// Where the next look at the lanes goes on: behind this one.
+    looked: RefCell<Option<(Uptime, String)>>,
     reading: Semaphore,
     /// Lanes that wait for a place.
     wanted: Cell<usize>,
     /// Outcomes that are on their way to the medium.
     outcomes: Cell<usize>,
+    /// Rung when one of them is there.
+    room: (Sender<()>, Receiver<()>),
+    /// Messages of which good news waits to be told.
+    telling: Cell<usize>,
     probing: Cell<bool>,
+    /// Looks outside so far: each asks others.
+    looks: Cell<usize>,
     /// When somebody last had a lane hurried (SR-21).
     hurried: Cell<Option<Instant>>,
     /// Counts messages of our own, for their ids.
@@ -122,18 +137,24 @@ impl Outbound {
         Rc::new(Self {
             options: RefCell::new(Rc::new(parts.options.clone())),
             bell: bounded(1),
+            freed: bounded(1),
             dropped: Cell::new(0),
             policies: Policies::new(Rc::clone(resolver), sts),
             keys: Keys::new(parts.store.clone()),
             srs: srs(&parts.store),
+            names: NamesFile::default(),
             network: RefCell::new(Network::new(world.now())),
             uptime: Cell::new(0),
             lanes: RefCell::default(),
             slots: Slots::default(),
+            looked: RefCell::default(),
             reading: Semaphore::new(READING),
             wanted: Cell::new(0),
             outcomes: Cell::new(0),
+            room: bounded(1),
+            telling: Cell::new(0),
             probing: Cell::new(false),
+            looks: Cell::new(0),
             hurried: Cell::new(None),
             count: Cell::new(u32::from_le_bytes(start)),
             parts,
@@ -156,6 +177,11 @@ impl Outbound {
         let _rung_already = self.bell.0.try_send(());
     }
 
+    /// Ready when mail that waited for a digest is due by itself (LM-11).
+    pub async fn freed(&self) {
+        let _rung = self.freed.1.recv().await;
+    }
+
     /// How many reports were not made because their message was one already (OQ-4).
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -171,7 +197,11 @@ impl Outbound {
     /// Seconds of network-up time by now (LM-12).
     #[must_use]
     pub fn now(&self) -> Uptime {
-        let passed = self.network.borrow_mut().tick(self.parts.world.now());
+        let mut network = self.network.borrow_mut();
+        if let Some(heard) = self.parts.resolver.heard() {
+            network.seen(heard);
+        }
+        let passed = network.tick(self.parts.world.now());
         let now = self.uptime.get().saturating_add(passed);
         self.uptime.set(now);
         now
@@ -198,6 +228,19 @@ impl Outbound {
 
     fn outcome_is_kept(&self) {
         self.outcomes.set(self.outcomes.get().saturating_sub(1));
+        let _rung_already = self.room.0.try_send(());
+    }
+
+    /// Waits until few outcomes are on their way.
+    async fn room(&self) {
+        let mut waited = false;
+        while self.outcomes.get() >= OUTCOMES_MAX {
+            waited = self.room.1.recv().await.is_ok();
+        }
+        if waited {
+            // Somebody else may wait as well.
+            let _rung_already = self.room.0.try_send(());
+        }
     }
 
     /// An outcome of a lane is kept.
@@ -210,7 +253,7 @@ impl Outbound {
     fn leave(&self, lane: &Rc<Lane>) {
         if lane.workers.get() == 0 {
             lane.ready.take();
-            if lane.taken() == 0 {
+            if lane.taken() == 0 && !lane.aging.get() {
                 let mut lanes = self.lanes.borrow_mut();
                 if lanes.get(&lane.name).is_some_and(|it| Rc::ptr_eq(it, lane)) {
                     lanes.remove(&lane.name);

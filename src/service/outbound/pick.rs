@@ -16,8 +16,6 @@ use crate::{
     },
 };
 
-/// Outcomes that may be on their way to the medium at once; more mail is sent once there are fewer.
-const OUTCOMES_MAX: usize = 64;
 /// Entries in a row with nothing to send.
 const MISSES_MAX: usize = 256;
 
@@ -25,10 +23,7 @@ impl Outbound {
     /// The next message of a lane that is due; `None`: there is none.
     pub(super) async fn pick(self: &Rc<Self>, lane: &Rc<Lane>) -> Option<Box<Job>> {
         for _ in 0..MISSES_MAX {
-            while self.outcomes.get() >= OUTCOMES_MAX {
-                let world = &self.parts.world;
-                world.sleep(world.now().plus(2)).await;
-            }
+            self.room().await;
             if self.parts.house.is_stopping() || lane.cooling.get() {
                 return None;
             }

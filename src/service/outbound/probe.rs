@@ -1,6 +1,10 @@
 //! Looks outside: whether there is a network again, and whether a route would take mail.
 
-use std::{io, net::IpAddr, rc::Rc};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
 use smol::future::FutureExt;
 
@@ -9,18 +13,23 @@ use super::{
     hosts::{Failure, Host},
     lane::Lane,
     reach::Reach,
+    runner::is_near,
     session::Courier,
     worker::{Call, missed, terms},
 };
 use crate::{
-    net::{drive, resolve::Unfound, world::Endpoint},
+    net::{drive, world::Endpoint},
     proto::smtp::client::Stage,
     routing::{NextHop, nexthop::stored, transport},
-    service::smtp::journal::Said,
+    service::{lookup::DEFAULT_ROUTE, smtp::journal::Said},
+    store::{Broken, Reader},
 };
 
 /// For a connection that tells whether there is a network, in seconds.
 const WAIT: u64 = 10;
+/// Lanes of which one look chooses, and connections that it tries.
+const LANES: usize = 64;
+const ADDRESSES: usize = 3;
 
 /// What a connection to a route came to ([`Outbound::probe`]).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -91,7 +100,7 @@ impl Outbound {
                 terms: terms(reach, host, *address, &manner),
             };
             probed.relay.clone_from(&call.terms.relay);
-            let (ground, stream, mut machine) = match self.open(&call, None).await {
+            let (ground, stream, mut machine) = match self.open(&call).await {
                 Ok(opened) => opened,
                 Err(Some(missed)) => {
                     let step = if missed.tls {
@@ -140,48 +149,48 @@ impl Outbound {
             if this.answers().await {
                 this.heard();
             } else {
-                this.unheard();
+                this.silent();
             }
             this.probing.set(false);
             this.wake();
         }));
     }
 
-    /// Whether anybody outside answers: about the lane that is due first.
+    /// Whether anybody outside answers. Each look asks others: one that is gone for good does not speak
+    /// for all.
     async fn answers(&self) -> bool {
-        let next = self.parts.store.read(crate::store::Reader::next_lane);
-        let Some((_, lane)) = self.told(next).flatten() else {
-            return true;
+        let known = self.parts.store.read(known);
+        let Some(Known { names, addresses }) = self.told(known) else {
+            return false;
         };
-        let name = match stored(&lane) {
-            None => lane,
-            Some(NextHop::Mx { domain, .. }) => domain.as_str().to_owned(),
-            Some(NextHop::Host { host, port } | NextHop::LmtpHost { host, port }) => match host {
-                transport::Host::Ip(ip) => return self.takes((ip, port).into()).await,
-                transport::Host::Name(name) => name.as_str().to_owned(),
-            },
-            Some(NextHop::Route { name }) => {
-                let row = self.parts.store.read(|reader| reader.route(&name));
-                let Some(route) = self.told(row).flatten() else {
-                    return false;
-                };
-                let host = route.hosts.into_iter().next().unwrap_or_default();
-                match host.parse::<IpAddr>() {
-                    Ok(ip) => return self.takes((ip, route.port).into()).await,
-                    Err(_) => host,
-                }
-            }
-            // These need no network.
-            Some(NextHop::Discard | NextHop::Error { .. } | NextHop::LmtpUnix { .. }) => {
+        let turn = self.looks.get();
+        self.looks.set(turn.wrapping_add(1));
+        let in_turn = |count: usize, of: usize| turn.wrapping_add(count).checked_rem(of);
+        let name = in_turn(0, names.len()).and_then(|at| names.get(at));
+        // Nothing that is remembered counts. The root is there whatever becomes of a domain.
+        let resolver = &self.parts.resolver;
+        if let Some(name) = name
+            && resolver.probe(name).await
+        {
+            return true;
+        }
+        if resolver.probe(".").await {
+            return true;
+        }
+        for count in 0..ADDRESSES.min(addresses.len()) {
+            let at = in_turn(count, addresses.len()).and_then(|at| addresses.get(at));
+            if let Some(address) = at
+                && self.takes(*address).await
+            {
                 return true;
             }
-        };
-        let answer = self.parts.resolver.addresses(&name).await;
-        matches!(answer, Ok(_) | Err(Unfound::NoSuchName))
+        }
+        // What leads nowhere has to be looked at, or it would wait for ever.
+        names.is_empty() && addresses.is_empty()
     }
 
     /// Whether somebody takes a connection, or turns it down.
-    async fn takes(&self, address: std::net::SocketAddr) -> bool {
+    async fn takes(&self, address: SocketAddr) -> bool {
         let world = &self.parts.world;
         let late = async {
             world.sleep(world.now().plus_seconds(WAIT)).await;
@@ -191,5 +200,91 @@ impl Outbound {
             Ok(_) => true,
             Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,
         }
+    }
+}
+
+/// Who outside could answer.
+#[derive(Default)]
+struct Known {
+    names: Vec<String>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Those to whom mail is due first, and the default route. What leads nowhere is nobody.
+fn known(reader: &Reader) -> Result<Known, Broken> {
+    let mut known = Known::default();
+    let route = |known: &mut Known, name: &str| {
+        let row = reader.route(name)?;
+        for host in row.iter().flat_map(|route| &route.hosts) {
+            let port = row.as_ref().map_or(25, |route| route.port);
+            known.add(host, port);
+        }
+        Ok::<_, Broken>(())
+    };
+    let mut next = reader.next_lane()?;
+    for _ in 0..LANES {
+        let Some((due, lane)) = next else { break };
+        next = reader.next_lane_after(due, &lane)?;
+        if is_near(&lane) {
+            continue;
+        }
+        match stored(&lane) {
+            None => known.add(&lane, 25),
+            Some(NextHop::Mx { domain, port }) => known.add(domain.as_str(), port),
+            Some(NextHop::Host { host, port } | NextHop::LmtpHost { host, port }) => match host {
+                transport::Host::Ip(ip) => known.addresses.push((ip, port).into()),
+                transport::Host::Name(name) => known.add(name.as_str(), port),
+            },
+            Some(NextHop::Route { name }) => route(&mut known, &name)?,
+            Some(NextHop::Discard | NextHop::Error { .. } | NextHop::LmtpUnix { .. }) => {}
+        }
+    }
+    if let Some(name) = reader.setting(DEFAULT_ROUTE)? {
+        route(&mut known, &name)?;
+    }
+    Ok(known)
+}
+
+impl Known {
+    fn add(&mut self, host: &str, port: u16) {
+        let lower = host.to_ascii_lowercase();
+        let inner = lower.trim_start_matches('[').trim_end_matches(']');
+        let inner = inner.strip_prefix("ipv6:").unwrap_or(inner);
+        match inner.parse::<IpAddr>() {
+            Ok(ip) if ip.is_loopback() => {}
+            Ok(ip) => self.addresses.push((ip, port).into()),
+            // A lane's text that is neither way nor domain, and names that DNS does not have.
+            Err(_) if lower.contains([':', '[']) => {}
+            Err(_) if matches!(lower.rsplit('.').next(), Some("local" | "localhost")) => {}
+            Err(_) => self.names.push(lower),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lm_12_who_can_answer() {
+        let mut known = Known::default();
+        for host in [
+            "away.test",
+            "[192.0.2.1]",
+            "[IPv6:2001:db8::1]",
+            "192.0.2.2",
+            "printer.local",
+            "localhost",
+            "127.0.0.1",
+            "odd:thing",
+        ] {
+            known.add(host, 25);
+        }
+        assert_eq!(known.names, ["away.test"]);
+        let addresses: Vec<_> = known.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            addresses,
+            ["192.0.2.1:25", "[2001:db8::1]:25", "192.0.2.2:25"]
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     },
     net::trust::Verify,
     proto::smtp::client::{Login, Tls},
-    routing::{NextHop, class::class, transport},
+    routing::{LookupFailed, NextHop, class::class, transport},
     service::lookup,
     store::directory::{FromRewrite, Route, RouteTls, TransportTls},
 };
@@ -49,6 +49,17 @@ pub(super) struct Manner {
     pub verified: bool,
     pub login: Option<Login>,
     pub in_clear: bool,
+}
+
+/// Whether a route's host is `localhost` or an address of a private network: nobody certifies those, so
+/// TLS there encrypts and proves nothing.
+#[must_use]
+pub fn is_near(host: &str) -> bool {
+    let private = |ip: IpAddr| match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    host == "localhost" || host.parse().is_ok_and(private)
 }
 
 impl Outbound {
@@ -112,9 +123,8 @@ impl Outbound {
                 })
             }
             How::Route { tls, login } => {
-                // An address proves nothing, and nobody has a certificate for `localhost`.
-                let nameless = host.name.parse::<IpAddr>().is_ok() || host.name == "localhost";
-                let verify = if nameless {
+                let near = is_near(&host.name);
+                let verify = if near {
                     Verify::Nothing
                 } else {
                     Verify::Names(vec![host.name.clone()])
@@ -125,7 +135,7 @@ impl Outbound {
                         RouteTls::None => Tls::Never,
                         RouteTls::StartTls => Tls::Required,
                     },
-                    verified: *tls != RouteTls::None && !nameless,
+                    verified: *tls != RouteTls::None && !near,
                     verify,
                     server_name: host.name.clone(),
                     fall_back: false,
@@ -198,10 +208,17 @@ impl Outbound {
 
     fn own(&self) -> Own {
         let options = self.options();
+        let mx = &options.mx;
+        // Where only some addresses of the machine are ours, a neighbour may have the others.
+        let addresses = if mx.is_empty() || mx.iter().any(|mx| mx.ip().is_unspecified()) {
+            self.parts.world.own_addresses()
+        } else {
+            mx.iter().map(SocketAddr::ip).collect()
+        };
         Own {
             hostname: options.hostname.clone(),
-            addresses: self.parts.world.own_addresses(),
-            port: options.mx_ports.first().copied().unwrap_or(25),
+            addresses,
+            port: mx.first().map_or(25, SocketAddr::port),
         }
     }
 
@@ -215,14 +232,24 @@ impl Outbound {
     }
 
     /// A foreign reverse-path under a domain of ours (FW-11); `None`: it stays as it is.
-    pub(super) fn rewritten(&self, sender: &str, domain: &str) -> Option<String> {
-        let address = Address::parse(sender)?;
+    ///
+    /// # Errors
+    ///
+    /// Whose it is cannot be told now: as it is, it would be refused for good (SPF).
+    pub(super) fn rewritten(
+        &self,
+        sender: &str,
+        domain: &str,
+    ) -> Result<Option<String>, LookupFailed> {
+        let Some(address) = Address::parse(sender) else {
+            return Ok(None);
+        };
         let options = self.options();
         let foreign = lookup::find(&self.parts.store, |rows| {
             class(rows, &options.routing, &address.domain)
         });
-        if !matches!(foreign, Ok(None)) {
-            return None;
+        if foreign?.is_some() {
+            return Ok(None);
         }
         let domain = match domain {
             "" => match &options.routing.origin {
@@ -231,7 +258,28 @@ impl Outbound {
             },
             domain => domain,
         };
-        let now = self.parts.world.time();
-        self.srs.forward(sender, domain, now)
+        let now = self.parts.world.date();
+        Ok(self.srs.forward(sender, domain, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_without_certificates() {
+        for (host, near) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("192.168.1.2", true),
+            ("::1", true),
+            ("fd00::2", true),
+            ("203.0.113.5", false),
+            ("2001:db8::1", false),
+            ("mail.example.net", false),
+        ] {
+            assert_eq!(is_near(host), near, "{host}");
+        }
     }
 }

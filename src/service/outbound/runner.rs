@@ -11,17 +11,20 @@ use crate::{
     routing::{NextHop, transport::Host},
     schedule::Network,
     store::{
-        Broken, Request,
-        queue::{Lane as Row, Uptime},
+        Broken, Reader, Request,
+        queue::{DIGEST, Lane as Row, Uptime},
     },
 };
 
 /// The store is told the time so often, in seconds.
 const TELL: u64 = 600;
-/// Lanes that are looked at in one go.
+/// Lanes with which something can be done that one look finds.
 const LOOK: usize = 64;
-/// The same while the network is down: some lead to this machine.
-const LOOK_NEAR: usize = 256;
+/// Lanes that one look passes over; the next one goes on there, after so many milliseconds.
+const PASSED: usize = 2048;
+const GO_ON: u64 = 200;
+/// Lanes that are woken in one change of the store: nobody else's change waits for longer.
+const WOKEN: usize = 256;
 
 /// What a look at the lanes found.
 #[derive(Default)]
@@ -30,6 +33,8 @@ struct Found {
     /// When the next one is due.
     next: Option<Uptime>,
     any: bool,
+    /// There are lanes behind those that were looked at.
+    more: bool,
 }
 
 impl Outbound {
@@ -70,7 +75,7 @@ impl Outbound {
         while self.outcomes.get() > 0 && world.now() < until {
             world.sleep(world.now().plus(10)).await;
         }
-        let count = self.parts.store.read(crate::store::Reader::queue_count);
+        let count = self.parts.store.read(Reader::queue_count);
         if self.told(count).is_some_and(|count| count > 0) {
             self.tell_uptime().await;
         }
@@ -85,40 +90,79 @@ impl Outbound {
 
     /// Everything may be tried at once after a start.
     async fn begin(&self) {
-        let stored = self.parts.store.read(crate::store::Reader::uptime);
+        let stored = self.parts.store.read(Reader::uptime);
         let uptime = self.told(stored).unwrap_or(0);
         self.uptime.set(uptime);
         *self.network.borrow_mut() = Network::new(self.parts.world.now());
         self.wake_lanes().await;
     }
 
-    async fn wake_lanes(&self) {
-        let request = Request::WakeLanes { uptime: self.now() };
-        if let Err(refusal) = self.parts.store.request(request).await {
-            log::error!("queue: {refusal}");
+    /// All that wait may be tried now.
+    pub async fn wake_lanes(&self) {
+        let uptime = self.now();
+        let mut last = (uptime.saturating_add(1), String::new());
+        loop {
+            let slice = self.parts.store.read(|reader| {
+                let mut slice = Vec::new();
+                let mut next = reader.next_lane_after(last.0, &last.1)?;
+                while let Some((due, name)) = next.filter(|_| slice.len() < WOKEN) {
+                    next = reader.next_lane_after(due, &name)?;
+                    slice.push((due, name));
+                }
+                Ok(slice)
+            });
+            let slice = self.told(slice).unwrap_or_default();
+            let Some(end) = slice.last() else { break };
+            last.clone_from(end);
+            let request = Request::WakeLanes {
+                lanes: slice.into_iter().map(|(_, name)| name).collect(),
+                uptime,
+            };
+            if let Err(refusal) = self.parts.store.request(request).await {
+                log::error!("queue: {refusal}");
+                break;
+            }
         }
+        self.wake();
     }
 
     /// Something came from outside.
     pub(super) fn heard(self: &Rc<Self>) {
         let _now = self.now();
         if self.network.borrow_mut().success(self.parts.world.now()) {
-            log::info!("the network is back");
+            log::info!("the network is back, or mail is tried as if it were");
             let this = Rc::clone(self);
-            (self.parts.spawn)(Box::pin(async move {
-                this.wake_lanes().await;
-                this.wake();
-            }));
+            (self.parts.spawn)(Box::pin(async move { this.wake_lanes().await }));
         }
+    }
+
+    /// The admin has changed a way out, or wants mail tried now: what seemed to be of the network is
+    /// forgotten, and something may be due.
+    pub fn afresh(self: &Rc<Self>) {
+        self.heard();
+        self.wake();
     }
 
     /// Nobody answers.
     pub(super) fn unheard(&self) {
         let _now = self.now();
         let mut network = self.network.borrow_mut();
-        let was = network.is_up();
         network.failure(self.parts.world.now());
-        if was && !network.is_up() {
+        let doubted = network.next_probe().is_some();
+        drop(network);
+        if doubted {
+            self.wake();
+        }
+    }
+
+    /// Nor does who was asked for nothing else but that.
+    pub(super) fn silent(&self) {
+        let _now = self.now();
+        let down = self
+            .network
+            .borrow_mut()
+            .probe_failed(self.parts.world.now());
+        if down {
             log::warn!("there is no network: mail waits, and does not age");
         }
     }
@@ -134,14 +178,18 @@ impl Outbound {
             if reader.setting(PAUSED)?.is_some() {
                 return Ok(Found::default());
             }
-            self.look(reader, now, if up { LOOK } else { LOOK_NEAR })
+            self.look(reader, now, up)
         });
         let Some(found) = self.told(found) else {
             return (clock.plus_seconds(1), true);
         };
         let mut wanted = 0_usize;
         for (name, row) in &found.due {
-            if (up || is_near(name)) && !self.start(name, row, now) {
+            if name.starts_with(DIGEST) {
+                let _rung_already = self.freed.0.try_send(());
+                continue;
+            }
+            if !self.start(name, row, now) {
                 wanted = wanted.saturating_add(1);
                 // A connection that only waits for more mail makes room.
                 let lanes: Vec<_> = self.lanes.borrow().values().cloned().collect();
@@ -158,6 +206,10 @@ impl Outbound {
             }
             None => Instant::NEVER,
         };
+        if found.more {
+            // Without a network there is no hurry.
+            until = until.min(clock.plus(if up { GO_ON } else { 10 * GO_ON }));
+        }
         let probe = self.network.borrow().next_probe();
         if let Some(probe) = probe {
             if probe <= clock {
@@ -170,30 +222,49 @@ impl Outbound {
         (until, found.any)
     }
 
-    /// The lanes in which something is due and more can be done.
-    fn look(
-        &self,
-        reader: &crate::store::Reader,
-        now: Uptime,
-        most: usize,
-    ) -> Result<Found, Broken> {
+    /// The lanes in which something is due and more can be done. Those with which nothing can be done now
+    /// hide no others, however many they are.
+    fn look(&self, reader: &Reader, now: Uptime, up: bool) -> Result<Found, Broken> {
         let mut found = Found::default();
-        let mut next = reader.next_lane()?;
+        let (mut passed, mut failing) = (0_usize, self.failing_places());
+        let from = self.looked.take();
+        let mut next = match &from {
+            Some((due, name)) => reader.next_lane_after(*due, name)?,
+            None => reader.next_lane()?,
+        };
+        // What is before it is looked at again.
+        found.more = from.is_some();
         while let Some((due, name)) = next {
             found.any = true;
             if due > now {
                 found.next = Some(due);
                 break;
             }
-            if found.due.len() >= most {
+            if found.due.len() >= LOOK {
                 break;
             }
-            if !self.is_busy(&name) {
-                let row = reader.lane(&name)?.unwrap_or_default();
-                found.due.push((name.clone(), row));
+            if passed >= PASSED {
+                found.more = true;
+                self.looked.replace(Some((due, name)));
+                break;
             }
             next = reader.next_lane_after(due, &name)?;
+            let far = !is_near(&name) && !name.starts_with(DIGEST);
+            if (!up && far) || self.is_busy(&name) {
+                passed = passed.saturating_add(1);
+                continue;
+            }
+            let row = reader.lane(&name)?.unwrap_or_default();
+            if row.failures > 0 && !self.lanes.borrow().contains_key(&name) {
+                if failing == 0 {
+                    passed = passed.saturating_add(1);
+                    continue;
+                }
+                failing = failing.saturating_sub(1);
+            }
+            found.due.push((name, row));
         }
+        found.any |= from.is_some();
         Ok(found)
     }
 

@@ -1,7 +1,7 @@
 //! One connection to a peer: gives it messages, one transaction after another, and takes what it says
 //! of them.
 
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 
 use smol::future::FutureExt;
 
@@ -21,6 +21,7 @@ use crate::{
         client::{self, Answer, Body, Offer, Question, Report, Session, Stage, Transaction},
         reply::Reply,
     },
+    routing::LookupFailed,
     service::password::scram::prove,
     store::{
         Broken,
@@ -67,6 +68,21 @@ struct Sending {
     first: Vec<u8>,
 }
 
+impl Sending {
+    /// What is left to be done; `None`: nothing.
+    fn job(self, again: bool) -> Option<Box<Job>> {
+        (!self.later.is_empty()).then(|| {
+            Box::new(Job {
+                claim: self.claim,
+                entry: self.entry,
+                left: self.later,
+                level: self.level,
+                again,
+            })
+        })
+    }
+}
+
 /// What settles the questions of a client's session.
 pub(super) struct Courier<'a> {
     outbound: &'a Rc<Outbound>,
@@ -76,6 +92,8 @@ pub(super) struct Courier<'a> {
     since: Instant,
     /// The peer was ready for mail.
     pub started: bool,
+    /// The connection was made for a message that requires proof (RFC 8689).
+    proves: bool,
     /// The next message; after the end, one that was not sent.
     pub job: Option<Box<Job>>,
     sending: Option<Sending>,
@@ -99,6 +117,7 @@ impl<'a> Courier<'a> {
             outbound,
             lane,
             slot: Some(slot),
+            proves: job.entry.queued.requiretls,
             job: Some(job),
             ..Self::probing(outbound, lane, terms, String::new())
         }
@@ -119,6 +138,7 @@ impl<'a> Courier<'a> {
             terms,
             since: outbound.parts.world.now(),
             started: false,
+            proves: false,
             job: None,
             sending: None,
             done: 0,
@@ -151,7 +171,7 @@ impl<'a> Courier<'a> {
                 return Answer::Quit;
             };
             let needs_proof = job.entry.queued.requiretls && !self.terms.verified;
-            if (needs_proof && self.done > 0) || job.level != self.terms.level {
+            if (needs_proof && !self.proves) || job.level != self.terms.level {
                 self.job = Some(job);
                 return Answer::Quit;
             }
@@ -227,11 +247,16 @@ impl<'a> Courier<'a> {
             rewrite.forwarded = srs.is_some();
         }
         let outbound = self.outbound;
-        let reverse = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref());
+        let Ok(reverse) = outbound.reverse(&entry, srs.as_deref(), rewrite.as_ref()) else {
+            let why = "whose sender it is cannot be looked up now";
+            self.unreadable(&claim, &entry, recipients, later, &why);
+            return None;
+        };
         let leaving = Leaving {
             reverse: reverse.clone(),
+            arrival: entry.queued.arrival,
             rewrite,
-            now: outbound.parts.world.time(),
+            now: outbound.parts.world.date(),
         };
         let read = self.open(&entry, leaving).await;
         let (outgoing, first) = match read {
@@ -241,6 +266,7 @@ impl<'a> Courier<'a> {
                 return None;
             }
         };
+        let plain = reverse.is_ascii() && recipients.iter().all(|one| one.address.is_ascii());
         let transaction = Transaction {
             reverse,
             recipients: recipients.iter().map(recipient).collect(),
@@ -249,7 +275,8 @@ impl<'a> Courier<'a> {
                 BodyKind::SevenBit => Body::SevenBit,
                 BodyKind::BinaryMime | BodyKind::EightBitMime => Body::EightBitMime,
             },
-            smtputf8: entry.queued.smtputf8,
+            // An alias may have brought an address that its sender does not know of (RFC 6531 3.4).
+            smtputf8: entry.queued.smtputf8 || !plain,
             requiretls: entry.queued.requiretls,
             envid: entry.queued.envid.clone(),
             ret: entry.queued.ret.map(|ret| match ret {
@@ -282,7 +309,7 @@ impl<'a> Courier<'a> {
         let _place = self.outbound.reading.acquire().await;
         blocking::unblock(move || {
             let mut outgoing = Outgoing::prepare(content, &keys, &leaving)?;
-            let first = outgoing.read(0)?.to_vec();
+            let first = outgoing.piece(0)?;
             Ok((outgoing, first))
         })
         .await
@@ -295,7 +322,7 @@ impl<'a> Courier<'a> {
         entry: &QueueEntry,
         recipients: Vec<QueuedRecipient>,
         later: Vec<QueuedRecipient>,
-        broken: &Broken,
+        broken: &dyn fmt::Display,
     ) {
         log::error!("{}: {broken}", entry.queued.id);
         let came = recipients
@@ -323,7 +350,7 @@ impl<'a> Courier<'a> {
         let mut outgoing = sending.outgoing.take()?;
         let _place = self.outbound.reading.acquire().await;
         let (outgoing, octets) = blocking::unblock(move || {
-            let octets = outgoing.read(from).map(<[u8]>::to_vec);
+            let octets = outgoing.piece(from);
             (outgoing, octets)
         })
         .await;
@@ -345,77 +372,58 @@ impl<'a> Courier<'a> {
             }
             return;
         }
-        let Some(sending) = self.sending.take() else {
+        let Some(mut sending) = self.sending.take() else {
             return;
         };
-        let Sending {
-            claim,
-            entry,
-            recipients,
-            later,
-            level,
-            again,
-            ..
-        } = sending;
         let outcomes = &report.outcomes;
         let unjudged = outcomes.iter().all(is_no_judgement);
-        if unjudged && self.done > 0 && !again && outcomes.iter().all(is_unbegun) {
+        if unjudged && self.done > 0 && !sending.again && outcomes.iter().all(is_unbegun) {
             // The peer had enough of this connection.
-            let left = recipients.into_iter().chain(later).collect();
-            self.job = Some(Box::new(Job {
-                claim,
-                entry,
-                left,
-                level,
-                again: true,
-            }));
+            let left = std::mem::take(&mut sending.recipients);
+            sending.later.splice(..0, left);
+            self.job = sending.job(true);
             return;
         }
         self.done = self.done.saturating_add(1);
+        let recipients = std::mem::take(&mut sending.recipients).into_iter();
+        let came = recipients.zip(outcomes);
+        let came = came.map(|(recipient, outcome)| (recipient, self.what(outcome, report.dsn)));
+        let came: Vec<_> = came.collect();
         if unjudged && self.judged == 0 {
-            let came = recipients.into_iter().zip(outcomes);
-            let mut came: Vec<_> = came
-                .map(|(recipient, outcome)| (recipient, self.what(outcome, report.dsn)))
-                .collect();
-            let (status, text) = match came.first() {
-                Some((_, What::Waits { status, text } | What::Fails { status, text, .. })) => {
-                    (status.clone(), text.clone())
-                }
-                _ => ("4.4.2".to_owned(), "lost connection".to_owned()),
-            };
-            came.extend(later.into_iter().map(|recipient| {
-                let (status, text) = (status.clone(), text.clone());
-                (recipient, What::Waits { status, text })
-            }));
-            let relay = self.terms.relay.clone();
-            self.outbound
-                .lane_failed(self.lane, (&claim, &entry), came, &relay, (&status, &text));
-            return;
+            return self.useless(sending, came);
         }
         if !unjudged {
             self.judged = self.judged.saturating_add(1);
             self.lane.window.borrow_mut().success();
         }
-        let came = recipients.into_iter().zip(outcomes);
-        let came = came.map(|(recipient, outcome)| (recipient, self.what(outcome, report.dsn)));
-        let note = self.lane.recovered();
         let outcome = Outcome {
-            claim: &claim,
-            entry: &entry,
+            claim: &sending.claim,
+            entry: &sending.entry,
             relay: &self.terms.relay,
-            came: came.collect(),
-            note,
+            came,
+            note: self.lane.recovered(),
         };
         self.outbound.settle(self.lane, outcome);
-        if !later.is_empty() {
-            self.job = Some(Box::new(Job {
-                claim,
-                entry,
-                left: later,
-                level,
-                again,
-            }));
-        }
+        let again = sending.again;
+        self.job = sending.job(again);
+    }
+
+    /// The connection ended before the peer had judged anything: the lane's failure.
+    fn useless(&self, sending: Sending, mut came: Vec<Came>) {
+        let (status, text) = match came.first() {
+            Some((_, What::Waits { status, text } | What::Fails { status, text, .. })) => {
+                (status.clone(), text.clone())
+            }
+            _ => ("4.4.2".to_owned(), "lost connection".to_owned()),
+        };
+        came.extend(sending.later.into_iter().map(|recipient| {
+            let (status, text) = (status.clone(), text.clone());
+            (recipient, What::Waits { status, text })
+        }));
+        let message = (&sending.claim, &sending.entry);
+        let why = (status.as_str(), text.as_str());
+        self.outbound
+            .lane_failed(self.lane, message, came, &self.terms.relay, why);
     }
 
     fn what(&self, outcome: &client::Outcome, dsn: bool) -> What {
@@ -427,18 +435,17 @@ impl<'a> Courier<'a> {
                 last: self.terms.lmtp,
             },
             client::Outcome::Refused { at, reply } => {
-                let (status, text) = (
-                    line::status(reply),
-                    line::said(&self.terms.peer, *at, reply),
-                );
+                let (status, text) = (line::status(reply), line::reply(*at, reply));
+                let peer = &self.terms.peer;
                 if reply.is_permanent() {
-                    let remote = Some(self.terms.peer.clone());
+                    let remote = Some(peer.clone());
                     What::Fails {
                         status,
                         text,
                         remote,
                     }
                 } else {
+                    let text = line::said(peer, &text);
                     What::Waits { status, text }
                 }
             }
@@ -498,17 +505,25 @@ fn recipient(row: &QueuedRecipient) -> client::Recipient {
 
 impl Outbound {
     /// The reverse-path with which a message leaves (FW-11, UX-10).
-    fn reverse(&self, entry: &QueueEntry, srs: Option<&str>, rewrite: Option<&Rewrite>) -> String {
+    fn reverse(
+        &self,
+        entry: &QueueEntry,
+        srs: Option<&str>,
+        rewrite: Option<&Rewrite>,
+    ) -> Result<String, LookupFailed> {
         let sender = &entry.queued.sender;
         if sender.is_empty() {
-            return String::new();
+            return Ok(String::new());
         }
-        let ours = srs.and_then(|domain| self.rewritten(sender, domain));
+        let ours = match srs {
+            Some(domain) => self.rewritten(sender, domain)?,
+            None => None,
+        };
         let reverse = ours.unwrap_or_else(|| sender.clone());
-        match rewrite {
+        Ok(match rewrite {
             Some(rewrite) => rewrite.reverse(&reverse),
             None => reverse,
-        }
+        })
     }
 }
 
@@ -516,7 +531,10 @@ impl Service for Courier<'_> {
     type Machine = Session;
 
     async fn ask(&mut self, question: Question) -> Answer {
-        match question {
+        if let Some(slot) = self.slot {
+            slot.hears();
+        }
+        let answer = match question {
             Question::Next(offer) => Box::pin(self.next(&offer)).await,
             Question::Prove(asked) => {
                 let proved = blocking::unblock(move || prove(&asked)).await;
@@ -527,7 +545,11 @@ impl Service for Courier<'_> {
                 self.ended(&report);
                 Answer::Noted
             }
+        };
+        if let Some(slot) = self.slot {
+            slot.waits();
         }
+        answer
     }
 
     /// The machine takes no content.

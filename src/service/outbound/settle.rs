@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     Outbound,
-    bounce::Notice,
+    bounce::{Notice, Told},
     lane::{Claim, Lane},
     line,
 };
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Entries of a lane that are looked at after each try of it, oldest first.
+/// Entries of a lane whose age is looked at in one go.
 const AGED: usize = 64;
 /// Pause before an outcome is brought to the store again, in milliseconds.
 const AGAIN: u64 = 1000;
@@ -32,7 +32,7 @@ pub(super) enum What {
     Fails {
         status: String,
         text: String,
-        /// The server that said so.
+        /// The server that said so, as `host[ip]`.
         remote: Option<String>,
     },
     /// Taken by somebody else. `dsn`: who will tell the sender where that was asked for.
@@ -88,34 +88,61 @@ impl Outbound {
         self.keep(lane, Rc::clone(claim), entry, made, note);
     }
 
-    /// Looks at the oldest messages of a lane that failed: some may be too old, or late.
+    /// Looks at the messages of a lane that failed, oldest first, up to the first that is young: some may
+    /// be too old, or late. Returns at once; nothing is tried in the lane meanwhile.
     pub(super) fn age(self: &Rc<Self>, lane: &Rc<Lane>, relay: &str, status: &str, reason: &str) {
+        if lane.aging.replace(true) {
+            return;
+        }
+        let (this, lane, relay) = (Rc::clone(self), Rc::clone(lane), relay.to_owned());
+        let (status, reason) = (status.to_owned(), reason.to_owned());
+        (self.parts.spawn)(Box::pin(async move {
+            let mut after = None;
+            while !this.parts.house.is_stopping() {
+                after = this.age_slice(&lane, after, &relay, (&status, &reason));
+                if after.is_none() {
+                    break;
+                }
+                this.room().await;
+                smol::future::yield_now().await;
+            }
+            lane.aging.set(false);
+            this.leave(&lane);
+        }));
+    }
+
+    /// Some entries behind `after`: the last of them, if those behind it may be old as well.
+    fn age_slice(
+        self: &Rc<Self>,
+        lane: &Rc<Lane>,
+        after: Option<QueueId>,
+        relay: &str,
+        tried: (&str, &str),
+    ) -> Option<QueueId> {
         let oldest = self.parts.store.read(|reader| {
-            let ids = reader.lane_oldest(&lane.name, AGED)?;
+            let ids = reader.lane_oldest(&lane.name, after, AGED)?;
             let entries = ids.into_iter().map(|id| Ok((id, reader.queue_entry(id)?)));
             entries.collect::<Result<Vec<_>, Broken>>()
         });
         let now = self.now();
-        let options = self.options();
-        for (id, entry) in self.told(oldest).unwrap_or_default() {
+        let schedule = self.options().schedule;
+        let mut last = None;
+        for (id, entry) in self.told(oldest)? {
+            last = Some(id);
             let Some(entry) = entry.filter(|entry| !entry.held) else {
                 continue;
             };
             let age = now.saturating_sub(entry.since);
+            if judge(age, false, &schedule) == Verdict::Keep {
+                return None;
+            }
             let mut made = Made::default();
             for recipient in &entry.queued.recipients {
                 if recipient.lane() != lane.name {
                     continue;
                 }
-                let verdict = judge(age, recipient.warned, &options.schedule);
-                self.aged(
-                    &entry,
-                    relay,
-                    recipient,
-                    verdict,
-                    (status, reason),
-                    &mut made,
-                );
+                let verdict = judge(age, recipient.warned, &schedule);
+                self.aged(&entry, relay, recipient, verdict, tried, &mut made);
             }
             if !made.fates.is_empty()
                 && let Some(claim) = lane.claim(id)
@@ -123,6 +150,7 @@ impl Outbound {
                 self.keep(lane, claim, &entry, made, None);
             }
         }
+        last
     }
 
     fn judge(
@@ -172,13 +200,19 @@ impl Outbound {
                 status,
                 text,
                 remote,
-            } if !soft => {
-                line(&status, "bounced", &text);
-                made.failed(recipient, status, text, remote);
-            }
-            What::Fails { status, text, .. } => {
-                let status = status.replacen('5', "4", 1);
-                self.waits(entry, relay, recipient, (&status, &text), due, made);
+            } => {
+                let said = |text: &str| match &remote {
+                    Some(peer) => line::said(peer, text),
+                    None => text.to_owned(),
+                };
+                if soft {
+                    let status = line::softened(&status);
+                    let text = format!("would bounce: {}", said(&line::softened(&text)));
+                    self.waits(entry, relay, recipient, (&status, &text), due, made);
+                } else {
+                    line(&status, "bounced", &said(&text));
+                    made.failed(recipient, status, text, remote);
+                }
             }
             What::Waits { status, text } => {
                 self.waits(entry, relay, recipient, (&status, &text), due, made);
@@ -264,31 +298,65 @@ impl Outbound {
             return;
         }
         // Every recipient that there was when the entry was read.
-        let emptied = made.gone >= entry.queued.recipients.len();
+        let mut emptied = made.gone >= entry.queued.recipients.len();
         let name = entry.queued.id.clone();
         let entry = (!made.notices.is_empty()).then(|| Box::new(entry.clone()));
         let (this, lane) = (Rc::clone(self), Rc::clone(lane));
         self.begun(1);
         (self.parts.spawn)(Box::pin(async move {
             let id = claim.id;
-            let settled = Settled {
+            let mut settled = Settled {
                 queue: id,
                 recipients: made.fates,
             };
-            let told = match entry {
-                Some(entry) => this.report(&entry, &made.notices, &settled).await,
-                None => false,
+            let told = match &entry {
+                Some(entry) => this.report(entry, &made.notices, &settled).await,
+                None => Told::Nobody,
             };
-            let settled = if told { Vec::new() } else { vec![settled] };
+            if let (Told::Later(why), Some(entry)) = (&told, &entry) {
+                this.postpone(entry, &made.notices, why, &mut settled.recipients);
+                emptied = false;
+            }
+            let known = matches!(told, Told::Kept) || settled.recipients.is_empty();
+            let settled = if known { Vec::new() } else { vec![settled] };
             if !settled.is_empty() || note.is_some() {
                 this.settled(settled, note).await;
             }
             if made.gone > 0 && (emptied || this.is_gone(id)) {
                 log::info!("{name}: removed");
             }
+            if let (Told::Later(_), Some(entry)) = (told, entry) {
+                this.tell_later(*entry, made.notices, None);
+            }
             drop(claim);
             this.ended(&lane);
         }));
+    }
+
+    /// A report cannot be made now: those of whose failure it tells wait for it, where everybody can see
+    /// that; who was sent to stays so.
+    fn postpone(
+        &self,
+        entry: &QueueEntry,
+        notices: &[Notice],
+        why: &str,
+        fates: &mut Vec<(String, Fate)>,
+    ) {
+        let (now, schedule) = (self.now(), self.options().schedule);
+        fates.retain(|(_, fate)| *fate != Fate::Warned);
+        for (address, fate) in fates {
+            let mut of = notices.iter().filter(|notice| notice.0.address == *address);
+            let Some(notice) = of.find(|notice| notice.0.action == Action::Failed) else {
+                continue;
+            };
+            let mut all = entry.queued.recipients.iter();
+            let tries = all.find(|one| one.address == *address).map(|one| one.tries);
+            let pause = schedule.pause(tries.unwrap_or(0).saturating_add(1));
+            *fate = Fate::Waits {
+                due: now.saturating_add(pause),
+                reason: format!("its report cannot be kept now: {why}; {}", notice.0.text),
+            };
+        }
     }
 
     /// Until it is kept: an outcome is never dropped.

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,9 +13,7 @@ use crate::{
     base::time::Time,
     mail::{
         address::Address,
-        domain::Domain,
         envelope::{Envelope, Mailbox},
-        header,
         rewrite::{self, Rewrite},
         srs,
     },
@@ -27,6 +24,7 @@ use crate::{
         Broken, Content, Store,
         content::PIECE_MAX,
         directory::{DkimKey, DkimState},
+        queue::Arrival,
     },
 };
 
@@ -87,7 +85,22 @@ impl Keys {
     fn of_author(&self, header: &[u8]) -> Result<Option<Arc<Signer>>, Broken> {
         let envelope = Envelope::from_header(header);
         let author = envelope.from.iter().find_map(Mailbox::address);
-        author.map_or(Ok(None), |author| self.of(author.domain.as_str()))
+        author.map_or(Ok(None), |author| self.of_aligned(author.domain.as_str()))
+    }
+
+    /// The same for a domain or the next one above it that has keys: a host of ours signs as its domain,
+    /// which is aligned with it (RFC 7489 section 3.1.1).
+    fn of_aligned(&self, domain: &str) -> Result<Option<Arc<Signer>>, Broken> {
+        let mut domain = domain;
+        loop {
+            if let Some(signer) = self.of(domain)? {
+                return Ok(Some(signer));
+            }
+            match domain.split_once('.') {
+                Some((_, above)) if above.contains('.') => domain = above,
+                _ => return Ok(None),
+            }
+        }
     }
 }
 
@@ -114,6 +127,7 @@ fn signer(domain: &str, rows: &[(String, DkimKey)]) -> Option<Signer> {
 pub struct Leaving {
     /// Reverse-path as it will be sent, without brackets; may be empty.
     pub reverse: String,
+    pub arrival: Arrival,
     pub rewrite: Option<Rewrite>,
     pub now: Time,
 }
@@ -146,8 +160,7 @@ impl Outgoing {
             return Ok(out);
         };
         out.body = start.saturating_add(header.len() as u64);
-        let borrowed =
-            keys.of_author(&header)?.is_some() && is_passed_on(&header, &leaving.reverse);
+        let borrowed = keys.of_author(&header)?.is_some() && is_passed_on(leaving);
         out.header = match &leaving.rewrite {
             Some(rewrite) => rewrite::from(&header, rewrite),
             None => header,
@@ -189,6 +202,23 @@ impl Outgoing {
         let at = self.body.saturating_add(from.saturating_sub(header));
         self.content.read(at)
     }
+
+    /// The same, as much of it as fits into 64 KiB without reading anything twice: a small message comes
+    /// in one piece.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outgoing::read`].
+    pub fn piece(&mut self, from: u64) -> Result<Vec<u8>, Broken> {
+        let mut piece = self.read(from)?.to_vec();
+        loop {
+            let more = self.read(from.saturating_add(piece.len() as u64))?;
+            if more.is_empty() || piece.len().saturating_add(more.len()) > PIECE_MAX {
+                return Ok(piece);
+            }
+            piece.extend_from_slice(more);
+        }
+    }
 }
 
 /// The header block with its empty line; all of a message that has none. `None` where it does not end.
@@ -225,46 +255,17 @@ fn whose(header: &[u8], keys: &Keys, reverse: &str) -> Result<Option<Arc<Signer>
         return Ok(Some(signer));
     }
     match reverse.rsplit_once('@') {
-        Some((_, domain)) => keys.of(&domain.to_ascii_lowercase()),
+        Some((_, domain)) => keys.of_aligned(&domain.to_ascii_lowercase()),
         None => Ok(None),
     }
 }
 
 /// Whether a message came from anybody outside and only goes on here: a signature of the domain that it
-/// claims to be from would make it look like ours. It is so where its reverse-path is rewritten, and where
-/// our own trace field, which is the first one, names a public address that did not log in.
-fn is_passed_on(header: &[u8], reverse: &str) -> bool {
-    let sender = Address::parse(reverse);
-    if sender.is_some_and(|sender| srs::is_rewritten(&sender.local)) {
-        return true;
-    }
-    let Some(trace) = header::value(header, "Received") else {
-        return false;
-    };
-    let trace = String::from_utf8_lossy(&header::unfold(trace)).into_owned();
-    let words: Vec<&str> = trace.split_whitespace().collect();
-    let with = words.windows(4).find_map(|four| match four {
-        ["by", _, "with", kind] => Some(*kind),
-        _ => None,
-    });
-    if words.first() != Some(&"from") || with.is_some_and(|kind| kind.ends_with('A')) {
-        return false;
-    }
-    // What the client said comes first, and has no bracket of this kind.
-    let address = trace
-        .split_once('(')
-        .and_then(|(_, rest)| rest.split_once(')'))
-        .and_then(|(inner, _)| inner.split_whitespace().last())
-        .and_then(Domain::parse)
-        .and_then(|literal| literal.ip());
-    address.is_none_or(is_public)
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => !(ip.is_loopback() || ip.is_private() || ip.is_link_local()),
-        IpAddr::V6(ip) => !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()),
-    }
+/// claims to be from would make it look like ours.
+fn is_passed_on(leaving: &Leaving) -> bool {
+    let sender = Address::parse(&leaving.reverse);
+    leaving.arrival == Arrival::Anybody
+        || sender.is_some_and(|sender| srs::is_rewritten(&sender.local))
 }
 
 fn hash(content: &mut Content, body: u64) -> Result<[u8; 32], Broken> {

@@ -1,77 +1,158 @@
 //! How many connections there are at once, and who may have one: a destination that does not answer
 //! holds up nobody else.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, future::Future, rc::Rc};
+
+use smol::future::FutureExt;
 
 use super::Outbound;
+use crate::base::time::Instant;
 
-/// A connection that is not made after so many milliseconds no longer counts as one of those that send.
-pub(super) const SLOW: u64 = 1000;
+/// A connection on which nothing came for so many milliseconds no longer counts as one of those that
+/// send.
+const SLOW: u64 = 1000;
+/// After so many seconds a try goes on to no further address.
+const TRY_MAX: u64 = 900;
 
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     active: Cell<usize>,
-    /// Sought for long, or of lanes whose last try failed.
-    slow: Cell<usize>,
+    /// Nothing has come from the peer for long.
+    dawdling: Cell<usize>,
+    /// Of lanes whose last try failed, until the peer is ready for mail.
+    failing: Cell<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum As {
+    Active,
+    Dawdling,
+    Failing,
 }
 
 /// A place for one connection; dropped, it is free again.
 pub(super) struct Slot {
     outbound: Rc<Outbound>,
-    slow: Cell<bool>,
+    counts: Cell<As>,
+    /// Since when nothing came from outside; `None` while it waits for something of ours.
+    waits: Cell<Option<Instant>>,
+    /// When the try ends.
+    ends: Cell<Instant>,
+}
+
+impl Slots {
+    fn of(&self, counts: As) -> &Cell<usize> {
+        match counts {
+            As::Active => &self.active,
+            As::Dawdling => &self.dawdling,
+            As::Failing => &self.failing,
+        }
+    }
+
+    fn enter(&self, counts: As) {
+        let count = self.of(counts);
+        count.set(count.get().saturating_add(1));
+    }
+
+    fn leave(&self, counts: As) {
+        let count = self.of(counts);
+        count.set(count.get().saturating_sub(1));
+    }
 }
 
 impl Outbound {
-    /// A place for a lane, if there is one: at most half as many as there are for lanes that failed.
+    /// Places for lanes that failed: half as many as there are in all.
+    pub(super) fn failing_places(&self) -> usize {
+        let most = (self.options().deliveries / 2).max(1);
+        most.saturating_sub(self.slots.failing.get())
+    }
+
+    /// A place for a lane, if there is one.
     pub(super) fn slot(self: &Rc<Self>, failing: bool) -> Option<Slot> {
-        let most = self.options().deliveries;
-        let (count, most) = if failing {
-            (&self.slots.slow, (most / 2).max(1))
+        let full = if failing {
+            self.failing_places() == 0
         } else {
-            (&self.slots.active, most)
+            self.slots.active.get() >= self.options().deliveries
         };
-        if count.get() >= most {
+        if full {
             return None;
         }
-        count.set(count.get().saturating_add(1));
+        let counts = if failing { As::Failing } else { As::Active };
+        self.slots.enter(counts);
         Some(Slot {
             outbound: Rc::clone(self),
-            slow: Cell::new(failing),
+            counts: Cell::new(counts),
+            waits: Cell::new(None),
+            ends: Cell::new(Instant::NEVER),
         })
     }
 }
 
 impl Slot {
+    /// One try, from the first question to the last reply. While nothing comes from outside somebody else
+    /// may begin.
+    pub async fn watched<T>(&self, tried: impl Future<Output = T>) -> T {
+        let world = &self.outbound.parts.world;
+        self.ends.set(world.now().plus_seconds(TRY_MAX));
+        self.waits();
+        let watch = async {
+            loop {
+                let now = world.now();
+                let late = self.waits.get().unwrap_or(now).plus(SLOW);
+                if late <= now {
+                    self.dawdles();
+                    world.sleep(now.plus(SLOW)).await;
+                } else {
+                    world.sleep(late).await;
+                }
+            }
+        };
+        tried.or(watch).await
+    }
+
+    /// From now on the peer is waited for.
+    pub fn waits(&self) {
+        self.waits.set(Some(self.outbound.parts.world.now()));
+    }
+
+    /// The peer has said something: it is our turn.
+    pub fn hears(&self) {
+        self.waits.set(None);
+        if self.counts.get() == As::Dawdling {
+            self.count(As::Active);
+        }
+    }
+
+    /// Whether the try has taken so long that no other address is tried.
+    pub fn is_over(&self) -> bool {
+        self.outbound.parts.world.now() >= self.ends.get()
+    }
+
     /// The connection takes its time: somebody else may begin meanwhile.
-    pub fn dawdles(&self) {
+    fn dawdles(&self) {
         let slots = &self.outbound.slots;
-        if !self.slow.get() && slots.slow.get() < self.outbound.options().deliveries {
-            self.slow.set(true);
-            slots.slow.set(slots.slow.get().saturating_add(1));
-            slots.active.set(slots.active.get().saturating_sub(1));
+        let most = self.outbound.options().deliveries.saturating_mul(2);
+        if self.counts.get() == As::Active && slots.dawdling.get() < most {
+            self.count(As::Dawdling);
             self.outbound.wake();
         }
     }
 
     /// The connection is made.
     pub fn stands(&self) {
-        if self.slow.replace(false) {
-            let slots = &self.outbound.slots;
-            slots.slow.set(slots.slow.get().saturating_sub(1));
-            slots.active.set(slots.active.get().saturating_add(1));
-        }
+        self.count(As::Active);
+    }
+
+    fn count(&self, counts: As) {
+        let slots = &self.outbound.slots;
+        slots.leave(self.counts.replace(counts));
+        slots.enter(counts);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let slots = &self.outbound.slots;
-        let count = if self.slow.get() {
-            &slots.slow
-        } else {
-            &slots.active
-        };
-        count.set(count.get().saturating_sub(1));
+        self.outbound.slots.leave(self.counts.get());
         self.outbound.wake();
     }
 }

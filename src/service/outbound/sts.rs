@@ -8,8 +8,8 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use smol::lock::Mutex;
 
 use crate::{
-    base::time::{Instant, Time},
-    net::{certificate::BUILT, resolve::Resolver, trust::Trust, world::World},
+    base::time::{BUILT, Instant, Time},
+    net::{resolve::Resolver, trust::Trust, world::World},
     store::{self, Broken, Store},
 };
 

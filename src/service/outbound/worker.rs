@@ -16,7 +16,7 @@ use super::{
     reach::{Manner, Reach},
     session::{Courier, Terms},
     settle::{Came, Outcome, What},
-    slots::{SLOW, Slot},
+    slots::Slot,
 };
 use crate::{
     base::machine::Machine as _,
@@ -71,7 +71,7 @@ pub(super) async fn work(outbound: Rc<Outbound>, lane: Rc<Lane>, slot: Slot) {
                 None => break,
             },
         };
-        kept = Box::pin(outbound.serve(&lane, job, &slot)).await;
+        kept = Box::pin(slot.watched(outbound.serve(&lane, job, &slot))).await;
     }
     lane.workers.set(lane.workers.get().saturating_sub(1));
     outbound.leave(&lane);
@@ -175,13 +175,7 @@ impl Outbound {
         job: Box<Job>,
         slot: &Slot,
     ) -> Option<Box<Job>> {
-        let dawdling = async {
-            let world = &self.parts.world;
-            world.sleep(world.now().plus(SLOW)).await;
-            slot.dawdles();
-            std::future::pending().await
-        };
-        let reach = match self.reach(hop, &job).or(dawdling).await {
+        let reach = match self.reach(hop, &job).await {
             Ok(reach) => reach,
             Err(Failure::Fails { code, status, text }) => {
                 self.heard();
@@ -206,12 +200,18 @@ impl Outbound {
             tls: false,
         };
         for host in reach.hosts.iter().take(HOSTS_MAX) {
+            if slot.is_over() {
+                break;
+            }
             let requiretls = job.entry.queued.requiretls;
             let manner = match self.manner(&reach, host, requiretls).await {
                 Ok(manner) => manner,
                 Err(text) => {
-                    last.status = "4.7.5";
-                    last.text = text;
+                    last = Missed {
+                        status: "4.7.5",
+                        text,
+                        tls: true,
+                    };
                     continue;
                 }
             };
@@ -221,7 +221,13 @@ impl Outbound {
                 Tried::Missed(back, missed) => (job, last) = (back, missed),
             }
         }
-        self.fail(lane, *job, "none", last.status, &last.text);
+        if last.tls && job.entry.queued.requiretls {
+            // Its own wish: others of the lane may go as they are.
+            let (status, text) = (last.status.to_owned(), last.text);
+            self.all(lane, *job, "none", &What::Waits { status, text });
+        } else {
+            self.fail(lane, *job, "none", last.status, &last.text);
+        }
         None
     }
 
@@ -244,6 +250,9 @@ impl Outbound {
     ) -> Tried {
         let mut last = None;
         for address in &host.addresses {
+            if last.is_some() && slot.is_over() {
+                break;
+            }
             let terms = Terms {
                 level: job.level,
                 ..self::terms(reach, host, *address, manner)
@@ -294,7 +303,7 @@ impl Outbound {
         job: Box<Job>,
         slot: &Slot,
     ) -> Tried {
-        let (ground, stream, mut machine) = match self.open(&call, Some(slot)).await {
+        let (ground, stream, mut machine) = match self.open(&call).await {
             Ok(opened) => opened,
             Err(Some(missed)) => return Tried::Missed(job, missed),
             Err(None) => return Tried::Full(job),
@@ -317,9 +326,8 @@ impl Outbound {
     pub(super) async fn open(
         self: &Rc<Self>,
         call: &Call<'_>,
-        slot: Option<&Slot>,
     ) -> Result<(Ground, Stream, Session), Option<Missed>> {
-        let socket = self.connect(call, slot).await?;
+        let socket = self.connect(call).await?;
         let group = match &call.endpoint {
             Endpoint::Tcp(address) => address.ip(),
             Endpoint::Unix(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -360,18 +368,10 @@ impl Outbound {
         Ok((ground, stream, machine))
     }
 
-    async fn connect(
-        self: &Rc<Self>,
-        call: &Call<'_>,
-        slot: Option<&Slot>,
-    ) -> Result<Socket, Missed> {
+    async fn connect(self: &Rc<Self>, call: &Call<'_>) -> Result<Socket, Missed> {
         let world = &self.parts.world;
         let start = world.now();
         let late = async {
-            world.sleep(start.plus(SLOW)).await;
-            if let Some(slot) = slot {
-                slot.dawdles();
-            }
             world.sleep(start.plus_seconds(CONNECT_WAIT)).await;
             Err(std::io::ErrorKind::TimedOut.into())
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    base::time::Instant,
     mail::path::ForwardPath,
     policy::connection::Client,
     proto::smtp::{
@@ -31,24 +32,20 @@ impl Door {
         log::info!("{id}: client={}{sasl}", named(&self.client));
     }
 
-    /// What became of it for each recipient; `orig_to` is whom the client named.
+    /// What became of it for each recipient.
     pub(super) fn log_fates(&self, transaction: &Transaction, id: &str) {
+        fates(transaction, id, self.shared.world.now());
+    }
+
+    /// It waits for a digest, the `count`-th of its kind in an hour (LM-11).
+    pub(super) fn log_merged(&self, transaction: &Transaction, id: &str, count: u64) {
         let delay = Delay(self.shared.world.now().since(transaction.begun));
-        let mut told = BTreeSet::new();
         for recipient in &transaction.recipients {
-            let named = recipient.path.to_string();
-            for destination in &recipient.destinations {
-                let (address, relay, status) = fate(destination);
-                let orig = if is_same(address, &recipient.path) {
-                    String::new()
-                } else {
-                    format!(" orig_to={},", Quoted(&named))
-                };
-                let line = format!("to=<{}>,{orig}", Quoted(address));
-                if told.insert(line.clone()) {
-                    log::info!("{id}: {line} relay={relay}, delay={delay}, status={status}");
-                }
-            }
+            let to = recipient.path.to_string();
+            log::info!(
+                "{id}: to={}, relay=none, delay={delay}, status=held (merged into a digest: number {count} of its kind within an hour)",
+                Quoted(&to)
+            );
         }
     }
 
@@ -134,6 +131,27 @@ impl Door {
     fn greeting(&self) -> String {
         let proto = if self.esmtp { "ESMTP" } else { "SMTP" };
         format!("proto={proto} helo=<{}>", Quoted(&self.helo))
+    }
+}
+
+/// What became of a message for each recipient; `orig_to` is whom the client named.
+pub(super) fn fates(transaction: &Transaction, id: &str, now: Instant) {
+    let delay = Delay(now.since(transaction.begun));
+    let mut told = BTreeSet::new();
+    for recipient in &transaction.recipients {
+        let named = recipient.path.to_string();
+        for destination in &recipient.destinations {
+            let (address, relay, status) = fate(destination);
+            let orig = if is_same(address, &recipient.path) {
+                String::new()
+            } else {
+                format!(" orig_to={},", Quoted(&named))
+            };
+            let line = format!("to=<{}>,{orig}", Quoted(address));
+            if told.insert(line.clone()) {
+                log::info!("{id}: {line} relay={relay}, delay={delay}, status={status}");
+            }
+        }
     }
 }
 

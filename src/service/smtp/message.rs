@@ -1,6 +1,7 @@
 //! DATA and BDAT: a message comes, and goes to all of its recipients at once (SR-29).
 
 use crate::{
+    base::id::UserId,
     mail::{
         fixup::Fixup,
         flag::Flags,
@@ -8,11 +9,11 @@ use crate::{
         trace,
     },
     proto::smtp::{
-        parameter::{self, Body, MailParameters},
+        parameter::{self, MailParameters},
         reply::Reply,
     },
     service::{
-        inbound::{self, Delivery, Failure, Reception},
+        inbound::{self, Delivery, Failure, Reception, Whole},
         reply::{self, Told},
         smtp::{
             Door, Kind, Options,
@@ -22,7 +23,7 @@ use crate::{
         warning,
     },
     store::{
-        queue::{BodyKind, Notify, Queued, QueuedRecipient, Ret},
+        queue::{Arrival, BodyKind, Notify, Queued, QueuedRecipient, Ret, Uptime},
         request::Recipient,
     },
 };
@@ -72,14 +73,24 @@ impl Door {
             client_ip: self.client.ip,
             client_name: self.client.name.as_deref(),
             hidden: self.hides(&options),
+            uid: self.uid.filter(|_| self.kind == Kind::Local),
             by: &options.hostname,
             with: self.with(transaction.parameters.smtputf8),
             tls: self.tls.as_ref(),
             id,
             for_: transaction.only_recipient().map(bare),
-            time: self.shared.world.time(),
+            time: self.shared.world.date(),
         };
         received.to_string().into_bytes()
+    }
+
+    fn arrival(&self) -> Arrival {
+        match self.kind {
+            Kind::Devices => Arrival::Device,
+            Kind::Local => Arrival::Machine,
+            Kind::Mx => Arrival::Anybody,
+            Kind::Submission => Arrival::Person,
+        }
     }
 
     /// RFC 3848, RFC 6531 section 4.3.
@@ -109,7 +120,7 @@ impl Door {
         if self.kind == Kind::Mx {
             return None;
         }
-        let (options, now) = (self.shared.options(), self.shared.world.time());
+        let (options, now) = (self.shared.options(), self.shared.world.date());
         let day = now.rfc3339();
         let day: String = day.chars().filter(char::is_ascii_digit).collect();
         Some(Box::new(Fixup {
@@ -146,7 +157,6 @@ impl Door {
         };
         match self.deliver(&transaction, &id, reception).await {
             Ok(()) => {
-                self.log_fates(&transaction, &id);
                 let shared = &self.shared;
                 warning::give(&shared.store, &*shared.world, &transaction.users()).await;
                 Reply::new(250, format!("2.0.0 Ok: queued as {id}")).into()
@@ -182,24 +192,28 @@ impl Door {
             transaction.recipients.len()
         );
         self.judge_authors(&whole.authors)?;
-        let always = transaction.always();
-        let to = transaction.users().into_iter().map(|user| Recipient {
-            user,
-            folder: None,
-            flags: Flags::NONE,
-            keywords: Vec::new(),
-            always: always.contains(&user),
-        });
+        let submitter = self.identity.as_ref().map(|who| who.user);
         let delivery = Delivery {
             prefix: trace::return_path(&transaction.reverse).into_bytes(),
-            to: to.collect(),
-            queue: self.queued(transaction, id),
+            to: users(transaction),
+            queue: queued(
+                transaction,
+                id,
+                (self.arrival(), submitter),
+                whole.eight_bit,
+                self.shared.uptime(),
+            ),
             settles: Vec::new(),
             warns: None,
         };
+        if !delivery.is_empty()
+            && let Some((queued, count)) = self.repeated(transaction, id, &whole)
+        {
+            return self.merge(transaction, whole, queued, count).await;
+        }
         // All of it is dropped where all recipients are `discard:` (TR-12).
-        if !delivery.to.is_empty() || delivery.queue.is_some() {
-            let (now, leaves) = (self.shared.world.time(), delivery.queue.is_some());
+        if !delivery.is_empty() {
+            let (now, leaves) = (self.shared.world.date(), delivery.queue.is_some());
             let message_id = whole.message_id.clone();
             inbound::deliver(&self.shared.store, whole, delivery, now).await?;
             if let Some(outbound) = self.shared.outbound().filter(|_| leaves) {
@@ -207,54 +221,105 @@ impl Door {
             }
             self.tell_delivered(transaction, id, message_id.as_deref());
         }
+        self.log_fates(transaction, id);
         Ok(())
     }
 
-    /// The entry for everybody who is not here, with what the envelope asked for.
-    fn queued(&self, transaction: &Transaction, id: &str) -> Option<Queued> {
-        let leaving = transaction.leaving();
-        if leaving.is_empty() {
-            return None;
-        }
-        let MailParameters {
-            body,
-            envid,
-            requiretls,
-            ret,
-            size: _,
-            smtputf8,
-        } = &transaction.parameters;
-        Some(Queued {
-            id: id.to_owned(),
-            sender: match &transaction.reverse {
-                ReversePath::Address(address) => address.to_string(),
-                ReversePath::Bare(local) => local.clone(),
-                ReversePath::Null => String::new(),
-            },
-            submitter: self.identity.as_ref().map(|who| who.user),
-            envid: envid.clone(),
-            ret: ret.map(|ret| match ret {
-                parameter::Ret::Full => Ret::Full,
-                parameter::Ret::Headers => Ret::Headers,
-            }),
-            body: match body {
-                Some(Body::EightBitMime) => BodyKind::EightBitMime,
-                Some(Body::SevenBit) | None => BodyKind::SevenBit,
-            },
-            smtputf8: *smtputf8,
-            requiretls: *requiretls,
-            recipients: leaving.iter().map(queued_recipient).collect(),
-        })
+    /// It waits for a digest (LM-11).
+    async fn merge(
+        &self,
+        transaction: &Transaction,
+        whole: Whole,
+        queued: Queued,
+        count: u64,
+    ) -> Result<(), Failure> {
+        let (size, now) = (whole.body.size(), self.shared.world.date());
+        let delivery = Delivery {
+            prefix: trace::return_path(&transaction.reverse).into_bytes(),
+            to: Vec::new(),
+            queue: Some(queued.clone()),
+            settles: Vec::new(),
+            warns: None,
+        };
+        inbound::deliver(&self.shared.store, whole, delivery, now).await?;
+        self.log_merged(transaction, &queued.id, count);
+        self.merged(&queued, size);
+        Ok(())
     }
 }
 
-fn queued_recipient(leaving: &Leaving<'_>) -> QueuedRecipient {
+/// The mailboxes that get it.
+pub(super) fn users(transaction: &Transaction) -> Vec<Recipient> {
+    let always = transaction.always();
+    let users = transaction.users().into_iter();
+    users
+        .map(|user| Recipient {
+            user,
+            folder: None,
+            flags: Flags::NONE,
+            keywords: Vec::new(),
+            always: always.contains(&user),
+        })
+        .collect()
+}
+
+/// The entry for everybody who is not here, with what the envelope asked for. `eight_bit`: the content
+/// is; what was declared of it decides nothing, as some declare too much and some nothing.
+pub(super) fn queued(
+    transaction: &Transaction,
+    id: &str,
+    (arrival, submitter): (Arrival, Option<UserId>),
+    eight_bit: bool,
+    now: Uptime,
+) -> Option<Queued> {
+    let leaving = transaction.leaving();
+    if leaving.is_empty() {
+        return None;
+    }
+    let MailParameters {
+        body: _,
+        envid,
+        requiretls,
+        ret,
+        size: _,
+        smtputf8,
+    } = &transaction.parameters;
+    Some(Queued {
+        id: id.to_owned(),
+        sender: match &transaction.reverse {
+            ReversePath::Address(address) => address.to_string(),
+            ReversePath::Bare(local) => local.clone(),
+            ReversePath::Null => String::new(),
+        },
+        submitter,
+        arrival,
+        envid: envid.clone(),
+        ret: ret.map(|ret| match ret {
+            parameter::Ret::Full => Ret::Full,
+            parameter::Ret::Headers => Ret::Headers,
+        }),
+        body: if eight_bit {
+            BodyKind::EightBitMime
+        } else {
+            BodyKind::SevenBit
+        },
+        smtputf8: *smtputf8,
+        requiretls: *requiretls,
+        recipients: leaving
+            .iter()
+            .map(|leaving| queued_recipient(leaving, now))
+            .collect(),
+    })
+}
+
+fn queued_recipient(leaving: &Leaving<'_>, now: Uptime) -> QueuedRecipient {
     QueuedRecipient {
         address: leaving.address.to_owned(),
         notify: leaving.parameters.notify.map(notify),
         orcpt: leaving.parameters.orcpt.clone(),
         srs: leaving.srs.then(|| leaving.domain.to_owned()),
         transport: leaving.transport.map(str::to_owned),
+        due: now,
         ..QueuedRecipient::default()
     }
 }

@@ -1,6 +1,7 @@
 //! The SMTP listeners' side of a connection: settles what `proto::smtp::server` asks. What the MX and
 //! submission share is here; where they judge differently, `mx` and `submission` say how.
 
+mod digest;
 mod envelope;
 pub(in crate::service) mod journal;
 mod local;
@@ -9,6 +10,7 @@ mod message;
 mod mx;
 mod origin;
 mod passing;
+mod storm;
 mod submission;
 mod transaction;
 
@@ -38,7 +40,7 @@ use crate::{
         outbound::{self, Outbound},
         reply::Told,
     },
-    store::Store,
+    store::{Store, queue::Uptime},
 };
 
 /// What the admin chose. A reload swaps it ([`Shared::set_options`]).
@@ -103,6 +105,8 @@ pub struct Shared {
     names: NamesFile,
     /// What came from this machine and its devices lately (LM-11).
     windows: RefCell<local::Windows>,
+    /// What repeats (LM-11).
+    storm: storm::Storm,
     /// What messages on their way may take (HD-4).
     memory: Memory,
     /// Counts messages, for their ids.
@@ -135,6 +139,7 @@ impl Shared {
             options: RefCell::new(Rc::new(options)),
             names: NamesFile::default(),
             windows: RefCell::default(),
+            storm: storm::Storm::default(),
             memory,
             count: Cell::new(u32::from_le_bytes(start)),
         }
@@ -147,6 +152,11 @@ impl Shared {
 
     fn outbound(&self) -> Option<Rc<Outbound>> {
         self.outbound.borrow().clone()
+    }
+
+    /// The queue's clock (LM-12); 0 where nothing is sent.
+    fn uptime(&self) -> Uptime {
+        self.outbound().map_or(0, |outbound| outbound.now())
     }
 
     /// From the next command on, of sessions that run too.

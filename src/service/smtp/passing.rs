@@ -14,7 +14,7 @@ use crate::{
         lookup::{self, Rows},
         smtp::{Door, Options, transaction::Transaction},
     },
-    store::queue::{Queued, QueuedRecipient},
+    store::queue::{Arrival, Queued, QueuedRecipient},
 };
 
 impl Door {
@@ -118,6 +118,7 @@ impl Door {
             body: crate::store::queue::BodyKind::SevenBit,
             smtputf8: transaction.parameters.smtputf8,
             requiretls: transaction.parameters.requiretls,
+            arrival: Arrival::Here,
             recipients,
         };
         let header = match message_id {

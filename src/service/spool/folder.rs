@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::net::certificate::BUILT;
+use crate::base::time::BUILT;
 
 /// A file that nobody finished goes after so long, in seconds.
 const UNFINISHED: u64 = 86_400;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Device {
     /// CIDRs in canonical form (`base::network::Network`); one address has its full length.
     pub addresses: Vec<String>,
-    /// Reverse-paths it may use: addresses or `@domain`, in key form; none = those of domains here.
+    /// Reverse-paths it may use: addresses or `@domain`, in key form; none = all.
     pub senders: Vec<String>,
     /// To whom it may send: addresses or `@domain`, in key form; none = everybody.
     pub recipients: Vec<String>,

@@ -116,6 +116,26 @@ pub struct Swap<T> {
     pub now: Option<T>,
 }
 
+impl<T> Swap<T> {
+    #[must_use]
+    pub fn add(name: &str, row: T) -> Self {
+        Self {
+            name: name.to_owned(),
+            was: None,
+            now: Some(row),
+        }
+    }
+
+    #[must_use]
+    pub fn remove(name: &str, row: T) -> Self {
+        Self {
+            name: name.to_owned(),
+            was: Some(row),
+            now: None,
+        }
+    }
+}
+
 /// A row that becomes another, as it was decided.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Edited {

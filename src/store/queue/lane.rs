@@ -133,14 +133,23 @@ fn between(
     Ok(out)
 }
 
-/// Up to `limit` entries of a lane, oldest first.
+/// Up to `limit` entries of a lane behind `after`, oldest first.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn oldest(rows: &impl Rows, lane: &str, limit: usize) -> Result<Vec<QueueId>, Broken> {
+pub fn oldest(
+    rows: &impl Rows,
+    lane: &str,
+    after: Option<QueueId>,
+    limit: usize,
+) -> Result<Vec<QueueId>, Broken> {
     let mut out = Vec::new();
-    rows.scan_prefix(&key::lane_oldests(lane), &mut |key, _| {
+    let Some(first) = after.map_or(Some(QueueId(0)), QueueId::next) else {
+        return Ok(out);
+    };
+    let from = key::lane_oldest(lane, first);
+    rows.scan(&from, &behind(&key::lane_oldests(lane)), &mut |key, _| {
         if out.len() >= limit {
             return Ok(ControlFlow::Break(()));
         }
@@ -275,17 +284,25 @@ const SLICE: usize = 256;
 /// Entries of a lane that are due at once with it: those whose try ended with a failure of the lane.
 const HASTENED: usize = 4;
 
-/// Applies that every lane may be tried again, and shows the entries of each that wait for nothing else:
-/// `hasten` makes them due, and [`place`]s them. Lanes that are due already are not looked at.
+/// Makes an entry that waits in this lane due, and [`place`]s it.
+type Hasten<'a> = dyn FnMut(&mut Tables<'_>, QueueId, &str) -> Result<(), Broken> + 'a;
+
+/// Applies that these lanes, or without names every one, may be tried again, and shows the entries of each
+/// that wait for nothing else. Lanes that are due already are not looked at.
 ///
 /// # Errors
 ///
 /// Those of `hasten`, or the index fails.
 pub fn wake(
     tables: &mut Tables<'_>,
+    names: &[String],
     uptime: Uptime,
-    hasten: &mut dyn FnMut(&mut Tables<'_>, QueueId, &str) -> Result<(), Broken>,
+    hasten: &mut Hasten<'_>,
 ) -> Result<(), Broken> {
+    if !names.is_empty() {
+        let mut names = names.iter();
+        return names.try_for_each(|name| wake_one(tables, name, uptime, hasten));
+    }
     let mut from = key::lane_due(uptime.saturating_add(1), "");
     loop {
         // A lane that is woken moves to the front: none is met twice.
@@ -296,16 +313,24 @@ pub fn wake(
         from = key::lane_due(*due, last);
         from.push(0);
         for (_, name) in &slice {
-            let not_before = lane(tables, name)?.map_or(0, |row| row.not_before);
-            if not_before <= uptime {
-                continue;
-            }
-            let first = uptime.saturating_add(1);
-            let late = between(tables, name, first, not_before, HASTENED)?;
-            for id in late {
-                hasten(tables, id, name)?;
-            }
-            edit(tables, name, |row| row.not_before = 0)?;
+            wake_one(tables, name, uptime, hasten)?;
         }
     }
+}
+
+fn wake_one(
+    tables: &mut Tables<'_>,
+    name: &str,
+    uptime: Uptime,
+    hasten: &mut Hasten<'_>,
+) -> Result<(), Broken> {
+    let not_before = lane(tables, name)?.map_or(0, |row| row.not_before);
+    if not_before <= uptime {
+        return Ok(());
+    }
+    let first = uptime.saturating_add(1);
+    for id in between(tables, name, first, not_before, HASTENED)? {
+        hasten(tables, id, name)?;
+    }
+    edit(tables, name, |row| row.not_before = 0)
 }

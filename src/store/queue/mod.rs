@@ -26,6 +26,10 @@ pub(in crate::store) use settle::{
     add, decide, decide_settles, hold, remove, retry, set_uptime, settle, settle_all, wake,
 };
 
+/// How the transport of a recipient begins whose mail waits for a digest (LM-11): such an entry is held
+/// from the start.
+pub const DIGEST: &str = "digest:";
+
 /// What is kept with a message from its envelope.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Queued {
@@ -44,7 +48,24 @@ pub struct Queued {
     pub smtputf8: bool,
     /// RFC 8689 section 2.
     pub requiretls: bool,
+    pub arrival: Arrival,
     pub recipients: Vec<QueuedRecipient>,
+}
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Arrival {
+    /// From anybody, by the MX.
+    #[default]
+    Anybody,
+    /// From a listed address in the house.
+    Device,
+    /// Made here: reports, digests, tests.
+    Here,
+    /// From a program on this machine.
+    Machine,
+    /// From somebody who logged in.
+    Person,
 }
 
 /// One recipient of a message that waits.
@@ -57,19 +78,30 @@ pub struct QueuedRecipient {
     pub orcpt: Option<String>,
     /// The domain under which the reverse-path is rewritten when it leaves (FW-11); None = as it is.
     pub srs: Option<String>,
-    /// How it leaves: `smtp:[h]:25`, `relay:NAME`; None = MX. Looked up anew at each try.
+    /// How it leaves: `smtp:[h]:25`, `relay:NAME`; None = MX. Looked up anew at each try, unless
+    /// it is pinned.
     pub transport: Option<String>,
     /// Why it waits: of the last try that was its own.
     pub reason: Option<String>,
     /// Tries that ended for now.
     pub tries: u32,
-    /// When it may be tried again, in seconds of network-up time ([`Uptime`]).
+    /// When it may be tried again, in seconds of network-up time ([`Uptime`]). Of a message that comes:
+    /// the time by then, from which it ages; 0 = as the store was told last.
     pub due: u64,
     /// Its sender was told that it is late (OQ-3).
     pub warned: bool,
+    /// `transport` holds whatever the rows say: the test of a route.
+    pub pinned: bool,
 }
 
 impl QueuedRecipient {
+    /// Whether its mail waits for a digest.
+    #[must_use]
+    pub fn is_merged(&self) -> bool {
+        let transport = self.transport.as_deref();
+        transport.is_some_and(|text| text.starts_with(DIGEST))
+    }
+
     /// The lane it waits in: its transport, else the domain.
     #[must_use]
     pub fn lane(&self) -> &str {

@@ -14,7 +14,7 @@ use crate::{
         },
         message::content,
         queue::{
-            Fate, LaneNote, QueueEntry, Queued, Settled, Uptime, entry,
+            Fate, LaneNote, QueueEntry, Queued, QueuedRecipient, Settled, Uptime, entry,
             lane::{self, Lanes},
             named, totals, uptime,
         },
@@ -64,9 +64,12 @@ pub fn decide(rows: &impl Rows, request: &Request) -> Result<Option<Change>, Ref
             })
         }
         Request::Uptime(uptime) => is_later(rows, *uptime)?.then_some(Change::Uptime(*uptime)),
-        Request::WakeLanes { uptime } => {
+        Request::WakeLanes { lanes, uptime } => {
             let news = lane::next(rows, None)?.is_some() || is_later(rows, *uptime)?;
-            news.then_some(Change::WakeLanes { uptime: *uptime })
+            news.then(|| Change::WakeLanes {
+                lanes: lanes.clone(),
+                uptime: *uptime,
+            })
         }
         // All others are decided by the caller.
         _ => None,
@@ -129,13 +132,16 @@ pub fn add(
     if tables.has(&key::queue(id))? {
         return Ok(());
     }
-    let since = uptime(tables)?;
+    // Who brings it may know the time better than the store, which is told it now and then.
+    let given = queued.recipients.iter().map(|to| to.due).max();
+    let since = uptime(tables)?.max(given.unwrap_or(0));
+    set_uptime(tables, since)?;
     let mut entry = QueueEntry {
         content: accepted.content,
         size: accepted.octets(),
         arrived: accepted.date,
         since,
-        held: false,
+        held: queued.recipients.iter().any(QueuedRecipient::is_merged),
         queued: queued.clone(),
     };
     for to in &mut entry.queued.recipients {
@@ -311,14 +317,15 @@ pub fn retry(tables: &mut Tables<'_>, queues: &[QueueId]) -> Result<(), Broken> 
     Ok(())
 }
 
-/// Applies that every lane may be tried again, and with it what waits for that alone.
+/// Applies that these lanes, or without names every one, may be tried again, and with them what waits for
+/// that alone.
 ///
 /// # Errors
 ///
 /// The index fails.
-pub fn wake(tables: &mut Tables<'_>, now: Uptime) -> Result<(), Broken> {
+pub fn wake(tables: &mut Tables<'_>, lanes: &[String], now: Uptime) -> Result<(), Broken> {
     set_uptime(tables, now)?;
-    lane::wake(tables, now, &mut |tables, id, lane| {
+    lane::wake(tables, lanes, now, &mut |tables, id, lane| {
         let Some(mut entry) = entry(tables, id)? else {
             return Ok(());
         };

@@ -83,8 +83,13 @@ impl Reader {
         lane::due(&self.rows, lane, now, limit)
     }
 
-    /// Up to `limit` entries of a lane, oldest first, due or not.
-    pub fn lane_oldest(&self, lane: &str, limit: usize) -> Result<Vec<QueueId>, Broken> {
-        lane::oldest(&self.rows, lane, limit)
+    /// Up to `limit` entries of a lane behind `after`, oldest first, due or not.
+    pub fn lane_oldest(
+        &self,
+        lane: &str,
+        after: Option<QueueId>,
+        limit: usize,
+    ) -> Result<Vec<QueueId>, Broken> {
+        lane::oldest(&self.rows, lane, after, limit)
     }
 }

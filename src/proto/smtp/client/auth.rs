@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Expect, Question, Session, Stage, State};
 use crate::base::secret::Secret;
+use crate::proto::sasl::Mechanism;
 use crate::proto::sasl::client::{Exchange, Proved, Turn, choose};
 use crate::proto::smtp::reply::Reply;
 
@@ -72,8 +73,21 @@ impl Session {
                 self.ready();
             }
             (235, _) => self.unproved(),
+            (504 | 534 | 535, Some(exchange)) if self.may_do_without(&exchange) => {
+                self.peer.forget_scram();
+                self.log_in();
+            }
             _ => self.refused(Stage::Auth, reply),
         }
+    }
+
+    /// Whether the password is tried another way, once: there are servers that offer SCRAM and have nothing
+    /// to check it with. Only under TLS, where the server has shown whose it is as far as that is wished.
+    fn may_do_without(&self, exchange: &Exchange) -> bool {
+        let others = [Mechanism::Plain, Mechanism::Login];
+        exchange.mechanism().is_scram()
+            && self.secured.is_some()
+            && others.iter().any(|other| self.peer.offers(*other))
     }
 
     pub(super) fn proved(&mut self, proved: &Proved) {

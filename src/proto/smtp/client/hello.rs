@@ -86,6 +86,13 @@ impl Capabilities {
         all.any(|(known, offered)| known == mechanism && offered)
     }
 
+    /// Other mechanisms are used from now on.
+    pub fn forget_scram(&mut self) {
+        for (known, offered) in Mechanism::ALL.into_iter().zip(&mut self.mechanisms) {
+            *offered &= !known.is_scram();
+        }
+    }
+
     /// Whether no transaction may follow this many.
     pub fn is_last(&self, mails: u32) -> bool {
         self.mails_max > 0 && mails >= self.mails_max

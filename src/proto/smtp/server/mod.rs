@@ -11,7 +11,7 @@ mod incoming;
 mod options;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(in crate::proto::smtp) mod tests;
 
 use std::mem::{replace, take};
 use std::sync::Arc;

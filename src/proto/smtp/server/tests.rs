@@ -1,6 +1,6 @@
 //! Scripted sessions (`tests/transcripts/smtp/`) and what holds for all sessions.
 
-mod script;
+pub(in crate::proto::smtp) mod script;
 mod service;
 mod smuggle;
 

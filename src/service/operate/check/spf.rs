@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     net::{resolve::Unfound, world::Local},
-    service::operate::finding::{Finding, State},
+    service::operate::{
+        finding::{Finding, State},
+        route::presets,
+    },
 };
 
 const START: &str = "v=spf1";
@@ -117,28 +120,14 @@ async fn senders(ask: &dyn Ask, facts: &Facts) -> Result<Vec<IpAddr>, String> {
     }
 }
 
-/// Whether one of the includes has the last two labels of one of the hosts: `_spf.google.com` for
-/// `smtp.google.com`. What is not known by that is no error, only a warning.
+/// Whether one of the includes has the last two labels of what the provider wants there, or else of one
+/// of the hosts: `_spf.isp.test` for `smtp.isp.test`. Others are no error, only a warning.
 fn names_provider(included: &[String], hosts: &[String]) -> bool {
-    let end = |name: &str| {
-        let labels: Vec<_> = name.rsplit('.').take(2).collect();
-        labels.join(".")
-    };
-    // A few send under another name than they are reached at.
-    let other = [
-        ("gmail.com", "google.com"),
-        ("amazonaws.com", "amazonses.com"),
-        ("fastmail.com", "messagingengine.com"),
-        ("office365.com", "outlook.com"),
-        ("postmarkapp.com", "mtasv.net"),
-        ("sendinblue.com", "brevo.com"),
-    ];
     hosts.iter().any(|host| {
         let host = host.to_ascii_lowercase();
-        let under = other.iter().find(|(at, _)| host.ends_with(at));
-        let wanted = under.map_or(host.as_str(), |(_, under)| under);
-        let mut wanted_end = included.iter().map(|name| end(name) == end(wanted));
-        wanted_end.any(|same| same)
+        let known = presets::include(std::slice::from_ref(&host));
+        let wanted = presets::end(known.unwrap_or(&host));
+        included.iter().any(|name| presets::end(name) == wanted)
     })
 }
 

@@ -90,7 +90,7 @@ pub(super) async fn bounce(
             let returned = outbound.give_back(found.0).await;
             match returned.map_err(|refusal| Problem::refused(&refusal, &found.1.queued.id))? {
                 Returned::Done => tally.add(&[found]),
-                Returned::Sending => busy.add(&[found]),
+                Returned::Sending | Returned::Waits => busy.add(&[found]),
                 Returned::Went => {}
             }
         }
@@ -102,7 +102,7 @@ pub(super) async fn bounce(
     let mut done = format!("returned to the sender: {what}");
     if busy.count > 0 {
         done = format!(
-            "{done}\nnote: on the way now, try again later: {}",
+            "{done}\nnote: on the way now, or their senders cannot be told now; try again later: {}",
             busy.text()
         );
     }
@@ -180,11 +180,18 @@ async fn all(
     let mut next = Next::new(context, which)?;
     while let Some(slice) = next.slice(context)? {
         // What is so already is not told of.
+        if let (Deed::Retry, false) = (deed, which.all)
+            && let Some((_, held)) = slice.iter().find(|(_, entry)| entry.held)
+        {
+            let id = &held.queued.id;
+            let text = format!("{id} is held and not tried; first: pillarbox queue release {id}");
+            return Err(Problem::new(Kind::NotAllowed, text));
+        }
         let slice: Vec<_> = (slice.into_iter())
             .filter(|(_, entry)| match deed {
                 Deed::Hold => !entry.held,
                 Deed::Release => entry.held,
-                Deed::Retry => !entry.held || !which.all,
+                Deed::Retry => !entry.held,
                 Deed::Remove => true,
             })
             .collect();
@@ -304,6 +311,6 @@ impl<'a> Next<'a> {
 /// Something may be due now.
 fn wake(context: &Context<'_>) {
     if let Some(outbound) = context.outbound {
-        outbound.wake();
+        outbound.afresh();
     }
 }

@@ -17,8 +17,8 @@ use crate::{
     store::{self, Reader, queue::QueueEntry},
 };
 
-pub(super) use overview::overview;
 pub use overview::spooled;
+pub(super) use overview::{Overview, overview};
 pub use show::Message;
 pub use text::{Mailq, mailq};
 pub(super) use text::{plain, size, text};

@@ -1,6 +1,6 @@
 //! `route`: accounts at other mail servers (smart hosts). Passwords go in and never come out.
 
-mod presets;
+pub(in crate::service::operate) mod presets;
 mod probe;
 
 use std::net::IpAddr;
@@ -15,8 +15,9 @@ use crate::{
         operate::{
             Context, Kind, Problem, Reply, columns, edit,
             name::{address, domain_name, shown},
-            some,
+            remove_row, some,
         },
+        outbound::is_near,
     },
     store::{
         self, Reader,
@@ -212,6 +213,15 @@ async fn put(
              own network",
         );
     }
+    if let Some(host) = row.hosts.iter().find(|host| is_near(host))
+        && row.tls != RouteTls::None
+    {
+        let note = format!(
+            "\nnote: nobody certifies {host}: its certificate is not verified, TLS only encrypts; use it \
+             only inside your own network"
+        );
+        what.push_str(&note);
+    }
     if !dry_run {
         let swap = Swap {
             name: name.clone(),
@@ -233,17 +243,20 @@ pub(super) fn own_address(route: &rows::Route) -> Option<String> {
 
 /// What waits because of how it was before may be tried again.
 async fn wake(context: &Context<'_>) {
+    if let Some(outbound) = context.outbound {
+        outbound.wake_lanes().await;
+        outbound.afresh();
+        return;
+    }
     let Ok(uptime) = context.store.read(Reader::uptime) else {
         return;
     };
+    let lanes = Vec::new();
     // If it fails, mail leaves a little later.
     let _later = context
         .store
-        .request(store::Request::WakeLanes { uptime })
+        .request(store::Request::WakeLanes { lanes, uptime })
         .await;
-    if let Some(outbound) = context.outbound {
-        outbound.wake();
-    }
 }
 
 async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Reply, Problem> {
@@ -270,16 +283,8 @@ async fn remove(context: &Context<'_>, name: &str, dry_run: bool) -> Result<Repl
         );
         return Err(Problem::new(Kind::NotAllowed, text));
     }
-    if dry_run {
-        return Ok(Reply::Done(format!("would remove route {name}")));
-    }
-    let swap = Swap {
-        name: name.clone(),
-        was: Some(was),
-        now: None,
-    };
-    edit(context, vec![Edit::Route(swap)], &name).await?;
-    Ok(Reply::Done(format!("removed route {name}")))
+    let row = Edit::Route(Swap::remove(&name, was));
+    remove_row(context, (&name, row), &format!("route {name}"), dry_run).await
 }
 
 async fn set_default(

@@ -18,6 +18,8 @@ struct Known {
     regions: &'static [(&'static str, &'static str)],
     /// Who logs in, and with what.
     login: &'static str,
+    /// What belongs into SPF (RFC 7208 section 5.2), where the provider wants it there.
+    include: Option<&'static str>,
 }
 
 const NONE: &[(&str, &str)] = &[];
@@ -39,6 +41,7 @@ const fn known(
         tls: RouteTls::StartTls,
         regions: NONE,
         login,
+        include: None,
     }
 }
 
@@ -54,6 +57,13 @@ impl Known {
     const fn at(self, regions: &'static [(&'static str, &'static str)]) -> Self {
         Self { regions, ..self }
     }
+
+    const fn include(self, domain: &'static str) -> Self {
+        Self {
+            include: Some(domain),
+            ..self
+        }
+    }
 }
 
 /// By name.
@@ -63,31 +73,39 @@ const KNOWN: &[Known] = &[
         "Brevo",
         "smtp-relay.brevo.com",
         "the login and the SMTP key of your account's page \"SMTP and API\"",
-    ),
-    known("fastmail", "Fastmail", "smtp.fastmail.com", APP_PASSWORD).implicit(),
-    known("gmail", "Gmail", "smtp.gmail.com", APP_PASSWORD),
+    )
+    .include("spf.brevo.com"),
+    known("fastmail", "Fastmail", "smtp.fastmail.com", APP_PASSWORD)
+        .implicit()
+        .include("spf.messagingengine.com"),
+    known("gmail", "Gmail", "smtp.gmail.com", APP_PASSWORD).include("_spf.google.com"),
     known("gmx", "GMX", "mail.gmx.net", MAILBOX),
     known("icloud", "iCloud", "smtp.mail.me.com", APP_PASSWORD),
-    known("mailbox.org", "mailbox.org", "smtp.mailbox.org", MAILBOX).implicit(),
+    known("mailbox.org", "mailbox.org", "smtp.mailbox.org", MAILBOX)
+        .implicit()
+        .include("mailbox.org"),
     known(
         "mailgun",
         "Mailgun",
         "smtp{region}.mailgun.org",
         "an SMTP user of your domain there, like postmaster@your.domain",
     )
-    .at(&[("us", ""), ("eu", ".eu")]),
+    .at(&[("us", ""), ("eu", ".eu")])
+    .include("mailgun.org"),
     known(
         "mailjet",
         "Mailjet",
         "in-v3.mailjet.com",
         "the API key, and the secret key as the password",
-    ),
+    )
+    .include("spf.mailjet.com"),
     known(
         "office365",
         "Microsoft 365",
         "smtp.office365.com",
         "the mailbox's address; its admin has to allow SMTP AUTH for it",
-    ),
+    )
+    .include("spf.protection.outlook.com"),
     known(
         "outlook",
         "Outlook.com",
@@ -100,27 +118,31 @@ const KNOWN: &[Known] = &[
         "Postmark",
         "smtp.postmarkapp.com",
         "the server's API token, as user and as password",
-    ),
+    )
+    .include("spf.mtasv.net"),
     known(
         "sendgrid",
         "SendGrid",
         "smtp.sendgrid.net",
         "the word apikey, and an API key as the password",
-    ),
+    )
+    .include("sendgrid.net"),
     known(
         "ses",
         "Amazon SES",
         "email-smtp.{region}.amazonaws.com",
         "SMTP credentials of the SES console (not an access key)",
     )
-    .at(&[]),
+    .at(&[])
+    .include("amazonses.com"),
     known(
         "smtp2go",
         "SMTP2GO",
         "mail{region}.smtp2go.com",
         "an SMTP user of your account there",
     )
-    .at(&[("any", ""), ("us", "-us"), ("eu", "-eu"), ("au", "-au")]),
+    .at(&[("any", ""), ("us", "-us"), ("eu", "-eu"), ("au", "-au")])
+    .include("spf.smtp2go.com"),
     known("web.de", "WEB.DE", "smtp.web.de", MAILBOX),
     known("yahoo", "Yahoo", "smtp.mail.yahoo.com", APP_PASSWORD).implicit(),
     known("zoho", "Zoho Mail", "smtp.zoho.{region}", APP_PASSWORD)
@@ -176,6 +198,32 @@ pub fn fill(preset: &str, region: Option<&str>) -> Result<Filled, Problem> {
         tls: known.tls,
         login: known.login,
     })
+}
+
+/// What the provider of one of these hosts wants to see in SPF, if it is known.
+#[must_use]
+pub fn include(hosts: &[String]) -> Option<&'static str> {
+    let of_host = |host: &String| {
+        let host = host.to_ascii_lowercase();
+        let end = match end(&host) {
+            // Brevo's hosts of old.
+            "sendinblue.com" => "brevo.com",
+            end => end,
+        };
+        let known = KNOWN.iter().find(|known| self::end(known.host) == end);
+        known.and_then(|known| known.include)
+    };
+    hosts.iter().find_map(of_host)
+}
+
+/// The last two labels of a name.
+#[must_use]
+pub fn end(name: &str) -> &str {
+    let mut dots = name.rmatch_indices('.');
+    match dots.nth(1) {
+        Some((dot, _)) => name.get(dot.saturating_add(1)..).unwrap_or(name),
+        None => name,
+    }
 }
 
 fn host(known: &Known, region: Option<&str>) -> Result<String, Problem> {
@@ -258,6 +306,22 @@ pub(in crate::service::operate) fn text(presets: &[Preset]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn providers_by_their_hosts() {
+        for (host, want) in [
+            ("smtp.gmail.com", Some("_spf.google.com")),
+            ("SMTP-relay.Gmail.com", Some("_spf.google.com")),
+            ("email-smtp.eu-west-1.amazonaws.com", Some("amazonses.com")),
+            ("smtp-relay.sendinblue.com", Some("spf.brevo.com")),
+            ("mailbox.org", Some("mailbox.org")),
+            ("evilgmail.com", None),
+            ("smtp.isp.test", None),
+            ("smtp", None),
+        ] {
+            assert_eq!(include(&[host.to_owned()]), want, "{host}");
+        }
+    }
 
     #[test]
     fn presets_are_filled() {

@@ -19,7 +19,7 @@ use crate::{
         self,
         content::Body,
         directory::{Route, RouteTls},
-        queue::{BodyKind, Queued, QueuedRecipient},
+        queue::{Arrival, BodyKind, Queued, QueuedRecipient},
         request::Deliver,
     },
 };
@@ -115,9 +115,12 @@ async fn send(context: &Context<'_>, name: &str, to: &Address) -> Result<(bool, 
             body: BodyKind::SevenBit,
             smtputf8: false,
             requiretls: false,
+            arrival: Arrival::Here,
             recipients: vec![QueuedRecipient {
                 address: to.to_string(),
                 transport: Some(format!("relay:{name}")),
+                pinned: true,
+                due: context.outbound.map_or(0, |outbound| outbound.now()),
                 ..QueuedRecipient::default()
             }],
         }),

@@ -36,6 +36,7 @@ use crate::proto::smtp::client::{
     Answer, Body, Login, Options, Outcome, Question, Recipient, Report, Session, Step, Tls,
     Transaction,
 };
+use crate::proto::smtp::server::tests::script::octets;
 
 /// Plays one script. `cut` is the size of the pieces in which the session gets its input.
 pub fn play(name: &str, script: &str, cut: usize) {
@@ -296,26 +297,4 @@ fn transaction(words: &str, message: &[u8]) -> Transaction {
         envid: on("envid").then(|| "E+2B1".to_owned()),
         ret: on("ret").then_some("HDRS"),
     }
-}
-
-fn octets(text: &str) -> Vec<u8> {
-    let mut out = vec![];
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        out.push(match (octet, octet == b'\\') {
-            (octet, false) => octet,
-            _ => match rest.next().expect("an escape") {
-                b'r' => b'\r',
-                b'n' => b'\n',
-                b't' => b'\t',
-                b'0' => 0,
-                b'x' => {
-                    let hex: String = rest.by_ref().take(2).map(char::from).collect();
-                    u8::from_str_radix(&hex, 16).expect("two hex digits")
-                }
-                other => other,
-            },
-        });
-    }
-    out
 }

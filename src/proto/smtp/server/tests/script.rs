@@ -178,7 +178,7 @@ impl<'a> Player<'a> {
     }
 }
 
-fn octets(text: &str) -> Vec<u8> {
+pub(in crate::proto::smtp) fn octets(text: &str) -> Vec<u8> {
     let mut out = vec![];
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {

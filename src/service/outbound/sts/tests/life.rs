@@ -25,9 +25,9 @@ use crate::{
     base::random::Random,
     net::{
         stream::Socket,
-        world::{Datagrams, Endpoint, Local, RealClock},
+        world::{Datagrams, Endpoint, Local},
     },
-    store::{Options, disk::local::LocalDisk, log::SEGMENT},
+    service::lookup::tests::in_folder,
 };
 
 #[path = "../../../../../tests/common/dns.rs"]
@@ -153,19 +153,7 @@ impl Rooms {
         let zone = "_mta-sts.a.test 60 TXT v=STSv1; id=1;\nmta-sts.a.test 60 A 203.0.113.1\n\
                     _mta-sts.b.test 60 TXT v=STSv1; id=1;\nmta-sts.b.test 60 A 203.0.113.1\n\
                     _mta-sts.c.test 60 TXT v=STSv1; id=1;\nmta-sts.c.test 60 A 127.0.0.1";
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Arc::new(LocalDisk::new(folder.path()).unwrap());
-        let options = Options {
-            cache: 1 << 20,
-            message_size: 1 << 20,
-            tiny: true,
-            segment: SEGMENT,
-            secret: [7; 16],
-            folders: 0,
-            keywords: 0,
-            clock: Arc::new(RealClock),
-        };
-        let (store, _, _) = Store::open(disk, options).unwrap();
+        let (store, folder) = in_folder();
         Self {
             lab: Rc::new(Lab {
                 clock: Cell::new(1),
