@@ -182,6 +182,8 @@ impl Settings {
             queue_octets: if self.queue_is_small { disk / 20 } else { 0 },
             hide_client: self.hide_client,
             hide_agent: self.hide_agent,
+            message_size: self.message_size,
+            give_up: self.schedule.give_up,
             ..service::smtp::Options::new(hostname)
         }
     }

@@ -11,6 +11,19 @@ pub struct Network {
     bits: u8,
 }
 
+/// Addresses that nobody on the internet has.
+const INSIDE: &[&str] = &[
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1",
+    "fc00::/7",
+    "fe80::/10",
+];
+
 impl Network {
     /// From `192.0.2.0/24`, `2001:db8::/32`, or one address; IPv4 in IPv6 is IPv4.
     #[must_use]
@@ -41,6 +54,22 @@ impl Network {
     #[must_use]
     pub fn bits(&self) -> u8 {
         self.bits
+    }
+
+    /// Whether all of it lies in another.
+    #[must_use]
+    pub fn is_part_of(&self, other: &Self) -> bool {
+        self.bits >= other.bits && other.contains(self.address)
+    }
+
+    /// Whether nobody on the internet has an address in it: private, shared (of providers), link-local and
+    /// loopback addresses, and all of the networks in `own`.
+    #[must_use]
+    pub fn is_inside(&self, own: &[Self]) -> bool {
+        let inner = INSIDE.iter().filter_map(|text| Self::parse(text));
+        inner
+            .chain(own.iter().copied())
+            .any(|inner| self.is_part_of(&inner))
     }
 
     /// Whether an address lies in it; a socket for both families may tell IPv4 as IPv6.
@@ -113,6 +142,27 @@ mod tests {
             assert_eq!(network.map(|n| n.to_string()).as_deref(), form, "{text}");
             let again = form.and_then(Network::parse);
             assert_eq!(network, again, "{text}");
+        }
+    }
+
+    #[test]
+    fn inside_the_house() {
+        let own = [Network::parse("203.0.113.0/28").unwrap()];
+        for (text, inside) in [
+            ("192.168.1.0/24", true),
+            ("10.0.0.0/8", true),
+            ("10.0.0.0/7", false),
+            ("0.0.0.0/0", false),
+            ("::/0", false),
+            ("::1", true),
+            ("fd00::/8", true),
+            ("2001:db8::/32", false),
+            ("203.0.113.7", true),
+            ("203.0.113.0/27", false),
+            ("::ffff:0:0/96", false),
+        ] {
+            let network = Network::parse(text).unwrap();
+            assert_eq!(network.is_inside(&own), inside, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Machine, Mistake, Place, Sources, schema},
     net::{
         certificate::{self, Files},
+        neighbours,
         world::RealWorld,
     },
     service::operate::{Kind, Problem, kept},
@@ -128,6 +129,7 @@ pub fn machine() -> Machine {
     Machine {
         hostname: uname.nodename().to_string_lossy().into_owned(),
         memory: memory(),
+        networks: neighbours::networks(),
     }
 }
 

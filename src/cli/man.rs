@@ -38,7 +38,7 @@ fn page() -> String {
         option(&mut page, common);
     }
     page.push_str(
-        "Verbs that change something also take \\fB\\-n\\fR, \\fB\\-\\-dry\\-run\\fR: say what would \
+        ".PP\nVerbs that change something also take \\fB\\-n\\fR, \\fB\\-\\-dry\\-run\\fR: say what would \
          happen, and do nothing. Verbs that take something away ask first where somebody can be asked; \
          \\fB\\-y\\fR, \\fB\\-\\-yes\\fR: do not ask. Verbs that only look also take \
          \\fB\\-\\-json\\fR: one JSON object a line, for programs.\n.SH COMMANDS\n",

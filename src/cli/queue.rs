@@ -1,16 +1,22 @@
 //! `queue`: mail that waits to leave.
 
+use std::path::Path;
+
 use crate::{
     cli::{
         Global, Stop, Terminal, change,
         line::Line,
+        load::Found,
         look, print, reach, remove, shown,
         table::{Argument, CHANGE, Command, DRY_RUN, JSON, Opt, READ, Value, YES},
     },
     config::value::parse_duration,
-    service::operate::{
-        Call, Kind, Problem, Reply, Request,
-        queue::{self, Filter, Mailq, Which},
+    service::{
+        operate::{
+            Call, Kind, Problem, Reply, Request,
+            queue::{self, Filter, Mailq, Which},
+        },
+        spool,
     },
 };
 
@@ -125,6 +131,9 @@ fn list(terminal: &mut Terminal<'_>, global: &Global, line: &Line) -> Result<u8,
     if !any && !json {
         terminal.line("nothing waits");
     }
+    if !json && let Some(text) = spooled(terminal, global) {
+        terminal.line(&text);
+    }
     Ok(exit)
 }
 
@@ -146,7 +155,17 @@ pub(super) fn mailq(terminal: &mut Terminal<'_>, global: &Global) -> Result<u8, 
         },
     )?;
     mailq.end().iter().for_each(|line| terminal.line(line));
+    if let Some(text) = spooled(terminal, global) {
+        terminal.line(&["-- ", &text, "."].concat());
+    }
     Ok(exit)
+}
+
+/// What `sendmail` left in its folder, where it can be looked at.
+fn spooled(terminal: &mut Terminal<'_>, global: &Global) -> Option<String> {
+    let config = Found::new(terminal, global, None).ok()?;
+    let config = config.config(Vec::new()).ok()?;
+    queue::spooled(&spool::lies(Path::new(&config.spool())))
 }
 
 type Each<'a> = &'a mut dyn FnMut(&mut Terminal<'_>, &Reply) -> u8;

@@ -14,6 +14,7 @@ use std::{
     io::{self, BufReader, Read as _, Write as _},
     os::fd::AsFd as _,
     path::Path,
+    time::Duration,
 };
 
 use self::{
@@ -24,7 +25,10 @@ use self::{
 use crate::{
     cli::{Global, Stop, Terminal, load::Found},
     config::{Config, schema},
-    service::spool::{Envelope, user_name},
+    service::{
+        names,
+        spool::{Envelope, user_name},
+    },
 };
 
 /// The names that the program may be called by.
@@ -75,8 +79,9 @@ pub fn run(terminal: &mut Terminal<'_>, name: &str, words: &[OsString]) -> u8 {
         data: None,
         quiet: true,
     };
-    // The server reads the file of aliases by itself.
+    // The server reads the file of aliases by itself, and after so long it has looked at it.
     if arguments.mode == Mode::Nothing {
+        std::thread::sleep(Duration::from_millis(names::LOOK));
         return 0;
     }
     let config =
@@ -195,12 +200,21 @@ fn deliver(terminal: &mut Terminal<'_>, name: &str, config: &Config, arguments: 
     let sent = Talk::open(Path::new(&config.submit()))
         .and_then(|mut talk| talk.send(&envelope, &message.octets));
     let failure = match sent {
+        Ok(refused) if refused.is_empty() => return 0,
+        // The others have it: another code would have programs send it again. The server tells the
+        // writer, from the folder.
         Ok(refused) => {
-            let mut exit = 0;
-            for reply in refused {
-                exit = complain(exit_of(&reply), &reply);
+            let (recipients, replies): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
+            let envelope = Envelope {
+                recipients,
+                ..envelope
+            };
+            if spool::leave(Path::new(&config.spool()), &envelope, &message.octets).is_err() {
+                for reply in replies {
+                    complain(0, &reply);
+                }
             }
-            return exit;
+            return 0;
         }
         Err(Failure::Refused(reply)) => return complain(exit_of(&reply), &reply),
         Err(failure @ (Failure::Later(_) | Failure::Lost(_))) => failure,

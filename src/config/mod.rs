@@ -31,6 +31,15 @@ pub const MEMORY_FIXED: u64 = 7 * MIB;
 /// However little is left, so much is there for sessions: without it nothing works at all.
 pub const MEMORY_SESSIONS: u64 = 2 * MIB;
 
+/// Why a network may not send without a log-in.
+#[must_use]
+pub fn open_to_all(network: Network) -> String {
+    format!(
+        "{network} reaches into the internet, and everybody there could send through this box; \
+         private networks may, and those that this machine has an address in"
+    )
+}
+
 /// What defaults depend on.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -38,6 +47,8 @@ pub struct Machine {
     pub hostname: String,
     /// Memory in octets: the machine's or its cgroup's, whichever is less; 0 = not known.
     pub memory: u64,
+    /// Those of its interfaces.
+    pub networks: Vec<Network>,
 }
 
 /// Where values come from, each pair a key's name and a text.
@@ -106,6 +117,8 @@ pub struct Config {
     /// What a restart will make of keys, where that is something else.
     waiting: BTreeMap<&'static str, (Value, Place)>,
     unknown: Vec<String>,
+    /// Of this machine's interfaces.
+    own_networks: Vec<Network>,
 }
 
 impl Config {
@@ -165,6 +178,7 @@ impl Config {
             values,
             waiting: BTreeMap::new(),
             unknown,
+            own_networks: sources.machine.networks.clone(),
         };
         config.together(&mut mistakes);
         for mistake in &mut mistakes {
@@ -434,6 +448,14 @@ impl Config {
                 }
                 _ => {}
             }
+        }
+        let trusted = &schema::SMTP_TRUSTED_NETWORKS;
+        if let Some(wide) = self
+            .networks(trusted)
+            .iter()
+            .find(|network| !network.is_inside(&self.own_networks))
+        {
+            say(trusted, open_to_all(*wide));
         }
         let least = self.memory_least();
         if self.number(&schema::MEMORY_LIMIT) < least {

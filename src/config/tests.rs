@@ -23,6 +23,7 @@ fn defaults_have_the_right_form_in_every_profile() {
             machine: Machine {
                 hostname: "Box".to_owned(),
                 memory,
+                ..Machine::default()
             },
             ..Sources::default()
         })
@@ -374,12 +375,32 @@ fn the_defaults_of_a_relay() {
     );
 }
 
+/// What the internet can reach is not trusted, wherever that is said.
+#[test]
+fn trusted_networks_are_inside() {
+    for (text, fits) in [
+        ("0.0.0.0/0", false),
+        ("::/0", false),
+        ("192.168.0.0/15", false),
+        ("192.168.0.0/16", true),
+        ("fe80::/10", true),
+    ] {
+        let file = format!("smtp.trusted_networks = [\"{text}\"]\n");
+        let said = load(&file).map_or_else(|_| lines(&file), |_| Vec::new());
+        assert_eq!(said.is_empty(), fits, "{text}: {said:?}");
+        assert!(
+            fits || said[0].contains("reaches into the internet"),
+            "{said:?}"
+        );
+    }
+}
+
 #[test]
 fn lists_and_truth_in_the_file() {
     let config = load(
         "\
 web.remote = true
-smtp.trusted_networks = [\"192.0.2.0/24\", \"::1\"]
+smtp.trusted_networks = [\"192.168.2.0/24\", \"::1\"]
 local.allow_uids = [0, 1000]
 dns.servers = \"192.0.2.53\"
 address.local = []
@@ -390,7 +411,7 @@ local.rate = \"10/m\"
     .unwrap();
     assert!(config.is_on(&schema::WEB_REMOTE));
     let trusted = config.networks(&schema::SMTP_TRUSTED_NETWORKS);
-    assert!(trusted[0].contains("192.0.2.9".parse().unwrap()) && trusted.len() == 2);
+    assert!(trusted[0].contains("192.168.2.9".parse().unwrap()) && trusted.len() == 2);
     assert_eq!(config.list(&schema::LOCAL_ALLOW_UIDS), ["0", "1000"]);
     assert_eq!(config.list(&schema::DNS_SERVERS), ["192.0.2.53"]);
     assert!(config.list(&schema::ADDRESS_LOCAL).is_empty());

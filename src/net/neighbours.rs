@@ -6,6 +6,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use crate::base::network::Network;
+
 /// A table is read so far, in octets: machines with more sockets have other mail servers.
 const TABLE_MAX: u64 = 16 * 1024 * 1024;
 /// `RTF_GATEWAY`.
@@ -20,6 +22,16 @@ pub fn gateways() -> Vec<IpAddr> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The networks of this machine's interfaces. Half the internet behind a tunnel is none.
+#[must_use]
+pub fn networks() -> Vec<Network> {
+    let v4 = lines("/proc/net/route").filter_map(|line| network_v4(&line));
+    let v6 = lines("/proc/net/ipv6_route").filter_map(|line| network_v6(&line));
+    v4.filter(|network| network.bits() >= 16)
+        .chain(v6.filter(|network| network.bits() >= 48))
+        .collect()
 }
 
 /// The system user who owns the other end of a connection on this machine; `None` where it cannot be
@@ -71,6 +83,32 @@ fn gateway_v6(line: &str) -> Option<IpAddr> {
     let gateway = u128::from_str_radix(gateway, 16).ok()?;
     let found = any && flags & GATEWAY != 0 && gateway != 0;
     found.then(|| Ipv6Addr::from(gateway).into())
+}
+
+fn network_v4(line: &str) -> Option<Network> {
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let mut octets = || {
+        let digits = u32::from_str_radix(words.next()?, 16).ok()?;
+        Some(digits.to_ne_bytes())
+    };
+    let (destination, _, flags) = (octets()?, octets()?, octets()?);
+    let mask = u32::from_str_radix(words.nth(3)?, 16).ok()?;
+    let near = u32::from_ne_bytes(flags) & GATEWAY == 0;
+    let bits = mask.count_ones();
+    let text = format!("{}/{bits}", Ipv4Addr::from(destination));
+    near.then(|| Network::parse(&text))?
+}
+
+fn network_v6(line: &str) -> Option<Network> {
+    let words: Vec<_> = line.split_ascii_whitespace().collect();
+    let [destination, prefix, _, _, _, _, _, _, flags, _] = words.as_slice() else {
+        return None;
+    };
+    let flags = u32::from_str_radix(flags, 16).ok()?;
+    let address = u128::from_str_radix(destination, 16).ok()?;
+    let bits = u8::from_str_radix(prefix, 16).ok()?;
+    let text = format!("{}/{bits}", Ipv6Addr::from(address));
+    (flags & GATEWAY == 0).then(|| Network::parse(&text))?
 }
 
 /// `sl local remote st tx:rx tr:when retrnsmt uid …`.
@@ -132,6 +170,15 @@ mod tests {
         let line =
             format!("{zero} 00 {zero} 00 {zero} ffffffff 00000001 00000000 00200200       lo");
         assert_eq!(gateway_v6(&line), None);
+        let line = "eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0";
+        assert_eq!(network_v4(line), Network::parse("192.168.1.0/24"));
+        let line = "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0";
+        assert_eq!(network_v4(line), None);
+        let line = format!(
+            "20010db8{} 40 {zero} 00 {zero} 00000100 00000001 00000000 00000001 eth0",
+            "0".repeat(24)
+        );
+        assert_eq!(network_v6(&line), Network::parse("2001:db8::/64"));
         let line = "   1: 0100007F:09DE 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 1";
         let (local, remote, uid) = socket(line).unwrap();
         assert_eq!(local, "127.0.0.1:2526".parse().unwrap());

@@ -17,7 +17,7 @@ use crate::{
 /// Longest file that is read, in octets.
 const FILE_MAX: u64 = 1024 * 1024;
 /// The file is looked at this often at most, in milliseconds.
-const LOOK: u64 = 1000;
+pub const LOOK: u64 = 1000;
 
 /// Reads a file of aliases.
 ///
@@ -48,6 +48,8 @@ struct Known {
     /// When it was changed, and its length; `None`: it cannot be looked at.
     stamp: Option<(SystemTime, u64)>,
     looked: Option<Instant>,
+    /// It could not be read at the last look.
+    failed: bool,
     names: Arc<Names>,
 }
 
@@ -64,12 +66,29 @@ impl NamesFile {
             let found = path.metadata().ok()?;
             Some((found.modified().ok()?, found.len()))
         });
-        if same && known.stamp == stamp {
+        if same && known.stamp == stamp && !known.failed {
             return None;
         }
         known.path = path.map(Path::to_owned);
-        known.stamp = stamp;
-        known.names = Arc::new(path.map(told).unwrap_or_default());
+        let read = path.map_or_else(|| Ok(Names::default()), told);
+        match read {
+            Ok(names) => {
+                known.stamp = stamp;
+                known.failed = false;
+                known.names = Arc::new(names);
+            }
+            // What it said before holds; it is read again at the next look.
+            Err(error) => {
+                if let (Some(path), false) = (path, known.failed) {
+                    log::error!(target: "config", "{}: {error}", path.display());
+                }
+                known.failed = true;
+                known.stamp = None;
+                if same {
+                    return None;
+                }
+            }
+        }
         Some(Arc::clone(&known.names))
     }
 
@@ -80,21 +99,18 @@ impl NamesFile {
     }
 }
 
-fn told(path: &Path) -> Names {
+fn told(path: &Path) -> io::Result<Names> {
     let shown = path.display();
     match read(path) {
         Ok((names, mistakes)) => {
             for mistake in mistakes {
                 log::warn!(target: "config", "{shown}, {mistake}");
             }
-            names
+            Ok(names)
         }
         // A machine without one has none.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Names::default(),
-        Err(error) => {
-            log::error!(target: "config", "{shown}: {error}");
-            Names::default()
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Names::default()),
+        Err(error) => Err(error),
     }
 }
 
@@ -119,9 +135,18 @@ mod tests {
         let names = file.anew(Some(&path), at(10)).unwrap();
         assert!(names.targets("root", &domain).is_some());
         assert_eq!(file.names(), names);
+        // A folder cannot be read; what was known holds until the file is back.
         std::fs::remove_file(&path).unwrap();
-        let names = file.anew(Some(&path), at(11)).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(file.anew(Some(&path), at(11)), None);
+        assert_eq!(file.names(), names);
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, "root: ben\n").unwrap();
+        let anew = file.anew(Some(&path), at(12)).unwrap();
+        assert!(anew.targets("root", &domain).is_some() && anew != names);
+        std::fs::remove_file(&path).unwrap();
+        let names = file.anew(Some(&path), at(13)).unwrap();
         assert_eq!(names.targets("root", &domain), None);
-        assert!(file.anew(None, at(11)).is_some());
+        assert!(file.anew(None, at(13)).is_some());
     }
 }

@@ -1,23 +1,31 @@
 //! Mail that `sendmail` left in the spool folder (LM-5): taken in by the doors of the local listener, as
-//! if its writer had come there. What is refused for now waits in the folder; what is refused for good
-//! goes back to its writer. The file goes when its message is on the medium.
+//! if its writer had come there. What is refused for now waits in the folder, for those who do not have it
+//! yet; what is refused for good goes back to its writer, and so does what waits for longer than
+//! `queue.give_up`. The file goes when all of its recipients are seen to.
 //!
 //! Anybody on the machine may write there, so nothing of a file is believed but what the kernel says of
 //! it: whose it is.
 
+mod envelope;
+mod folder;
+
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs::{self, File},
-    io::{self, BufRead as _, BufReader, Read as _},
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    io::{self, BufReader, Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
     rc::Rc,
-    time::SystemTime,
 };
 
-use rustix::fs::{Mode, OFlags};
-
+use self::{
+    envelope::ENVELOPE_MAX,
+    folder::{Opened, Unopened},
+};
+pub use self::{
+    envelope::{ADDRESS_MAX, Envelope, MAGIC, RECIPIENTS_MAX},
+    folder::{Lies, lies},
+};
 use crate::{
     base::time::Instant,
     mail::report::{self, Action, Original, Report},
@@ -27,112 +35,60 @@ use crate::{
     },
     policy::connection::Client,
     proto::smtp::{
-        parameter::{Body, MailParameters, Notify, RcptParameters, Ret},
+        content::{Fault, Framing, Text},
+        parameter::{Body, MailParameters, RcptParameters},
         reply::Reply,
         server::{Answer, Question},
     },
     service::smtp::{Door, Kind, Shared},
 };
 
-/// The first line of a file.
-pub const MAGIC: &str = "pillarbox spool 1";
-/// Files that are looked at in one go; the others wait for the next.
+/// Files that are looked at in one go; the others have their turn after them.
 const FILES_MAX: usize = 1000;
+/// Files that are remembered as having to wait; others are tried in each turn.
+const WAITING_MAX: usize = 10_000;
 /// The folder is looked at this often, in seconds.
 const LOOK: u64 = 3;
 /// The first pause after a refusal for now, and the longest, in seconds.
 const PAUSE: u64 = 60;
 const PAUSE_MAX: u64 = 3600;
-/// A file that nobody finished goes after so long, in seconds.
-const UNFINISHED: u64 = 86_400;
-/// Longest line of an envelope, and its most lines.
-const LINE_MAX: u64 = 2048;
-const LINES_MAX: usize = 1100;
 const PIECE: usize = 64 * 1024;
 
-/// What a file says above its message.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Envelope {
-    /// Reverse-path with brackets; empty = the writer's own.
-    pub sender: String,
-    /// With brackets.
-    pub recipients: Vec<String>,
-    pub notify: Option<Notify>,
-    pub ret: Option<Ret>,
-    pub envid: Option<String>,
+/// A file that has to wait.
+#[derive(Clone, Debug)]
+struct Waits {
+    until: Instant,
+    tries: u32,
+    /// Recipients that need nothing more, where that could not be written beside it.
+    done: BTreeSet<usize>,
 }
 
-impl Envelope {
-    /// The lines above the message, the empty one included.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        let mut out = format!("{MAGIC}\n");
-        let mut line = |word: &str, value: &str| {
-            let value: String = value.chars().filter(|c| !c.is_control()).collect();
-            out.push_str(&[word, " ", &value, "\n"].concat());
-        };
-        line("from", &self.sender);
-        for recipient in &self.recipients {
-            line("to", recipient);
-        }
-        if let Some(notify) = &self.notify {
-            let words = [
-                ("success", notify.success),
-                ("failure", notify.failure),
-                ("delay", notify.delay),
-            ];
-            let words: Vec<_> = words.iter().filter(|w| w.1).map(|w| w.0).collect();
-            line("notify", &words.join(","));
-        }
-        match self.ret {
-            Some(Ret::Full) => line("ret", "full"),
-            Some(Ret::Headers) => line("ret", "hdrs"),
-            None => {}
-        }
-        if let Some(envid) = &self.envid {
-            line("envid", envid);
-        }
-        out.push('\n');
-        out
-    }
-
-    /// Reads them; `None` if they are not what [`Envelope::encode`] writes.
-    fn read(file: &mut BufReader<File>) -> Option<Self> {
-        let mut envelope = Self::default();
-        for number in 0..LINES_MAX {
-            let mut line = String::new();
-            file.by_ref().take(LINE_MAX).read_line(&mut line).ok()?;
-            let line = line.strip_suffix('\n')?;
-            let (word, value) = line.split_once(' ').unwrap_or((line, ""));
-            match word {
-                _ if number == 0 => (line == MAGIC).then_some(())?,
-                "" => return (!envelope.recipients.is_empty()).then_some(envelope),
-                "from" => value.clone_into(&mut envelope.sender),
-                "to" => envelope.recipients.push(value.to_owned()),
-                "notify" => {
-                    let has = |word: &str| value.split(',').any(|given| given == word);
-                    envelope.notify = Some(Notify {
-                        success: has("success"),
-                        failure: has("failure"),
-                        delay: has("delay"),
-                    });
-                }
-                "ret" if value == "full" => envelope.ret = Some(Ret::Full),
-                "ret" => envelope.ret = Some(Ret::Headers),
-                "envid" => envelope.envid = Some(value.to_owned()),
-                _ => return None,
-            }
-        }
-        None
-    }
+/// What came of some recipients, by their place in the envelope.
+#[derive(Debug, Default)]
+struct Sent {
+    taken: BTreeSet<usize>,
+    /// For good.
+    refused: Vec<(usize, Reply)>,
+    /// Why the others wait.
+    later: Option<String>,
 }
 
-/// What came of a file.
+/// A file in hand.
 #[derive(Debug)]
-enum Outcome {
-    /// Its message is taken, but for recipients that were refused for good.
-    Taken(Vec<(String, Reply)>),
-    Later(String),
+struct Message {
+    path: PathBuf,
+    name: String,
+    uid: u32,
+    /// In octets, with what is above the message.
+    size: u64,
+    /// In seconds.
+    age: u64,
+    envelope: Envelope,
+    /// With brackets.
+    sender: String,
+    file: File,
+    /// Where the message begins.
+    begins: u64,
 }
 
 /// The folder.
@@ -141,8 +97,9 @@ pub struct Spool {
     folder: PathBuf,
     doors: Rc<Shared>,
     world: Rc<dyn World>,
-    /// Files that have to wait: until when, and how often they were tried.
-    waiting: RefCell<HashMap<String, (Instant, u32)>>,
+    waiting: RefCell<HashMap<String, Waits>>,
+    /// Where the last turn ended, if it did not see all files.
+    after: RefCell<String>,
 }
 
 impl Spool {
@@ -153,6 +110,7 @@ impl Spool {
             doors,
             world,
             waiting: RefCell::default(),
+            after: RefCell::default(),
         }
     }
 
@@ -162,16 +120,16 @@ impl Spool {
         Box::pin(async move {
             let mut known = None;
             loop {
-                let stamp = self
-                    .folder
-                    .metadata()
-                    .and_then(|found| found.modified())
-                    .ok();
-                if stamp != known || !self.waiting.borrow().is_empty() {
-                    known = stamp;
-                    if self.round().await {
-                        known = None;
-                    }
+                let now = self.world.now();
+                let due = self
+                    .waiting
+                    .borrow()
+                    .values()
+                    .any(|waits| waits.until <= now);
+                let stamp = folder::stamp(&self.folder);
+                if due || stamp.is_none() || stamp != known {
+                    // Of a folder that just changed nobody knows whether it changes again unseen.
+                    known = if self.round().await { None } else { stamp };
                 }
                 let world = &self.world;
                 world.sleep(world.now().plus_seconds(LOOK)).await;
@@ -179,91 +137,149 @@ impl Spool {
         })
     }
 
-    /// Looks at the files once; returns whether there are more than that.
+    /// Looks at the files once; returns whether there may be more to do at once.
     async fn round(&self) -> bool {
-        let Ok(entries) = fs::read_dir(&self.folder) else {
-            return false;
-        };
-        let mut names: Vec<_> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .take(FILES_MAX)
-            .collect();
-        let more = names.len() >= FILES_MAX;
-        names.sort_unstable();
+        let now = self.world.now();
+        let long_ago = |waits: &Waits| now >= waits.until.plus_seconds(PAUSE_MAX);
         self.waiting
             .borrow_mut()
-            .retain(|name, _| names.contains(name));
-        let now = self.world.now();
+            .retain(|_, waits| !long_ago(waits));
+        let resting: BTreeSet<String> = {
+            let waiting = self.waiting.borrow();
+            let resting = waiting.iter().filter(|(_, waits)| now < waits.until);
+            resting.map(|(name, _)| name.clone()).collect()
+        };
+        let (path, after) = (self.folder.clone(), self.after.borrow().clone());
+        let listed = blocking::unblock(move || {
+            folder::list(&path, &after, FILES_MAX, |name| resting.contains(name))
+        });
+        let Ok(names) = listed.await else {
+            return true;
+        };
+        let some = !names.is_empty() || !self.after.borrow().is_empty();
+        *self.after.borrow_mut() = match names.last() {
+            Some(last) if names.len() >= FILES_MAX => last.clone(),
+            _ => String::new(),
+        };
         for name in names {
-            let waits = self.waiting.borrow().get(&name).copied();
-            if waits.is_some_and(|(until, _)| now < until) {
-                continue;
-            }
-            let path = self.folder.join(&name);
-            if !is_name(&name) {
-                forget_unfinished(&path);
-                continue;
-            }
-            if let Err(reason) = self.take(&path, &name).await {
-                let tries = waits.map_or(0, |(_, tries)| tries).saturating_add(1);
-                let pause = PAUSE.saturating_mul(1 << tries.min(6)).min(PAUSE_MAX);
-                log::warn!("spool: {name} waits: {reason}");
-                let until = self.world.now().plus_seconds(pause);
-                self.waiting.borrow_mut().insert(name, (until, tries));
-            }
-        }
-        more
-    }
-
-    /// One file.
-    async fn take(&self, path: &Path, name: &str) -> Result<(), String> {
-        let Some((file, uid)) = open(path) else {
-            log::warn!("spool: {name} is no file of one writer and goes");
-            let _gone = fs::remove_file(path);
-            return Ok(());
-        };
-        let mut file = BufReader::with_capacity(PIECE, file);
-        let Some(envelope) = Envelope::read(&mut file) else {
-            log::warn!("spool: {name} of uid {uid} is not what sendmail writes, and goes");
-            return fs::remove_file(path).map_err(|error| error.to_string());
-        };
-        let own = writer(uid);
-        let trusted = uid == 0 || uid == rustix::process::geteuid().as_raw();
-        let sender = if trusted && !envelope.sender.is_empty() {
-            envelope.sender.clone()
-        } else {
-            format!("<{own}>")
-        };
-        log::info!("spool: {name}: uid={uid} from={sender}");
-        match self.send(&envelope, &sender, uid, &mut file).await {
-            Outcome::Later(reason) => return Err(reason),
-            Outcome::Taken(refused) if refused.is_empty() => {}
-            Outcome::Taken(refused) => {
-                if sender != "<>" {
-                    let back = [sender.as_str(), "<postmaster>"];
-                    self.bounce(&envelope, &refused, &back, path).await?;
+            let waits = self.waiting.borrow().get(&name).cloned();
+            let (tries, mut done) = waits.map_or_else(Default::default, |w| (w.tries, w.done));
+            let taken = self.take(&name, tries, &mut done).await;
+            let mut waiting = self.waiting.borrow_mut();
+            match taken {
+                Ok(()) => {
+                    waiting.remove(&name);
+                }
+                Err(reason) => {
+                    log::warn!("spool: {name} waits: {reason}");
+                    let tries = tries.saturating_add(1);
+                    let pause = PAUSE.saturating_mul(1 << tries.min(6)).min(PAUSE_MAX);
+                    let until = self.world.now().plus_seconds(pause);
+                    // Whoever has it must not get it again, so that is never left out.
+                    if waiting.len() < WAITING_MAX || !done.is_empty() {
+                        waiting.insert(name, Waits { until, tries, done });
+                    }
                 }
             }
         }
-        fs::remove_file(path).map_err(|error| error.to_string())
+        some
     }
 
-    fn door(&self, uid: u32) -> Door {
-        let client = Client::new([127, 0, 0, 1].into(), Some("localhost".to_owned()));
-        Door::new(Rc::clone(&self.doors), Kind::Local, client, None).owned_by(Some(uid))
+    /// One file. `done`: its recipients that need nothing more.
+    async fn take(&self, name: &str, tries: u32, done: &mut BTreeSet<usize>) -> Result<(), String> {
+        let path = self.folder.join(name);
+        let opened = match folder::open(&path) {
+            Ok(opened) => opened,
+            Err(Unopened::Gone) => return Ok(()),
+            Err(Unopened::Foreign) => {
+                log::warn!("spool: {name} is no file of one writer and goes");
+                return fs::remove_file(&path)
+                    .or_else(|_| fs::remove_dir(&path))
+                    .map_err(|error| error.to_string());
+            }
+            Err(Unopened::Later(error)) => return Err(error.to_string()),
+        };
+        let Some(mut message) = read(opened, path, name).map_err(|error| error.to_string())? else {
+            log::error!("spool: {name} is not what sendmail writes; it is put aside");
+            return folder::aside(&self.folder.join(name)).map_err(|error| error.to_string());
+        };
+        done.extend(folder::done(&message.path));
+        let count = message.envelope.recipients.len();
+        let mut later = None;
+        let left: Vec<_> = (0..count).filter(|place| !done.contains(place)).collect();
+        let mut refused = Vec::new();
+        for places in left.chunks(RECIPIENTS_MAX) {
+            let sent = self.send(&mut message, places).await;
+            done.extend(&sent.taken);
+            refused.extend(sent.refused);
+            later = sent.later.or(later);
+            if !sent.taken.is_empty() && done.len() < count {
+                self.keep(&message, done);
+            }
+        }
+        if !refused.is_empty() {
+            match self.tell(&mut message, &refused).await {
+                Ok(()) => {
+                    done.extend(refused.iter().map(|(place, _)| *place));
+                    if done.len() < count {
+                        self.keep(&message, done);
+                    }
+                }
+                Err(reason) => later = Some(reason),
+            }
+        }
+        if done.len() < count {
+            let reason = later.unwrap_or_else(|| words(None));
+            // After a long time without a server, one refusal is not the last word.
+            if tries == 0 || message.age < self.doors.options().give_up {
+                return Err(reason);
+            }
+            self.give_up(&mut message, done, &reason).await?;
+            return Ok(());
+        }
+        folder::remove(&message.path).map_err(|error| error.to_string())
     }
 
-    /// Says to a door what a client would.
-    async fn send(
+    fn keep(&self, message: &Message, done: &BTreeSet<usize>) {
+        if let Err(error) = folder::keep_done(&message.path, done) {
+            // It is known until the next start.
+            let path = self.folder.display();
+            log::error!("spool: {path}: who has {} already: {error}", message.name);
+        }
+    }
+
+    /// It waited long enough: its writer is told, or the file stays for people to look at.
+    async fn give_up(
         &self,
-        envelope: &Envelope,
-        sender: &str,
-        uid: u32,
-        message: &mut BufReader<File>,
-    ) -> Outcome {
-        let mut door = self.door(uid);
-        let utf8 = !sender.is_ascii() || envelope.recipients.iter().any(|to| !to.is_ascii());
+        message: &mut Message,
+        done: &BTreeSet<usize>,
+        reason: &str,
+    ) -> Result<(), String> {
+        let reply = Reply::new(554, &["4.4.7 delivery time expired: ", reason].concat());
+        let left = (0..message.envelope.recipients.len()).filter(|place| !done.contains(place));
+        let failed: Vec<_> = left.map(|place| (place, reply.clone())).collect();
+        log::warn!("spool: {} is given up: {reason}", message.name);
+        match self.tell(message, &failed).await {
+            Ok(()) => folder::remove(&message.path),
+            Err(untold) => {
+                log::error!("spool: {} is put aside: {untold}", message.name);
+                folder::aside(&message.path)
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    fn door(&self) -> Door {
+        let client = Client::new([127, 0, 0, 1].into(), Some("localhost".to_owned()));
+        Door::new(Rc::clone(&self.doors), Kind::Local, client, None)
+    }
+
+    /// Says to a door what a client would, for the recipients at some places.
+    async fn send(&self, message: &mut Message, places: &[usize]) -> Sent {
+        let mut door = self.door().owned_by(Some(message.uid));
+        let envelope = &message.envelope;
+        let to = |place: &usize| envelope.recipients.get(*place).cloned().unwrap_or_default();
+        let utf8 = !message.sender.is_ascii() || places.iter().any(|place| !to(place).is_ascii());
         let parameters = MailParameters {
             body: Some(Body::EightBitMime),
             envid: envelope.envid.clone(),
@@ -271,75 +287,112 @@ impl Spool {
             smtputf8: utf8,
             ..MailParameters::default()
         };
-        let all = |reply: &Reply| {
-            let to = envelope.recipients.iter();
-            Outcome::Taken(to.map(|to| (to.clone(), reply.clone())).collect())
-        };
-        let mut refused = Vec::new();
         let hello = Question::Hello {
             name: "localhost".to_owned(),
             esmtp: true,
         };
         let from = Question::Sender {
-            path: sender.to_owned(),
+            path: message.sender.clone(),
             parameters,
         };
         for question in [hello, from] {
-            match verdict(door.ask(question).await) {
-                Ok(()) => {}
-                Err(Some(reply)) if reply.is_permanent() => return all(&reply),
-                Err(reply) => return Outcome::Later(words(reply.as_ref())),
+            if let Err(reply) = verdict(door.ask(question).await) {
+                return Sent::none(places, reply);
             }
         }
-        for to in &envelope.recipients {
+        let (mut sent, mut taken) = (Sent::default(), Vec::new());
+        for place in places {
             let parameters = RcptParameters {
                 notify: envelope.notify,
                 ..RcptParameters::default()
             };
-            let path = to.clone();
+            let path = to(place);
             match verdict(door.ask(Question::Recipient { path, parameters }).await) {
-                Ok(()) => {}
-                Err(Some(reply)) if reply.is_permanent() => refused.push((to.clone(), reply)),
-                Err(reply) => return Outcome::Later(words(reply.as_ref())),
+                Ok(()) => taken.push(*place),
+                Err(Some(reply)) if reply.is_permanent() => sent.refused.push((*place, reply)),
+                // The others get it now.
+                Err(reply) => sent.later = Some(words(reply.as_ref())),
             }
         }
-        if refused.len() == envelope.recipients.len() {
-            return Outcome::Taken(refused);
+        if taken.is_empty() {
+            return sent;
         }
-        match verdict(door.ask(Question::Begin).await) {
-            Ok(()) => {}
-            Err(Some(reply)) if reply.is_permanent() => return all(&reply),
-            Err(reply) => return Outcome::Later(words(reply.as_ref())),
-        }
-        let size = match pour(&mut door, message).await {
-            Ok(size) => size,
-            Err(error) => return Outcome::Later(error.to_string()),
+        let said = match verdict(door.ask(Question::Begin).await) {
+            Ok(()) => self.content(&mut door, message).await,
+            Err(reply) => Err(reply),
         };
-        match verdict(door.ask(Question::End { size }).await) {
-            Ok(()) => Outcome::Taken(refused),
-            Err(Some(reply)) if reply.is_permanent() => all(&reply),
-            Err(reply) => Outcome::Later(words(reply.as_ref())),
+        match said {
+            Ok(()) => sent.taken.extend(taken),
+            Err(reply) => {
+                let none = Sent::none(&taken, reply);
+                sent.refused.extend(none.refused);
+                sent.later = none.later.or(sent.later);
+            }
         }
+        sent
     }
 
-    /// Tells the writer who was refused; where that cannot be told, the postmaster.
-    async fn bounce(
-        &self,
-        envelope: &Envelope,
-        refused: &[(String, Reply)],
-        back: &[&str],
-        path: &Path,
-    ) -> Result<(), String> {
-        let text = self.report(envelope, refused, back.first().unwrap_or(&"<>"), path);
+    /// The message, through what checks line ends and size of a client's.
+    async fn content(&self, door: &mut Door, message: &mut Message) -> Result<(), Option<Reply>> {
+        let limit = self.doors.options().message_size;
+        let too_big = || Reply::new(552, "5.3.4 Error: message file too big");
+        if limit > 0 && message.size > limit.saturating_add(ENVELOPE_MAX) {
+            return Err(Some(too_big()));
+        }
+        let broken = |error: io::Error| Reply::new(451, &["4.3.0 ", &error.to_string()].concat());
+        let mut file = message.file.try_clone().map_err(|e| Some(broken(e)))?;
+        let begins = SeekFrom::Start(message.begins);
+        file.seek(begins).map_err(|error| Some(broken(error)))?;
+        let mut text = Text::new(Framing::Counted, true);
+        let bare = |fault| {
+            let name = if fault == Fault::BareCr { "CR" } else { "LF" };
+            Some(Reply::new(
+                550,
+                &["5.5.2 Error: bare <", name, "> received"].concat(),
+            ))
+        };
+        loop {
+            let read = blocking::unblock(move || {
+                let mut piece = Vec::with_capacity(PIECE);
+                let got = file.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+                got.map(|_| (piece, file))
+            });
+            let piece;
+            (piece, file) = read.await.map_err(|error| Some(broken(error)))?;
+            let mut out = Vec::with_capacity(piece.len());
+            if piece.is_empty() {
+                text.finish(&mut out).map_err(bare)?;
+            } else {
+                text.take(&piece, &mut out).map_err(bare)?;
+            }
+            if limit > 0 && text.size() > limit {
+                return Err(Some(too_big()));
+            }
+            door.content(out).await;
+            if piece.is_empty() {
+                break;
+            }
+        }
+        let size = text.size();
+        verdict(door.ask(Question::End { size }).await)
+    }
+
+    /// Tells the writer who does not get it; where that cannot be told, the postmaster.
+    async fn tell(&self, message: &mut Message, failed: &[(usize, Reply)]) -> Result<(), String> {
+        if message.sender == "<>" {
+            log::warn!("spool: {} has no sender who could be told", message.name);
+            return Ok(());
+        }
+        let text = self.report(message, failed);
         let mut reason = String::new();
-        for to in back {
-            let mut door = self.door(rustix::process::geteuid().as_raw());
+        for to in [message.sender.as_str(), "<postmaster>"] {
+            let mut door = self.door().of_ours();
             let from = Question::Sender {
                 path: "<>".to_owned(),
                 parameters: MailParameters::default(),
             };
             let recipient = Question::Recipient {
-                path: (*to).to_owned(),
+                path: to.to_owned(),
                 parameters: RcptParameters::default(),
             };
             let mut said = Ok(());
@@ -361,40 +414,99 @@ impl Spool {
         Err(format!("it cannot go back: {reason}"))
     }
 
-    fn report(
-        &self,
-        envelope: &Envelope,
-        refused: &[(String, Reply)],
-        sender: &str,
-        path: &Path,
-    ) -> Vec<u8> {
+    fn report(&self, message: &mut Message, failed: &[(usize, Reply)]) -> Vec<u8> {
         let options = self.doors.options();
         let now = self.world.date();
-        let recipients: Vec<_> = refused
+        let recipients = &message.envelope.recipients;
+        let recipients: Vec<_> = failed
             .iter()
-            .map(|(to, reply)| report::Recipient {
-                address: bare(to),
+            .map(|(place, reply)| report::Recipient {
+                address: recipients
+                    .get(*place)
+                    .map_or_else(String::new, |to| bare(to)),
                 action: Action::Failed,
                 status: status(reply),
-                text: format!("{} {}", reply.code, reply.lines.join(" ")),
+                text: words(Some(reply)),
                 ..report::Recipient::default()
             })
             .collect();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
-        let header = header_of(path);
+        let header = message.header();
         let report = Report {
             hostname: &options.hostname,
-            to: &bare(sender),
-            id: &name,
-            envid: envelope.envid.as_deref(),
+            to: &bare(&message.sender),
+            id: &message.name,
+            envid: message.envelope.envid.as_deref(),
             arrived: now,
             now,
-            message_id: &format!("{name}@{}", options.hostname),
+            message_id: &format!("{}@{}", message.name, options.hostname),
             smtputf8: false,
             recipients: &recipients,
         };
         report::compose(&report, Original::Header(&header))
+    }
+}
+
+impl Sent {
+    /// The whole message was refused.
+    fn none(places: &[usize], reply: Option<Reply>) -> Self {
+        match reply {
+            Some(reply) if reply.is_permanent() => Self {
+                refused: places.iter().map(|place| (*place, reply.clone())).collect(),
+                ..Self::default()
+            },
+            reply => Self {
+                later: Some(words(reply.as_ref())),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// What stands above a message; `None`: nobody here understands it.
+fn read(opened: Opened, path: PathBuf, name: &str) -> io::Result<Option<Message>> {
+    let Opened {
+        file,
+        uid,
+        size,
+        age,
+    } = opened;
+    let mut reader = BufReader::new(file);
+    let Some(envelope) = Envelope::read(&mut reader)? else {
+        return Ok(None);
+    };
+    let begins = reader.stream_position()?;
+    let trusted = uid == 0 || uid == rustix::process::geteuid().as_raw();
+    let sender = if trusted && !envelope.sender.is_empty() {
+        envelope.sender.clone()
+    } else {
+        format!("<{}>", writer(uid))
+    };
+    log::info!("spool: {name}: uid={uid} from={sender}");
+    Ok(Some(Message {
+        path,
+        name: name.to_owned(),
+        uid,
+        size,
+        age,
+        envelope,
+        sender,
+        file: reader.into_inner(),
+        begins,
+    }))
+}
+
+impl Message {
+    /// The header block, for a report; what of it can be read.
+    fn header(&mut self) -> Vec<u8> {
+        let mut raw = Vec::new();
+        if self.file.seek(SeekFrom::Start(self.begins)).is_ok() {
+            let _part = self.file.by_ref().take(PIECE as u64).read_to_end(&mut raw);
+        }
+        let mut header = Vec::new();
+        let _as_far = Text::new(Framing::Counted, true).take(&raw, &mut header);
+        let end = memchr::memmem::find(&header, b"\r\n\r\n");
+        header.truncate(end.map_or(header.len(), |at| at.saturating_add(2)));
+        header
     }
 }
 
@@ -429,61 +541,6 @@ fn bare(path: &str) -> String {
     inner.unwrap_or(path).to_owned()
 }
 
-/// The message's octets; they have line ends of CRLF already.
-async fn pour(door: &mut Door, message: &mut BufReader<File>) -> io::Result<u64> {
-    let mut size = 0_u64;
-    loop {
-        let piece = message.fill_buf()?.to_vec();
-        if piece.is_empty() {
-            return Ok(size);
-        }
-        message.consume(piece.len());
-        size = size.saturating_add(piece.len() as u64);
-        door.content(piece).await;
-    }
-}
-
-/// The header block of a file, for a report.
-fn header_of(path: &Path) -> Vec<u8> {
-    let mut header = Vec::new();
-    let Some((file, _)) = open(path) else {
-        return header;
-    };
-    let mut file = BufReader::new(file);
-    if Envelope::read(&mut file).is_none() {
-        return header;
-    }
-    let _read = file.take(PIECE as u64).read_to_end(&mut header);
-    let end = memchr::memmem::find(&header, b"\r\n\r\n");
-    header.truncate(end.map_or(header.len(), |at| at.saturating_add(2)));
-    header
-}
-
-/// Whether a name is one that `sendmail` gives a file that is whole: 128 bits in hex.
-fn is_name(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|octet| octet.is_ascii_hexdigit())
-}
-
-/// A plain file with one name, and whose it is.
-fn open(path: &Path) -> Option<(File, u32)> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    let found = file.metadata().ok()?;
-    (found.is_file() && found.nlink() == 1).then(|| (file, found.uid()))
-}
-
-/// A file that nobody finished, or that is nobody's business here.
-#[expect(clippy::disallowed_methods, reason = "files have the machine's time")]
-fn forget_unfinished(path: &Path) {
-    let age = fs::symlink_metadata(path)
-        .and_then(|found| found.modified())
-        .ok()
-        .and_then(|changed| SystemTime::now().duration_since(changed).ok());
-    if age.is_some_and(|age| age.as_secs() > UNFINISHED) {
-        let _gone = fs::remove_file(path);
-    }
-}
-
 /// The name of a system user.
 fn writer(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -505,60 +562,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_envelope_and_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x");
-        let envelope = Envelope {
-            sender: "<root>".to_owned(),
-            recipients: vec!["<a@home.test>".to_owned(), "<root>".to_owned()],
-            notify: Some(Notify {
-                success: false,
-                failure: true,
-                delay: true,
-            }),
-            ret: Some(Ret::Headers),
-            envid: Some("x+2By".to_owned()),
-        };
-        let read = |text: String| {
-            fs::write(&path, text).unwrap();
-            let (file, _) = open(&path).unwrap();
-            let mut file = BufReader::new(file);
-            let read = Envelope::read(&mut file);
-            let mut rest = String::new();
-            file.read_to_string(&mut rest).unwrap();
-            (read, rest)
-        };
-        let text = envelope.encode() + "Subject: x\r\n\r\nto <evil@away.test>\r\n";
-        let (got, rest) = read(text);
-        assert_eq!(got, Some(envelope.clone()));
-        assert!(rest.starts_with("Subject: x\r\n"));
-        let smuggled = Envelope {
-            recipients: vec!["<a@home.test>\nto <b@away.test>".to_owned()],
-            ..envelope
-        };
-        assert_eq!(read(smuggled.encode()).0.unwrap().recipients.len(), 1);
-        for wrong in [
-            "",
-            "\n",
-            "pillarbox spool 1\n\n",
-            "pillarbox spool 1\nto <a>",
-        ] {
-            assert_eq!(read(wrong.to_owned()).0, None, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn only_plain_files_with_one_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("plain"), "x").unwrap();
-        assert!(open(&at("plain")).is_some());
-        std::os::unix::fs::symlink(at("plain"), at("link")).unwrap();
-        assert!(open(&at("link")).is_none());
-        assert!(open(folder.path()).is_none());
-        fs::hard_link(at("plain"), at("second")).unwrap();
-        assert!(open(&at("plain")).is_none());
-        assert!(is_name(&"0a".repeat(16)) && !is_name(&"0a".repeat(15)) && !is_name("x.tmp"));
+    fn names_of_users() {
         let passwd = "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/:/bin/sh\n";
         assert_eq!(user_name(passwd, 1000).as_deref(), Some("anna"));
         assert_eq!(user_name(passwd, 7), None);

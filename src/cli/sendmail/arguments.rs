@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::proto::smtp::parameter::{Notify, Ret};
+use crate::proto::smtp::parameter::{Notify, Ret, is_envid, xtext};
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Mode {
@@ -27,7 +27,7 @@ pub struct Arguments {
     pub sender: Option<String>,
     /// `-F`.
     pub full_name: Option<String>,
-    /// `-N`, `-R`, `-V`.
+    /// `-N`, `-R`, `-V`; the last in xtext (RFC 3461 section 4).
     pub notify: Option<Notify>,
     pub ret: Option<Ret>,
     pub envid: Option<String>,
@@ -104,7 +104,13 @@ impl Arguments {
         match letter {
             'F' => self.full_name = Some(value),
             'f' | 'r' => self.sender = Some(value),
-            'V' => self.envid = Some(value),
+            'V' => {
+                let envid = xtext(&value);
+                if !is_envid(&envid) {
+                    return Err("-V: it is too long".to_owned());
+                }
+                self.envid = Some(envid);
+            }
             'o' if value == "i" => self.dots = true,
             'N' => {
                 let words: Vec<_> = value.split(',').map(str::to_ascii_lowercase).collect();
@@ -174,6 +180,11 @@ mod tests {
             (dsn.ret, dsn.recipients),
             (Some(Ret::Headers), vec!["-x".to_owned()])
         );
+        assert_eq!(
+            read("-Vjob=7+1 x").unwrap().envid.as_deref(),
+            Some("job+3D7+2B1")
+        );
+        assert!(read(&["-V", &"x".repeat(101)].concat()).is_err());
         for (line, mode) in [
             ("-bs", Mode::Smtp),
             ("-bp", Mode::Queue),

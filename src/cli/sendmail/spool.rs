@@ -9,24 +9,61 @@ use std::{
     path::Path,
 };
 
-use crate::{base::random::Random as _, net::world::RealWorld, service::spool::Envelope};
+use crate::{
+    base::random::Random as _,
+    net::world::RealWorld,
+    service::spool::{ADDRESS_MAX, Envelope, RECIPIENTS_MAX},
+};
+
+/// Room that a disk must have, in octets: the folder is not what fills it.
+const ROOM: u64 = 16 * 1024 * 1024;
 
 /// Writes it under another name, has it on the medium, and gives it the name that the server looks for.
+/// Many recipients get several files.
 ///
 /// # Errors
 ///
-/// The folder is not there, or the disk says no; nothing is left.
+/// The folder is not there, an address is too long, or the disk says no; nothing is left.
 pub fn leave(folder: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
-    let octets: [u8; 16] = RealWorld::new().octets();
-    let mut name = String::new();
-    for octet in octets {
-        let _infallible = write!(name, "{octet:02x}");
+    let addresses = envelope.recipients.iter().chain([&envelope.sender]);
+    if addresses
+        .into_iter()
+        .any(|address| address.len() > ADDRESS_MAX)
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "an address is too long",
+        ));
     }
-    let (path, unfinished) = (folder.join(&name), folder.join(name.clone() + ".tmp"));
-    let written =
-        write(&unfinished, envelope, message).and_then(|()| fs::rename(&unfinished, &path));
-    if let Err(error) = written {
-        let _gone = fs::remove_file(&unfinished);
+    let found = rustix::fs::statvfs(folder)?;
+    if found.f_bavail.saturating_mul(found.f_frsize) < ROOM.saturating_add(message.len() as u64) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    let (world, mut paths) = (RealWorld::new(), Vec::new());
+    let written = envelope
+        .recipients
+        .chunks(RECIPIENTS_MAX)
+        .try_for_each(|recipients| {
+            let octets: [u8; 16] = world.octets();
+            let mut name = String::new();
+            for octet in octets {
+                let _infallible = write!(name, "{octet:02x}");
+            }
+            let (path, unfinished) = (folder.join(&name), folder.join(name + ".tmp"));
+            paths.push((path, unfinished.clone()));
+            let envelope = Envelope {
+                recipients: recipients.to_vec(),
+                ..envelope.clone()
+            };
+            write(&unfinished, &envelope, message)
+        });
+    let mut named = paths.iter();
+    if let Err(error) =
+        written.and_then(|()| named.try_for_each(|(path, tmp)| fs::rename(tmp, path)))
+    {
+        for (path, unfinished) in &paths {
+            let _gone = fs::remove_file(unfinished).or_else(|_| fs::remove_file(path));
+        }
         return Err(error);
     }
     // Who may not read the folder may not have it synced; its file is.
@@ -69,5 +106,18 @@ mod tests {
         let text = fs::read_to_string(names[0].path()).unwrap();
         assert!(text.ends_with("\n\nSubject: x\r\n\r\n"), "{text}");
         assert!(leave(&folder.path().join("none"), &envelope, b"").is_err());
+        let many = Envelope {
+            recipients: (0..1201)
+                .map(|number| format!("<{number}@x.test>"))
+                .collect(),
+            ..envelope.clone()
+        };
+        leave(folder.path(), &many, b"x\r\n").unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1 + 13);
+        let long = Envelope {
+            recipients: vec!["x".repeat(1001)],
+            ..envelope
+        };
+        assert!(leave(folder.path(), &long, b"").is_err());
     }
 }

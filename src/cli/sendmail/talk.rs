@@ -2,7 +2,7 @@
 //! process with nothing else to do, so it waits for each answer.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
@@ -74,13 +74,16 @@ impl Talk {
         Ok(talk)
     }
 
-    /// Sends one message; returns what was said of recipients who were refused for good, while others
-    /// were not.
+    /// Sends one message; returns who was refused for good, while others were not, and what was said.
     ///
     /// # Errors
     ///
     /// Nobody has it.
-    pub fn send(&mut self, envelope: &Envelope, message: &[u8]) -> Result<Vec<String>, Failure> {
+    pub fn send(
+        &mut self,
+        envelope: &Envelope,
+        message: &[u8],
+    ) -> Result<Vec<(String, String)>, Failure> {
         let mut mail = format!("MAIL FROM:{} BODY=8BITMIME", envelope.sender);
         let addresses = envelope.recipients.iter().chain([&envelope.sender]);
         if !addresses.into_iter().all(|address| address.is_ascii()) {
@@ -93,7 +96,7 @@ impl Talk {
         }
         if let Some(envid) = &envelope.envid {
             mail.push_str(" ENVID=");
-            mail.push_str(&xtext(envid));
+            mail.push_str(envid);
         }
         self.say(&mail)?;
         let notify = envelope.notify.map_or(String::new(), |notify| {
@@ -116,13 +119,14 @@ impl Talk {
         for to in &envelope.recipients {
             match self.say(&format!("RCPT TO:{to}{notify}")) {
                 Ok(()) => {}
-                Err(Failure::Refused(reply)) => refused.push(reply),
+                Err(Failure::Refused(reply)) => refused.push((to.clone(), reply)),
                 // All of it waits: who was taken here is taken again.
                 Err(failure) => return Err(failure),
             }
         }
         if refused.len() == envelope.recipients.len() {
-            return Err(Failure::Refused(refused.join("; ")));
+            let replies: Vec<_> = refused.into_iter().map(|(_, reply)| reply).collect();
+            return Err(Failure::Refused(replies.join("; ")));
         }
         self.say("DATA")?;
         self.writer.write_all(&stuffed(message))?;
@@ -161,19 +165,6 @@ impl Talk {
     }
 }
 
-/// RFC 3461 section 4.
-fn xtext(text: &str) -> String {
-    let mut out = String::new();
-    for octet in text.bytes() {
-        if (b'!'..=b'~').contains(&octet) && !matches!(octet, b'+' | b'=') {
-            out.push(char::from(octet));
-        } else {
-            let _infallible = write!(out, "+{octet:02X}");
-        }
-    }
-    out
-}
-
 /// RFC 5321 section 4.5.2.
 fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len());
@@ -191,8 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dots_and_odd_octets() {
+    fn dots_are_doubled() {
         assert_eq!(stuffed(b".\r\na.\r\n..b\r\n"), b"..\r\na.\r\n...b\r\n");
-        assert_eq!(xtext("a+b= c"), "a+2Bb+3D+20c");
     }
 }

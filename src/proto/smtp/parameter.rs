@@ -1,5 +1,7 @@
 //! Parameters of MAIL and RCPT, RFC 5321 section 4.1.1.11.
 
+use std::fmt::Write as _;
+
 /// What a session offers decides what is known here; all else is refused with 555.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an extension")]
@@ -84,7 +86,7 @@ pub fn mail(text: &str, offered: Offered) -> Result<MailParameters, ParameterErr
             }
             "BODY" => once(&mut parameters.body, &key, value.and_then(body))?,
             "ENVID" if offered.dsn => {
-                let envid = value.filter(|v| v.len() <= ENVID_MAX && is_xtext(v));
+                let envid = value.filter(|v| is_envid(v));
                 once(&mut parameters.envid, &key, envid.map(str::to_owned))?;
             }
             "REQUIRETLS" if offered.requiretls => {
@@ -191,6 +193,26 @@ fn orcpt(value: &str) -> Option<String> {
     let atom = !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let text = is_xtext(address) || kind.eq_ignore_ascii_case("utf-8");
     (atom && text && !address.is_empty() && value.len() <= ORCPT_MAX).then(|| value.to_owned())
+}
+
+/// Whether a text can stand behind `ENVID=` (RFC 3461 section 4.4).
+#[must_use]
+pub fn is_envid(text: &str) -> bool {
+    text.len() <= ENVID_MAX && is_xtext(text)
+}
+
+/// Any text as xtext (RFC 3461 section 4).
+#[must_use]
+pub fn xtext(text: &str) -> String {
+    let mut out = String::new();
+    for octet in text.bytes() {
+        if (b'!'..=b'~').contains(&octet) && !matches!(octet, b'+' | b'=') {
+            out.push(char::from(octet));
+        } else {
+            let _infallible = write!(out, "+{octet:02X}");
+        }
+    }
+    out
 }
 
 /// RFC 3461 section 4.

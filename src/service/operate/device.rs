@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::network::Network,
+    config::open_to_all,
     mail::{address::Address, domain::Domain},
     net::{
         neighbours,
@@ -172,9 +173,14 @@ pub(super) fn text(rows: &[Row]) -> Vec<String> {
     columns(&rows)
 }
 
-/// Why networks may not be listed: a router's address or one of this machine's alone (UX page D).
+/// Why networks may not be listed: they reach into the internet, or are a router's address or one of
+/// this machine's alone (UX page D).
 #[must_use]
 pub fn forbidden(networks: &[Network]) -> Option<String> {
+    let own = neighbours::networks();
+    if let Some(wide) = networks.iter().find(|network| !network.is_inside(&own)) {
+        return Some(open_to_all(*wide));
+    }
     let world = RealWorld::new();
     let one = |ip| networks.iter().any(|network| is_one(*network, ip));
     if let Some(router) = world.gateways().into_iter().find(|ip| one(*ip)) {
@@ -262,6 +268,10 @@ mod tests {
         assert!(who("home.test").is_err());
         let list = ["192.168.1.7,10.0.0.0/8".to_owned(), String::new()];
         assert_eq!(each(&list, range).unwrap(), ["192.168.1.7", "10.0.0.0/8"]);
+        for wide in ["0.0.0.0/0", "::/0", "8.0.0.0/8"] {
+            let wide = Network::parse(wide).unwrap();
+            assert!(forbidden(&[wide]).unwrap().contains("internet"), "{wide}");
+        }
         let ip = "192.168.1.1".parse().unwrap();
         assert!(is_one(Network::parse("192.168.1.1").unwrap(), ip));
         assert!(!is_one(Network::parse("192.168.1.0/24").unwrap(), ip));

@@ -5,11 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    config::schema::Role,
     net::tls::Tls,
     service::operate::{Context, Kind, Problem, Reply, name, queue, tls},
     store,
 };
 
+/// Mail from sendmail that lies in its folder for longer is told, in seconds.
+const SPOOLED: u64 = 600;
 /// What is said when nobody can be asked.
 pub const NOT_RUNNING: &str = "pillarbox is not running (pillarbox serve)";
 
@@ -99,7 +102,8 @@ pub(super) fn operate(context: &Context<'_>) -> Result<Reply, Problem> {
         &figures,
         &queue,
         certificate_days,
-        domains.is_empty(),
+        // A relay hosts none.
+        domains.is_empty() && context.config.role() != Role::Relay,
     );
     Ok(Reply::Status(Box::new(Report {
         state,
@@ -182,6 +186,10 @@ fn problems(
     }
     if let Some((lane, _, reason)) = queue.reasons.first() {
         let text = format!("mail for {lane} waits: {reason} (pillarbox queue list)");
+        say(State::Warning, text);
+    }
+    if queue.spooled.oldest > SPOOLED || queue.spooled.aside > 0 {
+        let text = queue::spooled(&queue.spooled).unwrap_or_default();
         say(State::Warning, text);
     }
     if empty {

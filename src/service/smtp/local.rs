@@ -24,7 +24,8 @@ use crate::{
 pub struct LocalOptions {
     /// System users who may send (`local.allow_uids`); `None` = all.
     pub allow_uids: Option<Vec<u32>>,
-    /// Of all programs on this machine together (`local.rate`, LM-11).
+    /// Of all programs on this machine together, and of all trusted networks together (`local.rate`,
+    /// LM-11).
     pub rate: Rate,
     /// `local.reject_text` (LM-1).
     pub reject_text: String,
@@ -56,6 +57,8 @@ impl Default for LocalOptions {
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     machine: Window,
+    /// All of the trusted networks together.
+    trusted: Window,
     devices: BTreeMap<String, Window>,
 }
 
@@ -82,13 +85,20 @@ impl Door {
         self
     }
 
+    /// It is the appliance itself that comes, with a report: it may, and it is not counted.
+    #[must_use]
+    pub fn of_ours(mut self) -> Self {
+        self.ours = true;
+        self
+    }
+
     /// Who comes to these listeners; everybody else is a guest nowhere.
     pub(super) fn guest(&self) -> Result<Guest, LookupFailed> {
         let options = self.shared.options();
         match self.kind {
             Kind::Mx | Kind::Submission => Ok(Guest::Trusted),
             Kind::Local => Ok(match &options.local.allow_uids {
-                Some(list) if !self.uid.is_some_and(|uid| list.contains(&uid)) => {
+                Some(list) if !self.ours && !self.uid.is_some_and(|uid| list.contains(&uid)) => {
                     Guest::User(self.uid)
                 }
                 _ => Guest::Trusted,
@@ -167,6 +177,7 @@ impl Door {
 impl Windows {
     fn of(&mut self, door: &Door, guest: &Guest) -> Option<(&mut Window, Rate)> {
         match (door.kind, guest) {
+            (Kind::Local, _) if door.ours => None,
             (Kind::Local, _) => Some((&mut self.machine, door.shared.options().local.rate)),
             (Kind::Devices, Guest::Device(name, row)) => {
                 let rate = Rate {
@@ -174,6 +185,9 @@ impl Windows {
                     seconds: 3600,
                 };
                 Some((self.devices.entry(name.clone()).or_default(), rate))
+            }
+            (Kind::Devices, Guest::Trusted) => {
+                Some((&mut self.trusted, door.shared.options().local.rate))
             }
             _ => None,
         }

@@ -66,6 +66,10 @@ pub struct Options {
     /// Where and with what somebody submits is not shown to the world (SU-15).
     pub hide_client: bool,
     pub hide_agent: bool,
+    /// For mail that is taken from the spool folder: its largest message in octets (0 = no limit), and
+    /// how long it may wait in seconds.
+    pub message_size: u64,
+    pub give_up: u64,
 }
 
 impl Options {
@@ -83,6 +87,8 @@ impl Options {
             check_sender: true,
             hide_client: true,
             hide_agent: false,
+            message_size: 0,
+            give_up: 432_000,
         }
     }
 }
@@ -203,6 +209,8 @@ pub struct Door {
     client: Client,
     /// The system user at the other end, where it is known.
     uid: Option<u32>,
+    /// It is the appliance itself that comes, with a report.
+    ours: bool,
     /// The name that the client gave itself, empty before HELO.
     helo: String,
     /// What DNS says of that name, once it was asked (SR-12).
@@ -225,6 +233,7 @@ impl Door {
             kind,
             client,
             uid: None,
+            ours: false,
             helo: String::new(),
             helo_origin: None,
             esmtp: false,

@@ -76,6 +76,7 @@ pub fn run(data: &[u8]) {
         machine: Machine {
             hostname: text.lines().next().unwrap_or_default().to_owned(),
             memory: data.len() as u64 * 1_000_000,
+            ..Machine::default()
         },
         ..Sources::default()
     });

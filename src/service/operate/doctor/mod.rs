@@ -150,7 +150,7 @@ async fn names(outside: &Outside) -> Finding {
         "Looking up names (DNS)",
         "no answer in time",
         "no mail leaves; it is kept, and does not age while there is no network",
-        "look whether this machine is online; which servers are asked: pillarbox config show dns.servers",
+        "look whether this machine is online; which servers are asked: pillarbox config show (dns.servers)",
     );
     within(outside, late, check::resolver(outside)).await
 }
@@ -200,6 +200,10 @@ fn waiting(context: &Context<'_>) -> Result<Finding, Problem> {
     } else if overview.oldest_seconds > STUCK {
         let breaks = "somebody does not take it, or it is held";
         Finding::new(State::Warning, what, told, breaks, list)
+    } else if overview.spooled.oldest > STUCK || overview.spooled.aside > 0 {
+        let breaks = "what sendmail took is not sent, and goes back after queue.give_up";
+        let next = "pillarbox serve's log says why (spool: ...)";
+        Finding::new(State::Warning, what, told, breaks, next)
     } else {
         Finding::ok(what, told)
     })

@@ -17,6 +17,7 @@ use crate::{
     store::{self, Reader, queue::QueueEntry},
 };
 
+pub use overview::spooled;
 pub(super) use overview::{Overview, overview};
 pub use show::Message;
 pub use text::{Mailq, mailq};

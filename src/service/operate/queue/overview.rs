@@ -1,12 +1,15 @@
 //! The queue in a few figures, for `status` and `doctor`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use super::{
     is_paused,
     text::{plain, span},
 };
-use crate::service::operate::{self, Context, Problem};
+use crate::service::{
+    operate::{self, Context, Problem},
+    spool,
+};
 
 /// Lanes that are looked at in one go, and in all.
 const SLICE: usize = 256;
@@ -27,12 +30,23 @@ pub struct Overview {
     pub failing: usize,
     /// Of the first of them: the way out, how many wait for it, and what was said.
     pub reasons: Vec<(String, u64, String)>,
+    /// In the spool folder, from sendmail, not yet in the queue.
+    pub spooled: spool::Lies,
 }
 
 impl Overview {
     /// In one line.
     #[must_use]
     pub fn text(&self) -> String {
+        let mut text = self.queued();
+        if let Some(spooled) = spooled(&self.spooled) {
+            text.push_str("; ");
+            text.push_str(&spooled);
+        }
+        text
+    }
+
+    fn queued(&self) -> String {
         if self.waiting == 0 {
             return if self.paused {
                 "nothing waits; sending is paused".to_owned()
@@ -66,6 +80,25 @@ impl Overview {
     }
 }
 
+/// What lies in the spool folder, in words; `None`: nothing.
+#[must_use]
+pub fn spooled(lies: &spool::Lies) -> Option<String> {
+    let mut parts = Vec::new();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    if lies.messages > 0 {
+        let messages = operate::count(count(lies.messages), "message", "messages");
+        parts.push(format!(
+            "{messages} from sendmail in the spool folder, the oldest for {}",
+            span(lies.oldest)
+        ));
+    }
+    if lies.aside > 0 {
+        let files = operate::count(count(lies.aside), "file", "files");
+        parts.push(format!("{files} put aside there (the log says why)"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 /// # Errors
 ///
 /// The store cannot be read.
@@ -81,6 +114,7 @@ pub fn overview(context: &Context<'_>) -> Result<Overview, Problem> {
             ..Overview::default()
         })
     })?;
+    found.spooled = spool::lies(Path::new(&context.config.spool()));
     found.offline = context.outbound.is_some_and(|outbound| !outbound.is_up());
     let (mut after, mut looked) = (None::<String>, 0_usize);
     while looked < LANES_MAX {

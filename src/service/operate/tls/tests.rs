@@ -54,6 +54,7 @@ impl Desk {
             machine: Machine {
                 hostname: "mx.home.test".to_owned(),
                 memory: 0,
+                ..Machine::default()
             },
         })
         .unwrap();
@@ -247,6 +248,7 @@ fn a_stopped_box_says_what_it_cannot_read() {
         machine: Machine {
             hostname: "mx.home.test".to_owned(),
             memory: 0,
+            ..Machine::default()
         },
     };
     for (key, path) in options {
