@@ -215,8 +215,9 @@ fn lm_12_what_was_heard_by_others_counts() {
     // Older news change nothing, and what is down takes more than a word from before.
     network.seen(at(10));
     network.failure(at(1150));
+    network.failure(at(1180));
     assert!(!network.is_up());
     network.seen(at(1149));
-    network.seen(at(1151));
+    network.seen(at(1190));
     assert!(!network.is_up());
 }
