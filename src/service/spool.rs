@@ -255,7 +255,7 @@ impl Spool {
         done: &BTreeSet<usize>,
         reason: &str,
     ) -> Result<(), String> {
-        let reply = Reply::new(554, &["4.4.7 delivery time expired: ", reason].concat());
+        let reply = Reply::new(554, ["4.4.7 delivery time expired: ", reason].concat());
         let left = (0..message.envelope.recipients.len()).filter(|place| !done.contains(place));
         let failed: Vec<_> = left.map(|place| (place, reply.clone())).collect();
         log::warn!("spool: {} is given up: {reason}", message.name);
@@ -339,7 +339,7 @@ impl Spool {
         if limit > 0 && message.size > limit.saturating_add(ENVELOPE_MAX) {
             return Err(Some(too_big()));
         }
-        let broken = |error: io::Error| Reply::new(451, &["4.3.0 ", &error.to_string()].concat());
+        let broken = |error: io::Error| Reply::new(451, ["4.3.0 ", &error.to_string()].concat());
         let mut file = message.file.try_clone().map_err(|e| Some(broken(e)))?;
         let begins = SeekFrom::Start(message.begins);
         file.seek(begins).map_err(|error| Some(broken(error)))?;
@@ -348,7 +348,7 @@ impl Spool {
             let name = if fault == Fault::BareCr { "CR" } else { "LF" };
             Some(Reply::new(
                 550,
-                &["5.5.2 Error: bare <", name, "> received"].concat(),
+                ["5.5.2 Error: bare <", name, "> received"].concat(),
             ))
         };
         loop {
