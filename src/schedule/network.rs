@@ -62,6 +62,7 @@ impl Network {
         if self.is_up() && at > self.success {
             self.success = at;
             self.failing = false;
+            self.probe = None;
         }
     }
 

@@ -215,9 +215,16 @@ fn lm_12_what_was_heard_by_others_counts() {
     // Older news change nothing, and what is down takes more than a word from before.
     network.seen(at(10));
     network.failure(at(1150));
-    network.failure(at(1180));
+    assert!(network.probe_failed(at(1180)));
     assert!(!network.is_up());
     network.seen(at(1149));
     network.seen(at(1190));
     assert!(!network.is_up());
+    // Who was heard while there was doubt ends it.
+    let mut network = Network::new(at(0));
+    network.failure(at(700));
+    assert_eq!(network.next_probe(), Some(at(700)));
+    network.seen(at(701));
+    assert!(!network.probe_failed(at(702)));
+    assert!(network.is_up());
 }

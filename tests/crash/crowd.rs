@@ -109,7 +109,7 @@ fn pick(world: &mut World, now: u64, count: u32) -> u128 {
     clippy::disallowed_methods,
     reason = "how long it takes is what is measured"
 )]
-fn crowd(entries: u64, lanes: u64) {
+fn crowd(entries: u64, lanes: u64, alone: bool) {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(State::default());
     world.stepped = Some(open(&world, folder.path()));
@@ -152,7 +152,8 @@ fn crowd(entries: u64, lanes: u64) {
     assert_eq!(totals.unwrap().entries, entries);
     // Nothing stays for an entry: it is a matter of the cache.
     println!("{entries} in {lanes}: {grown} KiB more, {times:?} us a pick");
-    assert!(grown < 16 * 1024, "{grown} KiB more");
+    // Beside other tests the process grows by what they take.
+    assert!(!alone || grown < 16 * 1024, "{grown} KiB more");
     assert!(times[1] < times[0] * 10 + 1000, "{times:?} us");
     let begun = Instant::now();
     let store = world.store();
@@ -167,13 +168,13 @@ fn crowd(entries: u64, lanes: u64) {
 
 #[test]
 fn a_small_crowd() {
-    crowd(1000, 1);
-    crowd(1000, 100);
+    crowd(1000, 1, false);
+    crowd(1000, 100, false);
 }
 
 #[test]
 #[ignore = "takes minutes; the same with 100,000"]
 fn a_crowd_of_100_000() {
-    crowd(100_000, 1);
-    crowd(100_000, 10_000);
+    crowd(100_000, 1, true);
+    crowd(100_000, 10_000, true);
 }
