@@ -37,7 +37,7 @@ pub async fn resolver(outside: &Outside) -> Finding {
         WHAT,
         "no server answers",
         "no mail leaves, and strangers' mail is put off",
-        "look whether this machine is online; which servers are asked: pillarbox config show dns.servers",
+        "look whether this machine is online; which servers are asked: pillarbox config show (dns.servers)",
     )
 }
 
